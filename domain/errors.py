@@ -1,0 +1,37 @@
+"""Why a command can be refused: codes are public and stable, `<aggregate>.<reason>`."""
+
+from collections.abc import Mapping
+
+Detail = str | int | bool | None
+
+
+class Refused(Exception):
+    """A rule of the domain says no. Nothing was changed; `code` and `detail` go to the caller."""
+
+    def __init__(self, code: str, **detail: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.detail: Mapping[str, Detail] = {
+            key: value if isinstance(value, str | int | bool | None) else str(value)
+            for key, value in detail.items()
+        }
+
+
+class NotAllowed(Refused):
+    """This actor may not do that."""
+
+
+class NotFound(Refused):
+    """There is no such thing, or none that this actor may know of."""
+
+
+class WrongState(Refused):
+    """It cannot be done now: the aggregate's state forbids it."""
+
+
+class Invalid(Refused):
+    """The values themselves are wrong, whatever the state."""
+
+
+class Locked(WrongState):
+    """Somebody else holds the lock that this needs."""
