@@ -1,0 +1,75 @@
+"""The live bus: one Redis channel a room, one message a room and batch, ready frames inside.
+
+A message is a run of entries, each a fixed head and a payload, so that no gateway parses JSON:
+kind (1 byte), audience (1), position (8), the room's previous position (8), length (4), payload.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+
+_HEAD = struct.Struct("!BBQQI")
+
+
+class Kind(IntEnum):
+    """What a payload is, and what a gateway does with it."""
+
+    EVENT = 0  # a whole `ev` frame: durable, in the room's prev chain
+    MOTION = 1  # a whole `mo` frame: latest wins, no chain
+    JOIN = 2  # a member, to be merged into the next `presence` frame
+    UPDATE = 3
+    LEAVE = 4
+    CLOSE = 5  # memberships of a user in this room end now; payload: the user's id
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing that happened in a room."""
+
+    kind: Kind
+    pos: int
+    payload: bytes
+    prev: int = 0
+    audience: int = 0
+
+
+def pack(entries: Iterable[Entry]) -> bytes:
+    parts: list[bytes] = []
+    for entry in entries:
+        parts.append(
+            _HEAD.pack(entry.kind, entry.audience, entry.pos, entry.prev, len(entry.payload))
+        )
+        parts.append(entry.payload)
+    return b"".join(parts)
+
+
+def unpack(message: bytes) -> list[Entry]:
+    entries: list[Entry] = []
+    offset = 0
+    while offset < len(message):
+        kind, audience, pos, prev, length = _HEAD.unpack_from(message, offset)
+        offset += _HEAD.size
+        payload = message[offset : offset + length]
+        entries.append(Entry(Kind(kind), pos, payload, prev, audience))
+        offset += length
+    return entries
+
+
+def channel(prefix: str, room: str) -> str:
+    """The room's channel. Its braces keep a room in one slot of a cluster."""
+    return f"{prefix}room:{{{room}}}"
+
+
+async def publish(redis: Redis, prefix: str, batches: Mapping[str, Sequence[Entry]]) -> None:
+    """Everything of a batch in one round trip, one message a room."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for room, entries in batches.items():
+            pipe.publish(channel(prefix, room), pack(entries))  # pyright: ignore[reportUnknownMemberType]
+        await pipe.execute()
+
+
+def user_room(user: UUID) -> str:
+    return f"user:{user}"

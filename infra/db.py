@@ -1,0 +1,43 @@
+"""Postgres connections: the types used everywhere, and leadership by advisory lock."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import psycopg
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+Connection: TypeAlias = psycopg.AsyncConnection[Any]
+Pool: TypeAlias = AsyncConnectionPool[Connection]
+
+LEASE_POLL_S = 0.5  # a standby asks for the lease this often
+LEADERS = 5_014_003  # the class of advisory locks that leaders hold
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def leading(conninfo: str, name: str, options: str = "") -> AsyncGenerator[Connection]:
+    """A connection that holds the lease `name` for as long as it lives; waits until it is free.
+
+    The lease ends with the session, so it passes on when this process dies. What a leader writes
+    it must write on this connection, or fence by a checkpoint.
+    """
+    connection = await psycopg.AsyncConnection[Any].connect(
+        conninfo, autocommit=True, options=f"-c lock_timeout=5s {options}"
+    )
+    async with connection:
+        while not await _locked(connection, name):  # noqa: ASYNC110, another session frees it
+            await asyncio.sleep(LEASE_POLL_S)
+        log.info("leading", name=name)
+        yield connection
+
+
+async def _locked(connection: Connection, name: str) -> bool:
+    cursor = await connection.execute(
+        "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (LEADERS, name)
+    )
+    row = await cursor.fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,198 @@
+"""The command path: load, decide, append, retry; and the answer a repeated command gets."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid5
+
+import msgspec
+
+from domain.errors import Refused, WrongState
+from domain.kernel import Command, Decider, Event, Metadata
+from infra.eventstore.store import Store
+from infra.eventstore.types import Appended, Conflict, First, Repeated, To
+
+ATTEMPTS = 10  # decisions of one command before Conflict is given to the caller
+MAX_CACHED = 20_000  # streams whose folded state is kept
+
+S = TypeVar("S")
+C = TypeVar("C", bound=Command)
+
+
+class WrongVersion(Refused):
+    """The caller named a version (If-Match) and the stream is at another."""
+
+
+class CommandReused(Refused):
+    """The command id was used for another stream or another type of command."""
+
+
+class Do(msgspec.Struct, frozen=True):
+    """One stream's part of a command: decide there, append what is decided."""
+
+    decider: Decider[Any, Any, Any]
+    stream: UUID
+    command: Command
+    expected: int | None = None  # the version the caller saw (If-Match)
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """A stream that must still be at `version` when the command's events are stored."""
+
+    stream: UUID
+    version: int
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a command did. `events` is empty for a repeated command and for a no-op."""
+
+    version: int  # of the first part's stream
+    position: int | None  # of the last event; None: there was nothing to do
+    events: tuple[Event, ...] = ()
+    repeated: bool = False
+
+
+class Loaded(msgspec.Struct, Generic[S], frozen=True):
+    """An aggregate's state and the version it is at; version 0 is a stream that does not exist."""
+
+    state: S
+    version: int
+
+
+def command_id(actor: UUID | None, client_id: UUID) -> UUID:
+    """The stored id: two people cannot collide, one person's retry does."""
+    return uuid5(client_id, actor.hex if actor else "system")
+
+
+class States:
+    """Folded states by stream, least recently used dropped. Always validated on use."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cached: OrderedDict[UUID, Loaded[Any]] = OrderedDict()
+
+    async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
+        """The state now: what is cached and the events since."""
+        cached: Loaded[S] = self._cached.get(stream) or Loaded(decider.initial, 0)
+        state, version = cached.state, cached.version
+        for recorded in await self._store.read_stream(stream, version):
+            state, version = decider.evolve(state, recorded.event), recorded.version
+        return self.keep(stream, Loaded(state, version))
+
+    def cached(self, stream: UUID) -> Loaded[Any] | None:
+        return self._cached.get(stream)
+
+    def keep(self, stream: UUID, loaded: Loaded[S]) -> Loaded[S]:
+        held = self._cached.get(stream)
+        if loaded.version and (held is None or held.version <= loaded.version):
+            self._cached[stream] = loaded
+            self._cached.move_to_end(stream)
+            if len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
+        return loaded
+
+
+async def execute(
+    store: Store, states: States, metadata: Metadata, *parts: Do, guards: Sequence[Guard] = ()
+) -> Outcome:
+    """Do every part in one transaction. `metadata.command_id` is the stored id.
+
+    1. decide on cached states where there are any, else on what the store has;
+    2. a refusal or nothing to do is confirmed: the command may have been stored already, or the
+       cache may be old; then decide again on states read from the store;
+    3. append; 4. on a conflict read again, at most ATTEMPTS times.
+
+    Raises the domain's Refused, WrongVersion, CommandReused, Conflict, StoreOverloaded.
+    """
+    fresh = False
+    for _ in range(ATTEMPTS):
+        loaded = [await _loaded(states, part, fresh=fresh) for part in parts]
+        try:
+            decided = [_decide(part, at) for part, at in zip(parts, loaded, strict=True)]
+        except Refused:
+            if fresh:
+                raise
+            decided = []
+        if not any(decided):
+            answer = await _recorded(store, metadata, parts)
+            if answer is not None:
+                return answer
+            if fresh:
+                return Outcome(loaded[0].version, None)
+            fresh = True
+            continue
+        try:
+            appended = await store.append(metadata, *_parts(parts, loaded, decided, guards))
+        except Repeated:
+            answer = await _recorded(store, metadata, parts)
+            if answer is None:
+                raise
+            return answer
+        except Conflict:
+            await _check_guards(store, guards)
+            fresh = True
+            continue
+        return _keep(states, parts, loaded, decided, appended)
+    raise Conflict
+
+
+async def _loaded(states: States, part: Do, *, fresh: bool) -> Loaded[Any]:
+    cached = None if fresh else states.cached(part.stream)
+    return cached or await states.load(part.decider, part.stream)
+
+
+def _decide(part: Do, at: Loaded[Any]) -> list[Event]:
+    if part.expected is not None and part.expected != at.version:
+        raise WrongVersion("version.changed", version=at.version, expected=part.expected)
+    return part.decider.decide(part.command, at.state)
+
+
+def _parts(
+    parts: Sequence[Do],
+    loaded: Sequence[Loaded[Any]],
+    decided: Sequence[list[Event]],
+    guards: Sequence[Guard],
+) -> list[To]:
+    """A part that decided nothing still guards: the others were decided beside its state."""
+    return [
+        To(part.stream, at.version, tuple(events))
+        for part, at, events in zip(parts, loaded, decided, strict=True)
+    ] + [To(guard.stream, guard.version) for guard in guards]
+
+
+async def _check_guards(store: Store, guards: Sequence[Guard]) -> None:
+    """A guard that failed is not mended by deciding again: the caller must look at it."""
+    for guard in guards:
+        if await store.read_stream(guard.stream, guard.version):
+            raise WrongState("guard.failed", stream=guard.stream, version=guard.version)
+
+
+async def _recorded(store: Store, metadata: Metadata, parts: Sequence[Do]) -> Outcome | None:
+    if metadata.command_id is None:
+        return None
+    first: First | None = await store.first(metadata.command_id)
+    if first is None:
+        return None
+    elsewhere = all(first.stream != part.stream for part in parts)
+    if elsewhere or first.meta.command != metadata.command:
+        raise CommandReused("command.reused", command=first.meta.command)
+    return Outcome(first.version, first.position, repeated=True)
+
+
+def _keep(
+    states: States,
+    parts: Sequence[Do],
+    loaded: Sequence[Loaded[Any]],
+    decided: Sequence[list[Event]],
+    appended: Appended,
+) -> Outcome:
+    for part, at, events in zip(parts, loaded, decided, strict=True):
+        state = at.state
+        for event in events:
+            state = part.decider.evolve(state, event)
+        states.keep(part.stream, Loaded(state, at.version + len(events)))
+    return Outcome(
+        version=loaded[0].version + len(decided[0]),
+        position=appended.positions[-1],
+        events=tuple(event for events in decided for event in events),
+    )

@@ -1,0 +1,114 @@
+"""The event store without Postgres: same contract, for tests of what stands on it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domain.kernel import Event, Metadata, Recorded
+from infra.eventstore.codec import encode
+from infra.eventstore.types import (
+    ANY,
+    EXISTS,
+    MAX_EVENTS,
+    Appended,
+    BadAppend,
+    Conflict,
+    First,
+    Motion,
+    Repeated,
+    To,
+)
+
+
+class MemoryStore:
+    """A list of events in the order of their positions."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._log: list[Recorded[Event]] = []
+        self._commands: dict[UUID, First] = {}
+        self._grown = asyncio.Event()
+
+    async def append(self, metadata: Metadata, *parts: To) -> Appended:
+        _check(metadata, parts)
+        for event in (event for part in parts for event in part.events):
+            encode(event)
+        if metadata.command_id in self._commands:
+            raise Repeated
+        if not all(_matches(part.expected, self._version(part.stream)) for part in parts):
+            raise Conflict
+        stored = [
+            self._add(metadata, part.stream, event) for part in parts for event in part.events
+        ]
+        self._remember(metadata, stored)
+        return Appended(
+            tuple(one.position for one in stored),
+            tuple(one.version for one in stored),
+            stored[0].at,
+        )
+
+    def append_motion(self, motion: Motion) -> None:
+        encode(motion.event)
+        meta = Metadata(actor=motion.actor, project_id=motion.project)
+        self._log.append(
+            Recorded(motion.event, motion.participation, 0, len(self._log) + 1, self._now(), meta)
+        )
+        self._grown.set()
+
+    async def read(self, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
+        found = (one for one in self._log[after:] if motion or one.version)
+        return [one for one, _ in zip(found, range(limit), strict=False)]
+
+    async def read_stream(self, stream: UUID, after: int = 0) -> list[Recorded[Event]]:
+        return [one for one in self._log if one.stream == stream and one.version > after]
+
+    async def first(self, command_id: UUID) -> First | None:
+        return self._commands.get(command_id)
+
+    async def head(self) -> int:
+        return len(self._log)
+
+    async def tail(
+        self, after: int, *, motion: bool = True
+    ) -> AsyncIterator[Sequence[Recorded[Event]]]:
+        while True:
+            self._grown.clear()
+            batch = await self.read(after, 1_000, motion=motion)
+            if batch:
+                after = batch[-1].position
+                yield batch
+            else:
+                await self._grown.wait()
+
+    def _version(self, stream: UUID) -> int:
+        return max((one.version for one in self._log if one.stream == stream), default=0)
+
+    def _add(self, metadata: Metadata, stream: UUID, event: Event) -> Recorded[Event]:
+        version, position = self._version(stream) + 1, len(self._log) + 1
+        self._log.append(Recorded(event, stream, version, position, self._now(), metadata))
+        self._grown.set()
+        return self._log[-1]
+
+    def _remember(self, metadata: Metadata, stored: Sequence[Recorded[Event]]) -> None:
+        if metadata.command_id is not None:
+            stream = stored[0].stream
+            version = max(one.version for one in stored if one.stream == stream)
+            self._commands[metadata.command_id] = First(
+                stream, version, stored[-1].position, metadata
+            )
+
+
+def _check(metadata: Metadata, parts: Sequence[To]) -> None:
+    if metadata.command_id is None:
+        raise BadAppend("metadata.command_id is required")
+    if not 0 < sum(len(part.events) for part in parts) <= MAX_EVENTS:
+        raise BadAppend(f"a command stores 1 to {MAX_EVENTS} events")
+    if len({part.stream for part in parts}) != len(parts):
+        raise BadAppend("a command names a stream once")
+
+
+def _matches(expected: int, version: int) -> bool:
+    if expected == ANY:
+        return True
+    return version > 0 if expected == EXISTS else version == expected

@@ -1,0 +1,227 @@
+"""Reading the log in order, a stream by version, and waiting for what comes next."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import LiteralString
+from uuid import UUID
+
+import msgspec
+import psycopg
+import structlog
+from psycopg.rows import class_row
+
+from domain.kernel import Event, Recorded
+from infra.db import Pool
+from infra.eventstore.codec import decode, decode_metadata, motion_metadata
+from infra.eventstore.types import First
+
+POLL_S = 1.0  # backstop: a notification may be lost with its connection
+
+log = structlog.get_logger()
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of the log before decoding; `actor` and `project` are a motion fact's."""
+
+    position: int
+    stream: UUID
+    version: int
+    tag: str
+    state: bytes
+    metadata: bytes | None
+    recorded_at: datetime
+    actor: UUID | None
+    project: UUID | None
+
+
+# Both tables in one statement, so one snapshot: with a query for each, an append between the two
+# would be missed for ever.
+READ = """
+(SELECT notification_id AS position, originator_id AS stream, originator_version AS version,
+    topic AS tag, state, metadata, recorded_at, NULL::uuid AS actor, NULL::uuid AS project
+ FROM formula_events WHERE notification_id > %(after)s
+ ORDER BY notification_id LIMIT %(limit)s)
+UNION ALL
+(SELECT position, participation, 0, tag, state, NULL, recorded_at, actor, project
+ FROM formula_motion_events WHERE position > %(after)s
+ ORDER BY position LIMIT %(limit)s)
+ORDER BY position LIMIT %(limit)s
+"""
+
+READ_DURABLE = """
+SELECT notification_id AS position, originator_id AS stream, originator_version AS version,
+    topic AS tag, state, metadata, recorded_at, NULL::uuid AS actor, NULL::uuid AS project
+FROM formula_events WHERE notification_id > %(after)s
+ORDER BY notification_id LIMIT %(limit)s
+"""
+
+READ_STREAM = """
+SELECT notification_id AS position, originator_id AS stream, originator_version AS version,
+    topic AS tag, state, metadata, recorded_at, NULL::uuid AS actor, NULL::uuid AS project
+FROM formula_events WHERE originator_id = %(stream)s AND originator_version > %(after)s
+ORDER BY originator_version LIMIT %(limit)s
+"""
+
+FIRST = """
+SELECT f.originator_id AS stream,
+    (SELECT max(e.originator_version) FROM formula_events e
+     WHERE e.notification_id >= f.notification_id
+       AND e.notification_id < f.notification_id + f.command_size
+       AND e.originator_id = f.originator_id) AS version,
+    f.notification_id + f.command_size - 1 AS position, f.metadata
+FROM formula_events f WHERE f.command_id = %(id)s
+"""
+
+HEAD = """
+SELECT greatest(
+    (SELECT max(notification_id) FROM formula_events),
+    (SELECT max(position) FROM formula_motion_events), 0)
+"""
+
+
+async def read(pool: Pool, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
+    """Events with positions above `after`, in position order, at most `limit`."""
+    statement = READ if motion else READ_DURABLE
+    rows = await _rows(pool, statement, {"after": after, "limit": limit})
+    return [recorded(row) for row in rows]
+
+
+async def read_stream(
+    pool: Pool, stream: UUID, after: int = 0, limit: int = 10_000
+) -> list[Recorded[Event]]:
+    """A stream's events with versions above `after`, oldest first."""
+    values = {"stream": stream, "after": after, "limit": limit}
+    return [recorded(row) for row in await _rows(pool, READ_STREAM, values)]
+
+
+async def head(pool: Pool) -> int:
+    """The newest position, 0 for an empty log."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(HEAD)).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def first(pool: Pool, command_id: UUID) -> First | None:
+    """What the command with this id stored, or None if it is not in the log."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(FIRST, {"id": command_id})).fetchone()
+    if row is None:
+        return None
+    stream, version, position, metadata = row
+    return First(stream, version, position, decode_metadata(metadata))
+
+
+def recorded(row: Row) -> Recorded[Event]:
+    """The row as an event. Raises UnknownTag."""
+    return Recorded(
+        event=decode(row.tag, row.state),
+        stream=row.stream,
+        version=row.version,
+        position=row.position,
+        at=row.recorded_at,
+        meta=decode_metadata(row.metadata)
+        if row.version
+        else motion_metadata(row.actor, row.project),
+    )
+
+
+async def _rows(pool: Pool, statement: LiteralString, values: Mapping[str, object]) -> list[Row]:
+    async with (
+        pool.connection() as connection,
+        connection.cursor(binary=True, row_factory=class_row(Row)) as cursor,
+    ):
+        await cursor.execute(statement, values, prepare=True)
+        return await cursor.fetchall()
+
+
+class Follower:
+    """Wakes whoever follows the log: one listening connection for the whole process.
+
+    Listen, catch up, wait, with a poll as the backstop: a waiter reads, and only waits again
+    when it has read everything. Also knows how far consumers of the log have come.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._changed = asyncio.Condition()
+        self._count = 0
+        self._checkpoints: dict[str, int] = {}
+
+    @property
+    def count(self) -> int:
+        """Take it before a read; pass it to `wait` after the read."""
+        return self._count
+
+    async def wait(self, seen: int, timeout_s: float = POLL_S) -> None:
+        """Return once something was appended since `count` was `seen`, or after the time-out."""
+        await self._until(lambda: self._count > seen, timeout_s)
+
+    async def wait_for(self, pool: Pool, consumer: str, position: int, timeout_s: float) -> bool:
+        """Whether the consumer's checkpoint reached `position` within the time-out."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self._checkpoints.get(consumer, 0) < position:
+            self._note(consumer, await checkpoint(pool, consumer))
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return self._checkpoints.get(consumer, 0) >= position
+            await self._until(
+                lambda: self._checkpoints.get(consumer, 0) >= position, min(left, POLL_S / 4)
+            )
+        return True
+
+    async def run(self) -> None:
+        """Listen until cancelled; connects again when the connection is lost."""
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                async with connection:
+                    await connection.execute("LISTEN formula_events; LISTEN formula_checkpoints")
+                    await self._heard("formula_events", "")  # what came while nobody listened
+                    async for notify in connection.notifies():
+                        await self._heard(notify.channel, notify.payload)
+            except psycopg.OperationalError as error:
+                log.warning("listener_lost", error=str(error).strip())
+                await asyncio.sleep(POLL_S / 2)
+
+    async def _heard(self, channel: str, payload: str) -> None:
+        async with self._changed:
+            if channel == "formula_events":
+                self._count += 1
+            else:
+                consumer, _, position = payload.rpartition(" ")
+                self._note(consumer, int(position))
+            self._changed.notify_all()
+
+    def _note(self, consumer: str, position: int) -> None:
+        self._checkpoints[consumer] = max(self._checkpoints.get(consumer, 0), position)
+
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s), self._changed:
+                await self._changed.wait_for(condition)
+
+
+async def checkpoint(pool: Pool, consumer: str) -> int:
+    """How far a consumer of the log has come; 0 for one that never ran."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT position FROM formula_checkpoints WHERE name = %s", (consumer,)
+        )
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def tail(
+    pool: Pool, follower: Follower, after: int, *, limit: int = 1_000, motion: bool = True
+) -> AsyncIterator[Sequence[Recorded[Event]]]:
+    """Batches of events above `after`, for ever, in position order."""
+    while True:
+        seen = follower.count
+        batch = await read(pool, after, limit, motion=motion)
+        if batch:
+            after = batch[-1].position
+            yield batch
+        if len(batch) < limit:
+            await follower.wait(seen)

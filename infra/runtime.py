@@ -1,0 +1,179 @@
+"""Runtime: what every process works with, and the one place where it is put together."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+from psycopg_pool import AsyncConnectionPool
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from domain.kernel import Command, Decider, Metadata
+from infra.db import Pool
+from infra.eventstore.execute import Do, Guard, Loaded, Outcome, States, execute
+from infra.eventstore.reader import Follower
+from infra.eventstore.store import PostgresStore
+from infra.eventstore.writer import Writer
+from infra.settings import Settings
+
+S = TypeVar("S")
+C = TypeVar("C", bound=Command)
+
+
+class Clock:
+    """Postgres's time on this machine's monotonic clock: it never jumps and nodes agree."""
+
+    def __init__(self) -> None:
+        self._base: datetime = datetime.now(UTC)
+        self._started = time.monotonic()
+
+    def now(self) -> datetime:
+        """UTC, microseconds."""
+        return self._base + timedelta(seconds=time.monotonic() - self._started)
+
+    async def adjust(self, pool: Pool) -> None:
+        """Take Postgres's time; half of the round trip is the error."""
+        async with pool.connection() as connection:
+            await connection.execute("SELECT 1")  # a warm connection makes the round trip short
+            sent = time.monotonic()
+            row = await (await connection.execute("SELECT clock_timestamp()")).fetchone()
+            received = time.monotonic()
+        if row is not None:
+            self._base = row[0].astimezone(UTC)
+            self._started = (sent + received) / 2
+
+
+class Who(msgspec.Struct, frozen=True):
+    """On whose behalf something is done and where it came from: the events' metadata."""
+
+    actor: UUID | None = None
+    ip: str = ""
+    user_agent: str = ""
+    correlation_id: UUID | None = None
+    causation: int | UUID | None = None
+    on_behalf_of: UUID | None = None
+
+
+SYSTEM = Who()
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """The composition root's product: passed in, never imported."""
+
+    settings: Settings
+    db: Pool
+    redis: Redis
+    store: PostgresStore
+    states: States
+    clock: Clock
+    node: UUID
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def new_id(self) -> UUID:
+        return uuid7(self.now())
+
+    async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
+        """An aggregate's state as it is now."""
+        return await self.states.load(decider, stream)
+
+    async def execute(
+        self,
+        who: Who,
+        decider: Decider[Any, Any, Any],
+        stream: UUID,
+        command: Command,
+        *also: Do,
+        command_id: UUID | None = None,
+        expected: int | None = None,
+        project: UUID | None = None,
+        guards: Sequence[Guard] = (),
+    ) -> Outcome:
+        """Do a command, and the parts in `also` in the same transaction. See execute.execute.
+
+        `command_id` is the stored id (execute.command_id); without one the command is not
+        repeatable from outside, but still survives a lost connection.
+        """
+        metadata = Metadata(
+            actor=who.actor,
+            on_behalf_of=who.on_behalf_of,
+            command=str(command.__struct_config__.tag),
+            command_id=command_id or self.new_id(),
+            correlation_id=who.correlation_id,
+            causation=who.causation,
+            project_id=project,
+            ip=who.ip,
+            user_agent=who.user_agent[:200],
+        )
+        first = Do(decider, stream, command, expected)
+        return await execute(self.store, self.states, metadata, first, *also, guards=guards)
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
+    """Everything connected and running; on leaving, what was accepted is stored first.
+
+    `settings.database_url` and `redis_url` must be set (infra.instance finds a running one).
+    """
+    pool: Pool = AsyncConnectionPool(
+        settings.database_url,
+        min_size=1,
+        max_size=settings.database_pool_size,
+        kwargs={"autocommit": True},
+        open=False,
+        timeout=10.0,
+    )
+    clock = Clock()
+    writer, follower = Writer(settings.database_url), Follower(settings.database_url)
+    redis = open_redis(settings)
+    async with pool:
+        await pool.wait(timeout=10.0)
+        await clock.adjust(pool)
+        store = PostgresStore(pool, writer, follower)
+        writing = asyncio.create_task(writer.run(), name="writer")
+        listening = asyncio.create_task(follower.run(), name="listener")
+        try:
+            yield Runtime(settings, pool, redis, store, States(store), clock, uuid4())
+        finally:
+            writer.close()
+            await writing
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            await redis.aclose()
+
+
+def open_redis(settings: Settings) -> Redis:
+    """A client that connects when first used and retries over a short restart."""
+    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
+        settings.redis_url,
+        password=settings.redis_password or None,
+        retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), 5),
+        retry_on_error=[RedisConnectionError],
+        socket_connect_timeout=2.0,
+        health_check_interval=15,
+    )
+
+
+def uuid7(at: datetime) -> UUID:
+    """A time-ordered id (RFC 9562, 5.7): 48 bits of milliseconds, 74 random bits."""
+    milliseconds = int(at.timestamp() * 1_000)
+    value = (milliseconds & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return UUID(int=value)
+
+
+async def conninfo_ok(conninfo: str) -> None:
+    """Raise psycopg.OperationalError unless Postgres answers there."""
+    async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=5) as connection:
+        await connection.execute("SELECT 1")

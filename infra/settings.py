@@ -1,0 +1,158 @@
+"""Settings: one frozen Struct, read once from the environment, all or nothing."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed: one line for each, naming the variable."""
+
+
+def _secret(text: str) -> Meta:
+    return Meta(description=text, extra_json_schema={"secret": True})
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every knob. The variable is the field's name in capitals; units are in names."""
+
+    host: Annotated[str, Meta(description="address the API listens on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65_535, description="port of REST and WebSocket")] = 5014
+    formula_data: Annotated[str, Meta(description="folder of the embedded servers")] = ".formula"
+    formula_demo: Annotated[bool, Meta(description="seed and simulate a demo workspace")] = True
+    log_format: Annotated[str, Meta(pattern="^(json|pretty)$", description="json or pretty")] = (
+        "json"
+    )
+    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+
+    database_url: Annotated[str, _secret("Postgres; empty: the embedded server")] = ""
+    database_replica_url: Annotated[str, _secret("streaming replica for queries")] = ""
+    database_pool_size: Annotated[int, Meta(ge=1, le=200, description="connections a process")] = 10
+    redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey")] = ""
+    redis_password: Annotated[str, _secret("password of REDIS_URL where it has none")] = ""
+    redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"
+
+    jwt_secret: Annotated[str, _secret("signs access tokens; empty: made on the first start")] = ""
+    jwt_access_ttl_s: Annotated[int, Meta(ge=30, description="life of an access token")] = 900
+    jwt_refresh_ttl_s: Annotated[int, Meta(ge=60, description="life of a refresh token")] = (
+        30 * 86_400
+    )
+
+    aws_access_key_id: Annotated[str, _secret("S3 credentials")] = ""
+    aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
+    aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""
+    aws_region: str = "us-east-1"
+    max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
+    local_storage_enabled: bool = True
+    local_storage_path: str = "./uploads"
+    local_public_url: str = "http://localhost:5014/uploads"
+
+    rate_limit_window_ms: Annotated[int, Meta(ge=1)] = 900_000
+    rate_limit_max_requests: Annotated[int, Meta(ge=1)] = 100
+
+    smtp_url: Annotated[str, _secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER")] = ""
+    mail_from: Annotated[str, Meta(description="sender of every mail")] = (
+        "Formula <no-reply@formula.invalid>"
+    )
+    mail_folder: Annotated[str, Meta(description="mailbox folder used without SMTP_URL")] = ""
+    public_url: Annotated[str, Meta(description="address people reach this at, for links")] = (
+        "http://localhost:5014"
+    )
+
+    @property
+    def data(self) -> Path:
+        return Path(self.formula_data).resolve()
+
+    @property
+    def mailbox(self) -> Path:
+        return Path(self.mail_folder).resolve() if self.mail_folder else self.data / "mail"
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One line of `formula doctor`: where a value came from. Secrets are masked."""
+
+    name: str
+    value: str
+    default: str
+    source: str  # "environment" or "default"
+    about: str
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process. Raises SettingsError that names each bad variable."""
+    environ = os.environ if environ is None else environ
+    given: dict[str, str] = {
+        field.name: environ[field.name.upper()]
+        for field in msgspec.structs.fields(Settings)
+        if environ.get(field.name.upper(), "") != ""
+    }
+    problems: list[str] = []
+    for name, value in given.items():
+        try:
+            msgspec.convert({name: value}, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            problems.append(f"{name.upper()}: {str(error).split(' - at')[0]}")
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return msgspec.convert(given, Settings, strict=False)
+
+
+def explain(settings: Settings) -> list[Setting]:
+    """Every setting with its source and default, in the order of declaration."""
+    return [_explained(field, getattr(settings, field.name)) for field in _fields()]
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make load_settings return `settings` in a child process."""
+    return {
+        field.name.upper(): _text(getattr(settings, field.name))
+        for field in _fields()
+        if getattr(settings, field.name) != field.default
+    }
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """This process's environment with `settings` laid over it."""
+    names = {field.name.upper() for field in _fields()}
+    kept = {name: value for name, value in os.environ.items() if name not in names}
+    return kept | as_environment(settings)
+
+
+def _fields() -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(Settings)
+
+
+def _explained(field: msgspec.structs.FieldInfo, value: object) -> Setting:
+    meta = _meta(field)
+    secret = bool(meta and (meta.extra_json_schema or {}).get("secret"))
+    default = "" if field.default is UNSET else _text(field.default)
+    return Setting(
+        name=field.name.upper(),
+        value=_masked(_text(value)) if secret else _text(value),
+        default=default,
+        source="default" if value == field.default else "environment",
+        about=(meta.description or "") if meta else "",
+    )
+
+
+def _meta(field: msgspec.structs.FieldInfo) -> Meta | None:
+    annotations: tuple[Any, ...] = getattr(field.type, "__metadata__", ())
+    return annotations[0] if annotations else None
+
+
+def _masked(text: str) -> str:
+    """A URL keeps its host, everything else only says that it is set."""
+    if not text:
+        return ""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return "********"
+    return f"{scheme}://********@{rest.rpartition('@')[2]}" if "@" in rest else text
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,131 @@
+"""Writes to SQL: one statement over arrays for each table and set of columns."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import LiteralString, cast
+
+from psycopg import sql
+
+from infra.db import Connection
+from projections.model import Delete, Insert, Push, Row, Sql, Table, Upsert, Write
+
+
+async def apply(connection: Connection, writes: Iterable[Write]) -> None:
+    """Run the writes in order, inside the caller's transaction. Push is the projector's to send."""
+    for write in writes:
+        match write:
+            case Insert(table=table, rows=rows):
+                await _each_shape(connection, table, rows, insert_statement)
+            case Upsert(table=table, rows=rows):
+                await _upsert(connection, table, rows)
+            case Delete(table=table, keys=keys, columns=columns):
+                await _delete(connection, table, keys, columns or table.key)
+            case Sql(statement=statement, values=values):
+                await connection.execute(cast(LiteralString, statement), values)  # the module's own
+            case Push():
+                continue
+
+
+async def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    whole = [row for row in rows if len(row) == len(table.columns)]
+    partial = [row for row in rows if len(row) < len(table.columns)]
+    await _each_shape(connection, table, whole, upsert_statement)
+    await _each_shape(connection, table, partial, update_statement)
+
+
+async def _each_shape(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    statement: Callable[[str, tuple[tuple[str, str], ...], tuple[str, ...]], sql.Composed],
+) -> None:
+    """One statement for all rows that name the same columns."""
+    shapes: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        shapes.setdefault(tuple(name for name in table.columns if name in row), []).append(row)
+    for names, alike in shapes.items():
+        columns = tuple((name, sql_type(table.columns[name])) for name in names)
+        values = [[row[name] for row in alike] for name in names]
+        query = statement(table.name, columns, table.key)
+        await connection.execute(query, values, prepare=True)
+
+
+async def _delete(
+    connection: Connection, table: Table, keys: Sequence[tuple[object, ...]], names: tuple[str, ...]
+) -> None:
+    columns = tuple((name, sql_type(table.columns[name])) for name in names)
+    values = [[key[place] for key in keys] for place in range(len(names))]
+    await connection.execute(delete_statement(table.name, columns), values, prepare=True)
+
+
+def sql_type(declaration: str) -> str:
+    """The type in a column's declaration: `text NOT NULL` is `text`."""
+    words = declaration.split()
+    kept: list[str] = []
+    for word in words:
+        if word.upper() in {"NOT", "NULL", "DEFAULT", "GENERATED", "CHECK", "COLLATE"}:
+            break
+        kept.append(word)
+    return " ".join(kept)
+
+
+Columns = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=512)
+def insert_statement(table: str, columns: Columns, _key: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL("INSERT INTO {} ({}) SELECT * FROM {}").format(
+        sql.Identifier(table), _names(columns), _unnest(columns)
+    )
+
+
+@lru_cache(maxsize=512)
+def upsert_statement(table: str, columns: Columns, key: tuple[str, ...]) -> sql.Composed:
+    insert = insert_statement(table, columns, key)
+    others = [name for name, _ in columns if name not in key]
+    keys = sql.SQL(", ").join(map(sql.Identifier, key))
+    if not others:
+        return insert + sql.SQL(" ON CONFLICT ({}) DO NOTHING").format(keys)
+    changes = sql.SQL(", ").join(
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others
+    )
+    return insert + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(keys, changes)
+
+
+@lru_cache(maxsize=512)
+def update_statement(table: str, columns: Columns, key: tuple[str, ...]) -> sql.Composed:
+    changes = sql.SQL(", ").join(
+        sql.SQL("{0} = v.{0}").format(sql.Identifier(name))
+        for name, _ in columns
+        if name not in key
+    )
+    return sql.SQL("UPDATE {} t SET {} FROM {} v ({}) WHERE {}").format(
+        sql.Identifier(table), changes, _unnest(columns), _names(columns), _same(key)
+    )
+
+
+@lru_cache(maxsize=512)
+def delete_statement(table: str, columns: Columns) -> sql.Composed:
+    return sql.SQL("DELETE FROM {} t USING {} v ({}) WHERE {}").format(
+        sql.Identifier(table),
+        _unnest(columns),
+        _names(columns),
+        _same(tuple(name for name, _ in columns)),
+    )
+
+
+def _names(columns: Columns) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns)
+
+
+def _unnest(columns: Columns) -> sql.Composed:
+    arrays = sql.SQL(", ").join(
+        sql.SQL("%s::{}[]").format(sql.SQL(cast(LiteralString, kind))) for _, kind in columns
+    )
+    return sql.SQL("unnest({})").format(arrays)
+
+
+def _same(names: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("t.{0} = v.{0}").format(sql.Identifier(name)) for name in names
+    )

@@ -1,0 +1,50 @@
+"""Reading read models: a connection that sees the serving generations, as far as one needs them."""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from infra.db import Connection
+from infra.runtime import Runtime
+from projections.generations import serving, use
+
+STALE_S = 1.0  # a switched pointer is followed within this; retired generations live far longer
+WAIT_S = 5.0
+
+_looked: WeakKeyDictionary[Connection, tuple[float, list[str]]] = WeakKeyDictionary()
+
+
+class BehindPosition(Exception):
+    """The read models have not reached the wanted position in time: ask again."""
+
+    retry_after_s = 1.0
+
+
+@asynccontextmanager
+async def reading(
+    runtime: Runtime, *, min_position: int | None = None, group: str = "queries"
+) -> AsyncGenerator[Connection]:
+    """A pooled connection for queries, once `group` shows `min_position`. Raises BehindPosition."""
+    if min_position:
+        await wait_for(runtime, group, min_position)
+    async with runtime.db.connection() as connection:
+        await _aim(connection)
+        yield connection
+
+
+async def wait_for(runtime: Runtime, group: str, position: int, timeout_s: float = WAIT_S) -> None:
+    """Return once `group` has projected `position`. Raises BehindPosition after the time-out."""
+    if not await runtime.store.follower.wait_for(runtime.db, group, position, timeout_s):
+        raise BehindPosition(f"{group} is not at {position} yet")
+
+
+async def _aim(connection: Connection) -> None:
+    """Follow the pointer: looked up at most once a second for each connection."""
+    looked, schemas = _looked.get(connection, (-STALE_S, list[str]()))
+    if time.monotonic() - looked < STALE_S:
+        return
+    now = await serving(connection)
+    if now != schemas:
+        await use(connection, now)
+    _looked[connection] = (time.monotonic(), now)
