@@ -41,6 +41,8 @@ def folder() -> Generator[Path]:
     parent = Path(tempfile.mkdtemp(prefix="formula-"))
     parent.chmod(0o755)
     yield parent / "data"
+    for process in left(parent / "data"):  # only a test that failed leaves any
+        process.kill()
     shutil.rmtree(parent)
 
 
