@@ -1,0 +1,146 @@
+"""Role x action x relation: the one table of who may do what. What no rule allows is denied."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import NotAllowed
+from domain.project import ProjectRole
+from domain.user import Role
+
+
+class Action(StrEnum):
+    USER_LIST = "user.list"
+    USER_READ = "user.read"
+    USER_REGISTER = "user.register"
+    USER_CHANGE = "user.change"
+    USER_CHANGE_ROLE = "user.change_role"
+    USER_DEACTIVATE = "user.deactivate"
+    USER_SET_PASSWORD = "user.set_password"  # noqa: S105, the action's name
+    CLIENT_READ = "client.read"
+    CLIENT_WRITE = "client.write"
+    PROJECT_LIST = "project.list"
+    PROJECT_LIST_ALL = "project.list_all"
+    PROJECT_READ = "project.read"
+    PROJECT_CREATE = "project.create"
+    PROJECT_CHANGE = "project.change"
+    PROJECT_MEMBERS = "project.members"
+    TASK_READ = "task.read"
+    TASK_WRITE = "task.write"
+    TASK_COMMENT = "task.comment"
+    TASK_MODERATE = "task.moderate"
+    ACTIVITY_READ = "activity.read"
+    AUDIT_READ = "audit.read"
+    LOG_READ = "log.read"
+    ROOM_JOIN = "room.join"
+    ROOM_ACT = "room.act"
+    ROOM_LOCK = "room.lock"
+    ROOM_STEAL = "room.steal"
+    OPS_JOIN = "ops.join"
+    PRESENCE_READ = "presence.read"
+    COLLABORATION_READ = "collaboration.read"
+    STATUS_READ = "status.read"
+    HEALTH_READ = "health.read"
+    NOTIFICATION_ANNOUNCE = "notification.announce"
+    NOTIFICATION_READ = "notification.read"
+    JOBS_READ = "jobs.read"
+    JOBS_MANAGE = "jobs.manage"
+    PROJECTIONS_READ = "projections.read"
+    PROJECTIONS_MANAGE = "projections.manage"
+    ANALYTICS_QUERY = "analytics.query"
+    METRICS_READ = "metrics.read"
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Somebody who asks."""
+
+    id: UUID
+    role: Role
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """Allowed to `roles` everywhere, to `members` in the project concerned, on `oneself`."""
+
+    roles: frozenset[Role] = frozenset()
+    members: frozenset[ProjectRole] = frozenset()
+    oneself: bool = False
+
+
+def _rule(
+    *roles: Role, members: frozenset[ProjectRole] = frozenset(), oneself: bool = False
+) -> Rule:
+    """Admins may do everything: they are in every rule."""
+    return Rule(frozenset({Role.ADMIN, *roles}), members, oneself)
+
+
+EVERYBODY = tuple(Role)
+STAFF = (Role.MANAGER, Role.MEMBER)
+READERS = (Role.AUDITOR, Role.ANALYST)
+
+IN_PROJECT = frozenset(ProjectRole)
+WORKING = frozenset({ProjectRole.MANAGER, ProjectRole.CONTRIBUTOR})
+MANAGING = frozenset({ProjectRole.MANAGER})
+
+RULES: Mapping[Action, Rule] = {
+    Action.USER_LIST: _rule(*STAFF, *READERS, Role.OPERATOR),
+    Action.USER_READ: _rule(*STAFF, *READERS, Role.OPERATOR, oneself=True),
+    Action.USER_REGISTER: _rule(),
+    Action.USER_CHANGE: _rule(oneself=True),
+    Action.USER_CHANGE_ROLE: _rule(),
+    Action.USER_DEACTIVATE: _rule(),
+    Action.USER_SET_PASSWORD: _rule(oneself=True),
+    Action.CLIENT_READ: _rule(*STAFF, *READERS),
+    Action.CLIENT_WRITE: _rule(Role.MANAGER),
+    Action.PROJECT_LIST: _rule(*EVERYBODY),  # one's own
+    Action.PROJECT_LIST_ALL: _rule(Role.MANAGER, *READERS),
+    Action.PROJECT_READ: _rule(Role.MANAGER, *READERS, members=IN_PROJECT),
+    Action.PROJECT_CREATE: _rule(Role.MANAGER),
+    Action.PROJECT_CHANGE: _rule(members=MANAGING),
+    Action.PROJECT_MEMBERS: _rule(members=MANAGING),
+    Action.TASK_READ: _rule(Role.MANAGER, *READERS, members=IN_PROJECT),
+    Action.TASK_WRITE: _rule(members=WORKING),
+    Action.TASK_COMMENT: _rule(members=IN_PROJECT),
+    Action.TASK_MODERATE: _rule(members=MANAGING),
+    Action.ACTIVITY_READ: _rule(Role.AUDITOR, members=IN_PROJECT, oneself=True),
+    Action.AUDIT_READ: _rule(Role.AUDITOR),
+    Action.LOG_READ: _rule(Role.AUDITOR),
+    Action.ROOM_JOIN: _rule(members=IN_PROJECT),
+    Action.ROOM_ACT: _rule(members=IN_PROJECT),
+    Action.ROOM_LOCK: _rule(members=WORKING),
+    Action.ROOM_STEAL: _rule(members=MANAGING),
+    Action.OPS_JOIN: _rule(Role.OPERATOR),
+    Action.PRESENCE_READ: _rule(*STAFF, *READERS, Role.OPERATOR),
+    Action.COLLABORATION_READ: _rule(Role.MANAGER, *READERS, Role.OPERATOR),
+    Action.STATUS_READ: _rule(*EVERYBODY),
+    Action.HEALTH_READ: _rule(Role.OPERATOR),
+    Action.NOTIFICATION_ANNOUNCE: _rule(Role.OPERATOR),
+    Action.NOTIFICATION_READ: _rule(oneself=True),
+    Action.JOBS_READ: _rule(Role.OPERATOR),
+    Action.JOBS_MANAGE: _rule(Role.OPERATOR),
+    Action.PROJECTIONS_READ: _rule(Role.OPERATOR),
+    Action.PROJECTIONS_MANAGE: _rule(Role.OPERATOR),
+    Action.ANALYTICS_QUERY: _rule(Role.ANALYST),
+    Action.METRICS_READ: _rule(Role.OPERATOR),
+}
+
+
+def allowed(
+    action: Action, who: Who, *, project_role: ProjectRole | None = None, oneself: bool = False
+) -> bool:
+    """Whether `who` may do `action`, given the relation to what it is done to."""
+    rule = RULES.get(action, Rule())
+    return (
+        who.role in rule.roles
+        or (project_role is not None and project_role in rule.members)
+        or (oneself and rule.oneself)
+    )
+
+
+def require(
+    action: Action, who: Who, *, project_role: ProjectRole | None = None, oneself: bool = False
+) -> None:
+    """Raises NotAllowed unless allowed."""
+    if not allowed(action, who, project_role=project_role, oneself=oneself):
+        raise NotAllowed("access.denied", action=action.value)

@@ -1,0 +1,54 @@
+"""Activity: what clients do in a room that only they give a meaning to. No rule looks back."""
+
+import re
+
+import msgspec
+
+from domain.errors import Invalid
+from domain.kernel import Command, Decider, Event
+from domain.rooms import Room
+from domain.text import no_nul
+
+KIND = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
+MAX_DATA = 8 * 1024  # bytes
+
+
+class ActivityRecorded(Event, frozen=True, kw_only=True, tag="activity.recorded.v1"):
+    room: str
+    kind: str
+    data: msgspec.Raw  # the client's own object
+
+
+class RecordActivity(Command, frozen=True, kw_only=True, tag="record_activity"):
+    room: str
+    kind: str
+    data: msgspec.Raw
+
+
+class Activity(msgspec.Struct, frozen=True):
+    """Nothing is remembered: no rule depends on what was done before."""
+
+
+def decide(command: RecordActivity, _activity: Activity) -> list[ActivityRecorded]:
+    data = bytes(command.data)
+    if KIND.fullmatch(command.kind) is None:
+        raise Invalid("activity.bad_kind", kind=command.kind[:60])
+    if len(data) > MAX_DATA:
+        raise Invalid("activity.too_large", size=len(data), most=MAX_DATA)
+    if b"\\u0000" in data:
+        no_nul(str(msgspec.json.decode(data)))
+    room = str(Room.parse(command.room))
+    return [ActivityRecorded(room=room, kind=command.kind, data=command.data)]
+
+
+def evolve(activity: Activity, _event: ActivityRecorded) -> Activity:
+    return activity
+
+
+ACTIVITY = Decider(
+    name="activity",
+    initial=Activity(),
+    decide=decide,
+    evolve=evolve,
+    events=(ActivityRecorded,),
+)

@@ -1,0 +1,41 @@
+"""All deciders and all events: one line for each aggregate."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.activity import ACTIVITY
+from domain.announcement import ANNOUNCEMENT
+from domain.client import CLIENT
+from domain.email import EMAIL
+from domain.kernel import Decider, Event
+from domain.lock import LOCK
+from domain.motion import MOTION
+from domain.notification import NOTIFICATION
+from domain.participation import PARTICIPATION
+from domain.project import PROJECT
+from domain.task import TASK
+from domain.user import USER
+
+DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
+    USER,
+    EMAIL,
+    CLIENT,
+    PROJECT,
+    TASK,
+    PARTICIPATION,
+    ACTIVITY,
+    LOCK,
+    NOTIFICATION,
+    ANNOUNCEMENT,
+)
+
+
+def tag_of(event: type[Event]) -> str:
+    """An event's name in the store."""
+    return str(event.__struct_config__.tag)
+
+
+EVENTS: Mapping[str, type[Event]] = {
+    tag_of(event): event for decider in DECIDERS for event in decider.events
+}
+MOTION_EVENTS: Mapping[str, type[Event]] = {tag_of(event): event for event in MOTION}
