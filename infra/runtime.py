@@ -98,6 +98,7 @@ class Runtime(msgspec.Struct, frozen=True):
         expected: int | None = None,
         project: UUID | None = None,
         guards: Sequence[Guard] = (),
+        blind: bool = False,
     ) -> Outcome:
         """Do a command, and the parts in `also` in the same transaction. See execute.execute.
 
@@ -115,7 +116,7 @@ class Runtime(msgspec.Struct, frozen=True):
             ip=who.ip,
             user_agent=who.user_agent[:200],
         )
-        first = Do(decider, stream, command, expected)
+        first = Do(decider, stream, command, expected, blind)
         return await execute(self.store, self.states, metadata, first, *also, guards=guards)
 
 

@@ -1,6 +1,5 @@
 """Events to bytes and back: the tag is the topic, the payload is msgspec's JSON."""
 
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -51,8 +50,8 @@ def decode(tag: str, state: bytes) -> Event:
         return decoder.decode(state)
     if tag not in UPCASTS:
         raise UnknownTag(tag)
-    payload: dict[str, Any] = msgspec.json.decode(state)
-    payload.pop("type", None)
+    payload = msgspec.json.decode(state, type=dict[str, object])
+    payload.pop("tag", None)
     new_tag, payload = upcast(tag, payload)
     return msgspec.convert(payload, _decoders[new_tag].type)
 

@@ -10,7 +10,7 @@ import msgspec
 from domain.errors import Refused, WrongState
 from domain.kernel import Command, Decider, Event, Metadata
 from infra.eventstore.store import Store
-from infra.eventstore.types import Appended, Conflict, First, Repeated, To
+from infra.eventstore.types import ANY, Appended, Conflict, First, Repeated, To
 
 ATTEMPTS = 10  # decisions of one command before Conflict is given to the caller
 MAX_CACHED = 20_000  # streams whose folded state is kept
@@ -34,6 +34,7 @@ class Do(msgspec.Struct, frozen=True):
     stream: UUID
     command: Command
     expected: int | None = None  # the version the caller saw (If-Match)
+    blind: bool = False  # the stream has no rules: nothing is loaded, any version will do
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -137,6 +138,8 @@ async def execute(
 
 
 async def _loaded(states: States, part: Do, *, fresh: bool) -> Loaded[Any]:
+    if part.blind:
+        return Loaded(part.decider.initial, ANY)
     cached = None if fresh else states.cached(part.stream)
     return cached or await states.load(part.decider, part.stream)
 
@@ -187,12 +190,14 @@ def _keep(
     appended: Appended,
 ) -> Outcome:
     for part, at, events in zip(parts, loaded, decided, strict=True):
-        state = at.state
-        for event in events:
-            state = part.decider.evolve(state, event)
-        states.keep(part.stream, Loaded(state, at.version + len(events)))
+        if not part.blind:
+            state = at.state
+            for event in events:
+                state = part.decider.evolve(state, event)
+            states.keep(part.stream, Loaded(state, at.version + len(events)))
+    first = parts[0]
     return Outcome(
-        version=loaded[0].version + len(decided[0]),
+        version=appended.versions[-1] if first.blind else loaded[0].version + len(decided[0]),
         position=appended.positions[-1],
         events=tuple(event for events in decided for event in events),
     )

@@ -1,0 +1,52 @@
+"""How every process of Formula runs: event loop, signals, exit codes, one line on a fatal error."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import structlog
+import uvloop
+from psycopg_pool import PoolTimeout
+from redis.exceptions import RedisError
+
+from infra.eventstore.codec import UnknownTag
+from infra.settings import Settings, SettingsError
+
+EXIT_CONFIG = 2  # settings or addresses are wrong: starting again will not help
+EXIT_UNKNOWN_TAG = 3  # a newer version wrote to the log: this one must not go on
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings, main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
+    """Run `main` until it returns or SIGTERM or SIGINT cancels it; returns the exit code."""
+    try:
+        uvloop.run(_until_signal(main(settings)))
+    except UnknownTag as error:
+        return _fatal(EXIT_UNKNOWN_TAG, error)
+    except (SettingsError, psycopg.OperationalError, PoolTimeout, RedisError, OSError) as error:
+        return _fatal(EXIT_CONFIG, error)
+    except BaseExceptionGroup as group:
+        if unknown := group.subgroup(UnknownTag):
+            return _fatal(EXIT_UNKNOWN_TAG, unknown.exceptions[0])
+        raise
+    return 0
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _fatal(code: int, error: BaseException) -> int:
+    line = " ".join(str(error).split()) or type(error).__name__
+    sys.stderr.write(f"formula: {line}\n")
+    return code

@@ -1,0 +1,112 @@
+"""Real servers for the whole run, a fresh database for each test that asks for one."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from infra.embedded import Embedded, embedded_servers
+from infra.runtime import Runtime, open_runtime
+from infra.settings import Settings
+from migrations.runner import migrate
+from projections.projector import grouped, run_groups
+from projections.registry import PROJECTIONS
+
+TEMPLATE = "formula_template"
+JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
+
+hypothesis_settings.register_profile(
+    "formula", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("formula")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process of the run makes the folder; xdist's workers share it."""
+    if "FORMULA_TEST_FOLDER" not in os.environ:
+        folder = Path(tempfile.mkdtemp(prefix="formula-tests-"))
+        folder.chmod(0o755)  # an embedded server run as another user must reach its data
+        os.environ["FORMULA_TEST_FOLDER"] = str(folder)
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Embedded]:
+    """Postgres and Valkey of this process, with a migrated template database."""
+    folder = Path(os.environ["FORMULA_TEST_FOLDER"]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
+    folder.mkdir(mode=0o755)
+    with embedded_servers(folder, durable=False) as embedded:
+        _create_database(embedded, TEMPLATE, "template1")
+        migrate(make_conninfo(embedded.database_url, dbname=TEMPLATE))
+        yield embedded
+
+
+@pytest.fixture
+def settings(servers: Embedded, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a database that nobody else uses, dropped afterwards."""
+    name = f"t_{secrets.token_hex(6)}"
+    _create_database(servers, name, TEMPLATE)
+    yield Settings(
+        database_url=make_conninfo(servers.database_url, dbname=name),
+        redis_url=servers.redis_url,
+        redis_prefix=f"{name}:",
+        jwt_secret=JWT_SECRET,
+        formula_data=str(tmp_path),
+        mail_folder=str(tmp_path / "mail"),
+        database_pool_size=6,
+    )
+    with _admin(servers) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """An open runtime over an empty log."""
+    async with open_runtime(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def projected(runtime: Runtime) -> AsyncIterator[Runtime]:
+    """A runtime whose log is projected as it grows, by all groups."""
+    leads: dict[str, bool] = {}
+    groups = grouped(PROJECTIONS)
+    ready = asyncio.Event()
+
+    def note(group: str, leader: bool) -> None:
+        leads[group] = leader
+        if len(leads) == len(groups) and all(leads.values()):
+            ready.set()
+
+    running = asyncio.create_task(run_groups(runtime, groups, note))
+    started = asyncio.create_task(ready.wait())
+    done, _ = await asyncio.wait(
+        {running, started}, timeout=20, return_when=asyncio.FIRST_COMPLETED
+    )
+    assert started in done, running.exception() if running.done() else "the projector did not start"
+    yield runtime
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def _admin(servers: Embedded) -> psycopg.Connection:
+    return psycopg.connect(make_conninfo(servers.database_url, dbname="postgres"), autocommit=True)
+
+
+def _create_database(servers: Embedded, name: str, template: str) -> None:
+    with _admin(servers) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
