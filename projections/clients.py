@@ -1,0 +1,131 @@
+"""clients: for whom projects are done, and whom to call there."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+from domain.client import (
+    CLIENT,
+    ClientArchived,
+    ClientChanged,
+    ClientCreated,
+    ClientEvent,
+    ClientRestored,
+    ClientStatus,
+    Contact,
+)
+from msgspec import UNSET, UnsetType
+
+from domain.kernel import Recorded
+from infra.db import Connection
+from projections.model import Projection, Rows, Table, Write
+from projections.rows import FIRST_NAME, fetch_all, fetch_one, json_text
+
+CLIENTS = Table(
+    name="clients",
+    columns={
+        "id": "uuid NOT NULL",
+        "name": "text NOT NULL",
+        "contacts": "jsonb NOT NULL",
+        "status": "text NOT NULL",
+        "created_at": "timestamptz NOT NULL",
+        "version": "bigint NOT NULL",
+        "position": "bigint NOT NULL",
+    },
+    key=("id",),
+    indexes=("(name, id)",),
+)
+
+
+class ClientRow(msgspec.Struct, frozen=True):
+    """A client. `contacts` are objects with the fields of domain.client.Contact."""
+
+    id: UUID
+    name: str
+    contacts: list[dict[str, str]]
+    status: str
+    created_at: datetime
+    version: int
+    position: int
+
+
+def project(batch: Sequence[Recorded[ClientEvent]]) -> list[Write]:
+    rows = Rows(CLIENTS)
+    for recorded in batch:
+        rows.put(
+            id=recorded.stream,
+            version=recorded.version,
+            position=recorded.position,
+            **_changes(recorded.event),
+        )
+    return rows.writes()
+
+
+def _changes(event: ClientEvent) -> dict[str, object]:
+    match event:
+        case ClientCreated(name=name, contacts=contacts, at=at):
+            return {
+                "name": name,
+                "contacts": _contacts(contacts),
+                "status": ClientStatus.ACTIVE.value,
+                "created_at": at,
+            }
+        case ClientChanged(name=name, contacts=contacts):
+            return {"name": name, "contacts": _contacts(contacts)}
+        case ClientArchived():
+            return {"status": ClientStatus.ARCHIVED.value}
+        case ClientRestored():
+            return {"status": ClientStatus.ACTIVE.value}
+        case _:
+            assert_never(event)
+
+
+def _contacts(contacts: Sequence[Contact] | UnsetType) -> str | UnsetType:
+    return UNSET if isinstance(contacts, UnsetType) else json_text(contacts)
+
+
+async def get_client(db: Connection, client: UUID) -> ClientRow | None:
+    return await fetch_one(
+        db,
+        ClientRow,
+        "SELECT id, name, contacts, status, created_at, version, position"
+        " FROM clients WHERE id = %(id)s",
+        {"id": client},
+    )
+
+
+async def list_clients(
+    db: Connection,
+    *,
+    status: ClientStatus | None = None,
+    search: str | None = None,
+    after: tuple[str, UUID] | None = None,
+    limit: int = 50,
+) -> list[ClientRow]:
+    """Clients by (name, id), which is also the key to go on `after`.
+
+    `search` is looked for in names, whatever its case.
+    """
+    name, last = after or FIRST_NAME
+    return await fetch_all(
+        db,
+        ClientRow,
+        "SELECT id, name, contacts, status, created_at, version, position"
+        " FROM clients WHERE (name, id) > (%(name)s, %(last)s)"
+        " AND (%(status)s::text IS NULL OR status = %(status)s)"
+        " AND (%(search)s::text IS NULL OR strpos(lower(name), lower(%(search)s)) > 0)"
+        " ORDER BY name, id LIMIT %(limit)s",
+        {"status": status, "search": search, "name": name, "last": last, "limit": limit},
+    )
+
+
+PROJECTION = Projection(
+    name="clients",
+    group="queries",
+    version=1,
+    tables=(CLIENTS,),
+    events=CLIENT.events,
+    project=project,
+)

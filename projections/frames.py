@@ -1,0 +1,72 @@
+"""The frames that the projector builds for rooms: `ev` for durable events, `mo` for motion."""
+
+from datetime import datetime
+from functools import cache
+from uuid import UUID
+
+import msgspec
+from domain.registry import tag_of
+
+from domain.kernel import Event
+from projections.model import Push
+
+_encoder = msgspec.json.Encoder()
+
+
+class Ev(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ev", tag_field="op"):
+    """A durable event. `pos` and `prev` chain the room; `subject` is the stream that it is of."""
+
+    room: str
+    pos: int
+    prev: int
+    type: str
+    by: UUID | None = None  # None: the system itself
+    at: datetime
+    subject: UUID
+    data: msgspec.Raw
+
+
+class Mo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mo", tag_field="op"):
+    """Motion: the latest of a person and type wins, and a lost one is no loss."""
+
+    room: str
+    pos: int
+    type: str
+    by: UUID | None = None
+    data: msgspec.Raw
+
+
+@cache
+def public_type(event: type[Event]) -> str:
+    """The name clients know an event by: its tag without the version of its payload."""
+    return tag_of(event).rpartition(".v")[0]
+
+
+def ev_bytes(push: Push, prev: int) -> bytes:
+    """The frame as every node sends it and as the room's log keeps it."""
+    recorded = push.recorded
+    return _encoder.encode(
+        Ev(
+            room=push.room,
+            pos=recorded.position,
+            prev=prev,
+            type=push.type,
+            by=recorded.meta.actor,
+            at=recorded.at,
+            subject=recorded.stream,
+            data=msgspec.Raw(_encoder.encode(push.data)),
+        )
+    )
+
+
+def mo_bytes(push: Push) -> bytes:
+    recorded = push.recorded
+    return _encoder.encode(
+        Mo(
+            room=push.room,
+            pos=recorded.position,
+            type=push.type,
+            by=recorded.meta.actor,
+            data=msgspec.Raw(_encoder.encode(push.data)),
+        )
+    )

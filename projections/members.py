@@ -1,0 +1,210 @@
+"""members: who is in which room now, on which connection, through which node."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import Recorded
+from domain.participation import (
+    PARTICIPATION,
+    Joined,
+    Left,
+    ParticipationEvent,
+    StatusSet,
+)
+from infra.bus import Kind
+from infra.db import Connection
+from projections.model import Projection, Push, Rows, Table, Write
+from projections.rows import FIRST_ID, fetch_all
+
+ONLINE = "online"  # the status that a member comes with
+
+MEMBERS = Table(
+    name="members",
+    columns={
+        "participation": "uuid NOT NULL",
+        "room": "text NOT NULL",
+        "user_id": "uuid NOT NULL",
+        "connection": "uuid NOT NULL",
+        "node": "uuid NOT NULL",
+        "project": "uuid",
+        "device": "text NOT NULL",
+        "location": "text NOT NULL",
+        "status": "text NOT NULL",
+        "joined_at": "timestamptz NOT NULL",
+        "pos": "bigint NOT NULL",
+    },
+    key=("participation",),
+    indexes=("(room, participation)", "(user_id, participation)", "(node, participation)"),
+)
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A member as the room sees it."""
+
+    participation: UUID
+    user: UUID
+    connection: UUID
+    status: str
+    location: str
+    device: str
+
+
+class MemberRow(msgspec.Struct, frozen=True):
+    """A member as the system sees it. `pos` is the position of its last event."""
+
+    participation: UUID
+    room: str
+    user_id: UUID
+    connection: UUID
+    node: UUID
+    project: UUID | None
+    device: str
+    location: str
+    status: str
+    joined_at: datetime
+    pos: int
+
+
+class OnlineRow(msgspec.Struct, frozen=True):
+    """A person who is in some room; `status` is the most present of all their connections."""
+
+    user_id: UUID
+    connections: int
+    status: str
+    since: datetime
+
+
+class ActiveRoomRow(msgspec.Struct, frozen=True):
+    """A project's room with people in it: each counts once."""
+
+    room: str
+    project: UUID
+    members: int
+    since: datetime
+
+
+def project(batch: Sequence[Recorded[ParticipationEvent]]) -> list[Write]:
+    rows = Rows(MEMBERS)
+    pushes: list[Write] = []
+    for recorded in batch:
+        event, key, pos = recorded.event, recorded.stream, recorded.position
+        match event:
+            case Joined():
+                rows.put(participation=key, **_columns(event), joined_at=recorded.at, pos=pos)
+                pushes.append(Push(event.room, Kind.JOIN, recorded, _shown(key, event)))
+            case StatusSet(status=status, location=location):
+                rows.put(participation=key, status=status, location=location, pos=pos)
+            case Left():
+                rows.delete(key)
+            case _:
+                assert_never(event)
+    return rows.writes() + pushes
+
+
+def _columns(event: Joined) -> dict[str, object]:
+    return {
+        "room": event.room,
+        "user_id": event.user,
+        "connection": event.connection,
+        "node": event.node,
+        "project": event.project,
+        "device": event.device,
+        "location": event.location,
+        "status": ONLINE,
+    }
+
+
+def _shown(participation: UUID, event: Joined) -> Member:
+    return Member(
+        participation=participation,
+        user=event.user,
+        connection=event.connection,
+        status=ONLINE,
+        location=event.location,
+        device=event.device,
+    )
+
+
+async def members_of(db: Connection, room: str, limit: int = 500) -> list[Member]:
+    """The members of a room as a JOIN shows them, in the order of their participations."""
+    return await fetch_all(
+        db,
+        Member,
+        'SELECT participation, user_id AS "user", connection, status, location, device'
+        " FROM members WHERE room = %(room)s ORDER BY participation LIMIT %(limit)s",
+        {"room": room, "limit": limit},
+    )
+
+
+async def online_users(
+    db: Connection, after: UUID | None = None, limit: int = 50
+) -> list[OnlineRow]:
+    """Everybody who is in a room, by id. Own texts rank between online and away."""
+    return await fetch_all(
+        db,
+        OnlineRow,
+        "SELECT user_id, count(DISTINCT connection) AS connections, min(joined_at) AS since,"
+        " (array_agg(status ORDER BY CASE status"
+        "  WHEN 'online' THEN 0 WHEN 'away' THEN 2 ELSE 1 END, pos DESC))[1] AS status"
+        " FROM members WHERE user_id > %(after)s"
+        " GROUP BY user_id ORDER BY user_id LIMIT %(limit)s",
+        {"after": after or FIRST_ID, "limit": limit},
+    )
+
+
+async def active_rooms(
+    db: Connection, after: str | None = None, limit: int = 50
+) -> list[ActiveRoomRow]:
+    """The rooms of projects, their tasks and documents that have people in them, by name."""
+    return await fetch_all(
+        db,
+        ActiveRoomRow,
+        "SELECT room, project, count(DISTINCT user_id) AS members, min(joined_at) AS since"
+        " FROM members WHERE project IS NOT NULL AND room > %(after)s"
+        " GROUP BY room, project ORDER BY room, project LIMIT %(limit)s",
+        {"after": after or "", "limit": limit},
+    )
+
+
+async def members_of_node(
+    db: Connection, node: UUID, after: UUID | None = None, limit: int = 500
+) -> list[MemberRow]:
+    """Whom a node has let in, by participation."""
+    return await fetch_all(
+        db,
+        MemberRow,
+        "SELECT participation, room, user_id, connection, node, project, device, location,"
+        " status, joined_at, pos FROM members"
+        " WHERE node = %(node)s AND participation > %(after)s"
+        " ORDER BY participation LIMIT %(limit)s",
+        {"node": node, "after": after or FIRST_ID, "limit": limit},
+    )
+
+
+async def members_by_user(
+    db: Connection, user: UUID, after: UUID | None = None, limit: int = 500
+) -> list[MemberRow]:
+    """Where a person is, by participation."""
+    return await fetch_all(
+        db,
+        MemberRow,
+        "SELECT participation, room, user_id, connection, node, project, device, location,"
+        " status, joined_at, pos FROM members"
+        " WHERE user_id = %(user)s AND participation > %(after)s"
+        " ORDER BY participation LIMIT %(limit)s",
+        {"user": user, "after": after or FIRST_ID, "limit": limit},
+    )
+
+
+PROJECTION = Projection(
+    name="members",
+    group="live",
+    version=1,
+    tables=(MEMBERS,),
+    events=PARTICIPATION.events,
+    project=project,
+)

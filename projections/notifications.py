@@ -1,0 +1,111 @@
+"""notifications: what each person was told, newest first, and what they have read."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+from uuid import UUID
+
+import msgspec
+
+from domain.kernel import Recorded
+from domain.notification import NOTIFICATION, NotificationEvent, NotificationRead, NotificationSent
+from infra.db import Connection
+from projections.model import Projection, Rows, Table, Write
+from projections.rows import NEWEST_POSITION, fetch_all
+
+NOTIFICATIONS = Table(
+    name="notifications",
+    columns={
+        "id": "uuid NOT NULL",
+        "user_id": "uuid NOT NULL",
+        "kind": "text NOT NULL",
+        "title": "text NOT NULL",
+        "body": "text NOT NULL",
+        "link": "text NOT NULL",
+        "level": "text NOT NULL",
+        "project": "uuid",
+        "created_at": "timestamptz NOT NULL",
+        "read_at": "timestamptz",
+        "position": "bigint NOT NULL",
+    },
+    key=("id",),
+    indexes=("(user_id, position)",),
+)
+
+
+class NotificationRow(msgspec.Struct, frozen=True):
+    """A notification. `position` is where it was sent."""
+
+    id: UUID
+    user_id: UUID
+    kind: str
+    title: str
+    body: str
+    link: str
+    level: str
+    project: UUID | None
+    created_at: datetime
+    read_at: datetime | None
+    position: int
+
+
+def project(batch: Sequence[Recorded[NotificationEvent]]) -> list[Write]:
+    rows = Rows(NOTIFICATIONS)
+    for recorded in batch:
+        event = recorded.event
+        match event:
+            case NotificationSent():
+                rows.put(
+                    id=recorded.stream,
+                    user_id=event.user,
+                    kind=event.kind,
+                    title=event.title,
+                    body=event.body,
+                    link=event.link,
+                    level=event.level,
+                    project=event.project,
+                    created_at=event.at,
+                    read_at=None,
+                    position=recorded.position,
+                )
+            case NotificationRead(at=at):
+                rows.put(id=recorded.stream, read_at=at)
+            case _:
+                assert_never(event)
+    return rows.writes()
+
+
+async def notifications_of(
+    db: Connection,
+    user: UUID,
+    *,
+    unread: bool = False,
+    after: int | None = None,
+    limit: int = 50,
+) -> list[NotificationRow]:
+    """A person's notifications, newest first, by position. `unread`: only those not read yet."""
+    return await fetch_all(
+        db,
+        NotificationRow,
+        "SELECT id, user_id, kind, title, body, link, level, project, created_at, read_at,"
+        " position FROM notifications"
+        " WHERE user_id = %(user)s AND position < %(after)s"
+        " AND (NOT %(unread)s OR read_at IS NULL)"
+        " ORDER BY position DESC LIMIT %(limit)s",
+        {
+            "user": user,
+            "unread": unread,
+            "after": NEWEST_POSITION if after is None else after,
+            "limit": limit,
+        },
+    )
+
+
+PROJECTION = Projection(
+    name="notifications",
+    group="queries",
+    version=1,
+    tables=(NOTIFICATIONS,),
+    events=NOTIFICATION.events,
+    project=project,
+)

@@ -1,0 +1,85 @@
+"""rooms: which durable events people in a room see as they happen, and whose stay ends.
+
+Participation is not among them: members and locks come with every snapshot and as presence.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from domain.activity import ActivityRecorded
+from domain.errors import Invalid
+from domain.kernel import Recorded
+from domain.lock import LOCK, LockAcquired, LockEvent, LockStolen
+from domain.notification import NotificationSent
+from domain.project import PROJECT, MemberRemoved, ProjectEvent
+from domain.rooms import Room, RoomKind
+from domain.task import TASK, TaskEvent
+from domain.user import UserDeactivated
+from infra.bus import Kind, user_room
+from projections.frames import public_type
+from projections.model import Projection, Push, Write
+
+RoomEvent: TypeAlias = (
+    ProjectEvent | TaskEvent | LockEvent | ActivityRecorded | NotificationSent | UserDeactivated
+)
+
+
+def project(batch: Sequence[Recorded[RoomEvent]]) -> list[Write]:
+    return [push for recorded in batch for push in _pushes(recorded)]
+
+
+def _pushes(recorded: Recorded[RoomEvent]) -> list[Push]:
+    event = recorded.event
+    if isinstance(event, UserDeactivated):
+        return [Push(user_room(recorded.stream), Kind.CLOSE, recorded, recorded.stream)]
+    name = public_type(type(event))
+    pushes = [Push(room, Kind.EVENT, recorded, event, type=name) for room in _rooms(recorded)]
+    if isinstance(event, MemberRemoved):
+        # After the event: the one who goes still sees it. Gateways look at everybody's rights anew.
+        pushes.append(Push(pushes[0].room, Kind.CLOSE, recorded, recorded.stream))
+    return pushes
+
+
+def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
+    """Where the event is seen; no room twice, or its chain would hold one position twice."""
+    event, project = recorded.event, recorded.meta.project_id
+    in_project = [] if project is None else [str(Room(RoomKind.PROJECT, project))]
+    match event:
+        case ActivityRecorded(room=room):
+            return [room]
+        case NotificationSent(user=user):
+            return [user_room(user)]
+        case LockAcquired(resource=resource) | LockStolen(resource=resource):
+            return in_project + _room_of(resource)
+        case _ if isinstance(event, LOCK.events):
+            return in_project  # their `subject` says which lock
+        case _ if isinstance(event, TASK.events):
+            return [str(Room(RoomKind.TASK, recorded.stream)), *in_project]
+        case _:
+            return [str(Room(RoomKind.PROJECT, recorded.stream))]
+
+
+def _room_of(resource: str) -> list[str]:
+    """A lock's resource is the client's own text; some of them name a task or a document."""
+    try:
+        room = Room.parse(resource)
+    except Invalid:
+        return []
+    return [str(room)] if room.kind in (RoomKind.TASK, RoomKind.DOCUMENT) else []
+
+
+PROJECTION = Projection(
+    name="rooms",
+    group="live",
+    version=1,
+    tables=(),
+    events=(
+        *PROJECT.events,
+        *TASK.events,
+        *LOCK.events,
+        ActivityRecorded,
+        NotificationSent,
+        UserDeactivated,
+    ),
+    project=project,
+)
