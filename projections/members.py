@@ -6,11 +6,13 @@ from typing import assert_never
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.kernel import Recorded
 from domain.participation import (
     PARTICIPATION,
     Joined,
+    LeaveReason,
     Left,
     ParticipationEvent,
     StatusSet,
@@ -42,15 +44,16 @@ MEMBERS = Table(
 )
 
 
-class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """A member as the room sees it."""
+class Member(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A member as the room sees it: whole on JOIN, what changed on UPDATE, `reason` on LEAVE."""
 
     participation: UUID
     user: UUID
-    connection: UUID
-    status: str
-    location: str
-    device: str
+    connection: UUID | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    location: str | UnsetType = UNSET
+    device: str | UnsetType = UNSET
+    reason: LeaveReason | None = None
 
 
 class MemberRow(msgspec.Struct, frozen=True):

@@ -195,10 +195,10 @@ async def project_members_of(
 
 
 async def projects_of_user(
-    db: Connection, user: UUID, after: UUID | None = None, limit: int = 50
-) -> list[ProjectMemberRow]:
-    """A person's roles, by project."""
-    return await fetch_all(
+    db: Connection, user: UUID, after: UUID | None = None, limit: int = 100
+) -> list[UUID]:
+    """The projects that a person is a member of, by id."""
+    rows = await fetch_all(
         db,
         ProjectMemberRow,
         "SELECT project, user_id, role FROM project_members"
@@ -206,6 +206,7 @@ async def projects_of_user(
         " ORDER BY project LIMIT %(limit)s",
         {"user": user, "after": after or FIRST_ID, "limit": limit},
     )
+    return [row.project for row in rows]
 
 
 PROJECTION = Projection(
