@@ -1,0 +1,104 @@
+"""The REST application: routers, what they are given, and what guards them."""
+
+from litestar import Litestar, Request, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+from api.activity import feeds
+from api.audit import audit
+from api.auth import Caller, guard
+from api.call import provide_call
+from api.clients import clients
+from api.comments import comments
+from api.edge import AccessLog, add_headers
+from api.errors import refused, rejected
+from api.health import livez, readyz
+from api.operations import operations
+from api.projects import projects
+from api.reads import provide_db
+from api.realtime.routes import realtime
+from api.sessions import sessions
+from api.summary import Watch
+from api.tasks import tasks
+from api.users import users
+from infra.nodes import Heart
+from infra.passwords import Passwords
+from infra.runtime import Runtime
+
+MAX_BODY = 1 << 20  # bytes of a request
+
+ROUTERS = (
+    sessions,
+    users,
+    clients,
+    projects,
+    tasks,
+    comments,
+    feeds,
+    audit,
+    realtime,
+    operations,
+)
+
+
+def create_app(
+    runtime: Runtime,
+    heart: Heart,
+    *more: ControllerRouterHandler,
+    passwords: Passwords | None = None,
+) -> Litestar:
+    """The application over an open runtime; `more` are handlers beside the API's own."""
+    hashing, watch = passwords or Passwords(), Watch(runtime.now())
+    return Litestar(
+        route_handlers=[
+            Router("/api/v1", route_handlers=ROUTERS, guards=[guard]),
+            livez,
+            readyz,
+            *more,
+        ],
+        dependencies={
+            "runtime": _given(runtime),
+            "heart": _given(heart),
+            "passwords": _given(hashing),
+            "watch": _given(watch),
+            "caller": Provide(_caller, sync_to_thread=False),
+            "call": Provide(provide_call, sync_to_thread=False),
+            "db": Provide(provide_db),
+        },
+        exception_handlers={HTTPException: rejected, Exception: refused},
+        middleware=[AccessLog()],
+        before_send=[add_headers],
+        state=State({"runtime": runtime}),
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+        openapi_config=OPENAPI,
+        debug=False,
+    )
+
+
+def _given(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _caller(request: Request[Caller, None, State]) -> Caller:
+    return request.user
+
+
+OPENAPI = OpenAPIConfig(
+    title="Formula",
+    version="1",
+    description="Project management in which people work together live.",
+    path="/schema",
+    render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],  # the pages' scripts are on a CDN
+    components=Components(
+        security_schemes={
+            "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+        }
+    ),
+    security=[{"bearer": []}],
+)

@@ -1,0 +1,144 @@
+"""Who is asking, and whether they may: the only place at the edges that applies domain.access."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from api.edge import runtime_of
+from api.tokens import NotAuthenticated, read
+from domain import access
+from domain.access import Action
+from domain.errors import NotAllowed, NotFound
+from domain.notification import NOTIFICATION
+from domain.project import PROJECT, ProjectRole
+from domain.task import TASK
+from domain.user import USER, Role
+from infra.runtime import Runtime
+
+
+class Open(StrEnum):
+    """What a route declares in place of an Action when no rule is needed."""
+
+    PUBLIC = "public"
+    SIGNED_IN = "signed_in"
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Somebody who is signed in, with the role they have now."""
+
+    id: UUID
+    role: Role
+    session: UUID
+    expires: datetime
+
+    @property
+    def who(self) -> access.Who:
+        return access.Who(self.id, self.role)
+
+    def may(self, action: Action, project_role: ProjectRole | None = None) -> bool:
+        return access.allowed(action, self.who, project_role=project_role)
+
+
+class Concerned(msgspec.Struct, frozen=True):
+    """The project and the person that a request is about."""
+
+    project: UUID | None = None
+    user: UUID | None = None
+
+
+async def authenticate(runtime: Runtime, token: str) -> Caller:
+    """Whose access token this is. Raises NotAuthenticated.
+
+    The user is loaded, so that a deactivation or another role counts at once.
+    """
+    claims = read(token, runtime.settings.jwt_secret, runtime.now())
+    user = (await runtime.load(USER, claims.sub)).state
+    if not user.active:
+        raise NotAuthenticated("auth.deactivated")
+    return Caller(claims.sub, user.role, claims.sid, claims.expires)
+
+
+async def require(
+    runtime: Runtime,
+    caller: Caller,
+    action: Action,
+    *,
+    project: UUID | None = None,
+    user: UUID | None = None,
+) -> None:
+    """Return if the caller may do it to that project or person, else raise.
+
+    NotAllowed; or NotFound for a project that the caller may not even read: whether it exists
+    is not told.
+    """
+    role = None
+    if project is not None:
+        exists, role = await _membership(runtime, caller, project)
+        if not exists or not caller.may(Action.PROJECT_READ, role):
+            raise NotFound("project.not_found", project=project)
+    access.require(action, caller.who, project_role=role, oneself=user == caller.id)
+
+
+async def may(runtime: Runtime, caller: Caller, action: Action, project: UUID) -> bool:
+    """Whether the caller may do it in that project."""
+    _, role = await _membership(runtime, caller, project)
+    return caller.may(action, role)
+
+
+async def _membership(
+    runtime: Runtime, caller: Caller, project: UUID
+) -> tuple[bool, ProjectRole | None]:
+    """Whether there is such a project, and the caller's role in it."""
+    loaded = await runtime.load(PROJECT, project)
+    return loaded.version > 0, loaded.state.members.get(caller.id)
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Applies what the route declares in `opt`; a route that declares nothing is closed.
+
+    `action`: an Action or Open. `own`: it only ever concerns the caller.
+    """
+    action = handler.opt.get("action")
+    if action is Open.PUBLIC:
+        return
+    runtime = runtime_of(connection.scope)
+    caller = await authenticate(runtime, bearer(connection.headers))
+    connection.scope["user"] = caller
+    if action is Open.SIGNED_IN:
+        return
+    if not isinstance(action, Action):
+        raise NotAllowed("access.denied")
+    concerned = await concern(runtime, connection.path_params)
+    connection.scope["state"]["concerned"] = concerned
+    user = caller.id if handler.opt.get("own") else concerned.user
+    try:
+        await require(runtime, caller, action, project=concerned.project, user=user)
+    except NotFound:
+        if "task" in connection.path_params:  # as if there were no such task
+            raise NotFound("task.not_found", task=connection.path_params["task"]) from None
+        raise
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The access token of an Authorization header, or ""."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def concern(runtime: Runtime, path: Mapping[str, Any]) -> Concerned:
+    """What the ids in a path are about. Raises NotFound for a task or message there is not."""
+    if "task" in path:
+        task = await runtime.load(TASK, path["task"])
+        if task.state.project is None:
+            raise NotFound("task.not_found", task=path["task"])
+        return Concerned(project=task.state.project)
+    if "notification" in path:
+        notification = await runtime.load(NOTIFICATION, path["notification"])
+        return Concerned(user=notification.state.user)
+    return Concerned(path.get("project"), path.get("user"))

@@ -1,0 +1,57 @@
+"""Queries: a connection that sees the read models, current enough for who asks."""
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Protocol, TypeAlias, TypeVar
+
+from litestar import Response
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from api.call import etag
+from domain.errors import NotFound
+from infra.db import Connection
+from infra.runtime import Runtime
+from projections.read import reading
+
+MinPosition: TypeAlias = Annotated[
+    int | None,
+    QueryParameter(ge=0, description="answer only once what was written there can be read"),
+]
+
+
+class Versioned(Protocol):
+    """A row that shows a stream at a version."""
+
+    @property
+    def version(self) -> int: ...
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+async def provide_db(
+    runtime: NamedDependency[Runtime], min_position: MinPosition = None
+) -> AsyncGenerator[Connection, None]:
+    async with reading(runtime, min_position=min_position) as db:
+        yield db
+
+
+async def provide_audit_db(
+    runtime: NamedDependency[Runtime], min_position: MinPosition = None
+) -> AsyncGenerator[Connection, None]:
+    async with reading(runtime, min_position=min_position, group="audit") as db:
+        yield db
+
+
+async def provide_live_db(
+    runtime: NamedDependency[Runtime], min_position: MinPosition = None
+) -> AsyncGenerator[Connection, None]:
+    async with reading(runtime, min_position=min_position, group="live") as db:
+        yield db
+
+
+def shown(row: V | None, code: str) -> Response[V]:
+    """The row with its version as ETag. Raises NotFound(code) when there is none."""
+    if row is None:
+        raise NotFound(code)
+    return Response(row, headers={"ETag": etag(row.version)})

@@ -1,0 +1,127 @@
+"""/realtime: what goes on now, as plain answers; the rooms themselves are WebSockets."""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.di import NamedDependency, Provide
+from litestar.params import JSONBody
+from msgspec import Meta
+
+from api.auth import Caller
+from api.call import Call, Done, done
+from api.paging import Cursor, Limit, Page, from_cursor, page
+from api.reads import provide_live_db
+from api.realtime.joining import read_epoch
+from api.summary import Summary, Watch
+from domain.access import Action
+from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
+from domain.notification import Level
+from domain.user import Role
+from infra.db import Connection
+from infra.nodes import nodes
+from infra.runtime import Runtime
+from projections.members import ActiveRoomRow, OnlineRow, active_rooms, online_users
+from projections.projector import lag
+
+
+class Status(msgspec.Struct, frozen=True):
+    """`epoch`: positions of another one mean nothing here. `lag`: positions behind, by consumer."""
+
+    version: str
+    uptime_s: float  # of the process that answers
+    epoch: str
+    position: int
+    nodes: Mapping[str, int]  # alive and ready, by role
+    lag: Mapping[str, int]
+
+
+class NewAnnouncement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`roles`: whom it is for; empty means everybody."""
+
+    title: Annotated[str, Meta(max_length=500, examples=["Maintenance at 18:00 UTC"])]
+    body: Annotated[str, Meta(max_length=10_000)] = ""
+    level: Level = "info"
+    roles: Annotated[tuple[Role, ...], Meta(max_length=20)] = ()
+
+
+@get("/status", opt={"action": Action.STATUS_READ})
+async def status(runtime: NamedDependency[Runtime], watch: NamedDependency[Watch]) -> Status:
+    ready: dict[str, int] = {}
+    for node in await nodes(runtime):
+        if node.alive and node.state == "ready":
+            ready[node.role] = ready.get(node.role, 0) + 1
+    return Status(
+        version=_version(),
+        uptime_s=(runtime.now() - watch.started).total_seconds(),
+        epoch=await read_epoch(runtime.db),
+        position=await runtime.store.head(),
+        nodes=ready,
+        lag=await lag(runtime),
+    )
+
+
+@get(
+    "/users/online",
+    opt={"action": Action.PRESENCE_READ},
+    dependencies={"db": Provide(provide_live_db)},
+)
+async def online(
+    db: NamedDependency[Connection], limit: Limit = 50, cursor: Cursor = None
+) -> Page[OnlineRow]:
+    rows = await online_users(db, from_cursor(cursor, UUID), limit + 1)
+    return page(rows, limit, lambda row: row.user_id)
+
+
+@get(
+    "/collaborations/active",
+    opt={"action": Action.COLLABORATION_READ},
+    dependencies={"db": Provide(provide_live_db)},
+)
+async def collaborations(
+    db: NamedDependency[Connection], limit: Limit = 50, cursor: Cursor = None
+) -> Page[ActiveRoomRow]:
+    rows = await active_rooms(db, from_cursor(cursor, str), limit + 1)
+    return page(rows, limit, lambda row: row.room)
+
+
+@post("/notifications/system", opt={"action": Action.NOTIFICATION_ANNOUNCE})
+async def announce(data: JSONBody[NewAnnouncement], call: NamedDependency[Call]) -> Response[Done]:
+    """Everybody concerned finds it among their notifications."""
+    announcement = call.new_id("announcement")
+    command = PublishAnnouncement(
+        title=data.title,
+        body=data.body,
+        level=data.level,
+        roles=data.roles,
+        at=call.runtime.now(),
+    )
+    outcome = await call.execute(ANNOUNCEMENT, announcement, command)
+    return done(outcome, announcement, created=True)
+
+
+@get("/health/summary", opt={"action": Action.STATUS_READ})
+async def health_summary(
+    runtime: NamedDependency[Runtime],
+    caller: NamedDependency[Caller],
+    watch: NamedDependency[Watch],
+) -> Summary:
+    """Details of processes only for those who operate them."""
+    return await watch.summary(runtime, detailed=caller.may(Action.HEALTH_READ))
+
+
+def _version() -> str:
+    try:
+        return version("formula")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "0"
+
+
+realtime = Router(
+    "/realtime",
+    route_handlers=[status, online, collaborations, announce, health_summary],
+    tags=["realtime"],
+)

@@ -1,0 +1,176 @@
+"""/tasks: what is to be done. A write to a task that somebody else has locked is a 423."""
+
+from datetime import date, datetime
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from msgspec import UNSET, Meta, UnsetType
+
+from api.auth import Caller
+from api.call import Call, Done, done
+from api.conditions import members, unlocked
+from api.paging import Cursor, Limit, Page, from_cursor, page
+from api.reads import shown
+from domain.access import Action
+from domain.kernel import Command
+from domain.priority import Priority
+from domain.task import (
+    TASK,
+    AssignTask,
+    ChangeTask,
+    ChangeTaskStatus,
+    CreateTask,
+    TaskStatus,
+)
+from infra.db import Connection
+from infra.eventstore.execute import Do
+from projections.tasks import TaskRow, get_task, list_tasks
+
+Title = Annotated[str, Meta(max_length=500, examples=["Draw the landing page"])]
+Description = Annotated[str, Meta(max_length=50_000)]
+
+LockToken: TypeAlias = Annotated[
+    int | None,
+    HeaderParameter(
+        name="Lock-Token", description="fencing token of the lock `task:<id>` that one holds"
+    ),
+]
+
+
+class NewTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    title: Title
+    description: Description = ""
+    status: TaskStatus = TaskStatus.TODO
+    priority: Priority = Priority.NORMAL
+    assignee: UUID | None = None  # a member of the project
+    due: date | None = None
+
+
+class TaskChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays as it is; `due: null` takes the date away."""
+
+    title: Title | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
+    due: date | UnsetType | None = UNSET
+
+
+class NewStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    status: TaskStatus
+
+
+class NewAssignee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    assignee: UUID | None  # null: nobody
+
+
+@get("/tasks", opt={"action": Action.PROJECT_LIST})
+async def list_all(
+    db: NamedDependency[Connection],
+    caller: NamedDependency[Caller],
+    project: FromQuery[UUID | None] = None,
+    assignee: FromQuery[UUID | None] = None,
+    status: FromQuery[TaskStatus | None] = None,
+    priority: FromQuery[Priority | None] = None,
+    due_before: FromQuery[date | None] = None,
+    due_after: FromQuery[date | None] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[TaskRow]:
+    """All tasks for those who may read them all, those of one's own projects for others."""
+    rows = await list_tasks(
+        db,
+        project=project,
+        assignee=assignee,
+        status=status,
+        priority=priority,
+        due_before=due_before,
+        due_after=due_after,
+        member=None if caller.may(Action.TASK_READ) else caller.id,
+        after=from_cursor(cursor, tuple[datetime, UUID]),
+        limit=limit + 1,
+    )
+    return page(rows, limit, lambda row: (row.created_at, row.id))
+
+
+@get("/tasks/{task:uuid}", opt={"action": Action.TASK_READ})
+async def get_one(task: FromPath[UUID], db: NamedDependency[Connection]) -> Response[TaskRow]:
+    return shown(await get_task(db, task), "task.not_found")
+
+
+@post("/projects/{project:uuid}/tasks", opt={"action": Action.TASK_WRITE})
+async def create(
+    project: FromPath[UUID], data: JSONBody[NewTask], call: NamedDependency[Call]
+) -> Response[Done]:
+    task = call.new_id("task")
+    command = CreateTask(
+        project=project,
+        title=data.title,
+        description=data.description,
+        status=data.status,
+        priority=data.priority,
+        assignee=data.assignee,
+        due=data.due,
+        at=call.runtime.now(),
+    )
+    outcome = await call.execute(
+        TASK, task, command, *_assignable(project, data.assignee), project=project
+    )
+    return done(outcome, task, created=True)
+
+
+@patch("/tasks/{task:uuid}", opt={"action": Action.TASK_WRITE})
+async def change(
+    task: FromPath[UUID],
+    data: JSONBody[TaskChanges],
+    call: NamedDependency[Call],
+    lock_token: LockToken = None,
+) -> Response[Done]:
+    command = ChangeTask(
+        title=data.title, description=data.description, priority=data.priority, due=data.due
+    )
+    return await _do(call, task, command, lock_token)
+
+
+@put("/tasks/{task:uuid}/status", opt={"action": Action.TASK_WRITE})
+async def change_status(
+    task: FromPath[UUID],
+    data: JSONBody[NewStatus],
+    call: NamedDependency[Call],
+    lock_token: LockToken = None,
+) -> Response[Done]:
+    return await _do(call, task, ChangeTaskStatus(status=data.status), lock_token)
+
+
+@put("/tasks/{task:uuid}/assignee", opt={"action": Action.TASK_WRITE})
+async def assign(
+    task: FromPath[UUID],
+    data: JSONBody[NewAssignee],
+    call: NamedDependency[Call],
+    lock_token: LockToken = None,
+) -> Response[Done]:
+    command = AssignTask(assignee=data.assignee)
+    return await _do(call, task, command, lock_token, *_assignable(call.project, data.assignee))
+
+
+def _assignable(project: UUID, assignee: UUID | None) -> list[Do]:
+    return [members(project, [assignee])] if assignee else []
+
+
+async def _do(
+    call: Call, task: UUID, command: Command, lock_token: int | None, *also: Do
+) -> Response[Done]:
+    now = call.runtime.now()
+    lock = unlocked(call.project, f"task:{task}", call.caller.id, lock_token, now)
+    outcome = await call.execute(TASK, task, command, lock, *also, project=call.project)
+    return done(outcome, task)
+
+
+tasks = Router(
+    "/",
+    route_handlers=[list_all, get_one, create, change, change_status, assign],
+    tags=["tasks"],
+)

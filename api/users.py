@@ -1,0 +1,218 @@
+"""/users: who people are, what they may do and whether they may come in."""
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.status_codes import HTTP_200_OK
+from msgspec import UNSET, Meta, UnsetType
+
+from api.call import Call, Done, done
+from api.paging import Cursor, Limit, Page, from_cursor, page
+from api.reads import shown
+from domain.access import Action
+from domain.email import EMAIL, ReleaseEmail, ReserveEmail, email_stream
+from domain.errors import Invalid, NotAllowed
+from domain.user import (
+    USER,
+    ChangeEmail,
+    ChangeProfile,
+    ChangeRole,
+    DeactivateUser,
+    ReactivateUser,
+    RegisterUser,
+    Role,
+    SetPassword,
+    UserStatus,
+    normal_email,
+)
+from infra import accounts
+from infra.db import Connection
+from infra.eventstore.execute import Do, Outcome, WrongVersion
+from infra.eventstore.types import Conflict
+from infra.passwords import Passwords
+from infra.runtime import Origin, Runtime
+from projections.users import UserRow, get_user, list_users
+
+Email = Annotated[str, Meta(max_length=320, examples=["grace@example.com"])]
+Name = Annotated[str, Meta(max_length=500, examples=["Grace Hopper"])]
+Department = Annotated[str, Meta(max_length=500, examples=["Research"])]
+Password = Annotated[str, Meta(min_length=10, max_length=200, examples=["correct horse battery"])]
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    email: Email
+    name: Name
+    role: Role
+    password: Password
+    department: Department = ""
+
+
+class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The e-mail is changed alone: it is unique, so it is reserved in the same step."""
+
+    name: Name | UnsetType = UNSET
+    department: Department | UnsetType = UNSET
+    email: Email | UnsetType = UNSET
+
+
+class NewRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    role: Role
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    reason: Annotated[str, Meta(max_length=1_000, examples=["left the company"])] = ""
+
+
+class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    password: Password
+    current: Annotated[str, Meta(max_length=200)] | None = None  # required for one's own
+
+
+@get("/", opt={"action": Action.USER_LIST})
+async def list_all(
+    db: NamedDependency[Connection],
+    role: FromQuery[Role | None] = None,
+    status: FromQuery[UserStatus | None] = None,
+    department: FromQuery[str | None] = None,
+    search: FromQuery[str | None] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[UserRow]:
+    rows = await list_users(
+        db,
+        role=role,
+        status=status,
+        department=department,
+        search=search,
+        after=from_cursor(cursor, tuple[str, UUID]),
+        limit=limit + 1,
+    )
+    return page(rows, limit, lambda row: (row.name, row.id))
+
+
+@get("/{user:uuid}", opt={"action": Action.USER_READ})
+async def get_one(user: FromPath[UUID], db: NamedDependency[Connection]) -> Response[UserRow]:
+    return shown(await get_user(db, user), "user.not_found")
+
+
+@post("/", opt={"action": Action.USER_REGISTER})
+async def register(
+    data: JSONBody[NewUser],
+    call: NamedDependency[Call],
+    passwords: NamedDependency[Passwords],
+) -> Response[Done]:
+    user = call.new_id("user")
+    outcome = await register_user(call.runtime, passwords, call.origin, user, data, call.command_id)
+    return done(outcome, user, created=True)
+
+
+async def register_user(
+    runtime: Runtime,
+    passwords: Passwords,
+    origin: Origin,
+    user: UUID,
+    wanted: NewUser,
+    command_id: UUID | None = None,
+) -> Outcome:
+    """Somebody new with their address and password; of two with one address, one is refused."""
+    if (await runtime.load(USER, user)).version == 0:  # else this is a retry
+        await accounts.set_hash(runtime.db, user, await passwords.hash(wanted.password))
+    command = RegisterUser(
+        email=normal_email(wanted.email),
+        name=wanted.name,
+        role=wanted.role,
+        department=wanted.department,
+        at=runtime.now(),
+    )
+    reserve = Do(EMAIL, email_stream(command.email), ReserveEmail(user=user))
+    return await runtime.execute(origin, USER, user, command, reserve, command_id=command_id)
+
+
+@patch("/{user:uuid}", opt={"action": Action.USER_CHANGE})
+async def change(
+    user: FromPath[UUID], data: JSONBody[UserChanges], call: NamedDependency[Call]
+) -> Response[Done]:
+    if isinstance(data.email, UnsetType):
+        command = ChangeProfile(name=data.name, department=data.department)
+        return done(await call.execute(USER, user, command), user)
+    if data.name is not UNSET or data.department is not UNSET:
+        raise Invalid("user.email_alone")
+    return done(await _change_email(call, user, normal_email(data.email)), user)
+
+
+@put("/{user:uuid}/role", opt={"action": Action.USER_CHANGE_ROLE})
+async def change_role(
+    user: FromPath[UUID], data: JSONBody[NewRole], call: NamedDependency[Call]
+) -> Response[Done]:
+    return done(await call.execute(USER, user, ChangeRole(role=data.role)), user)
+
+
+@post("/{user:uuid}/deactivate", status_code=HTTP_200_OK, opt={"action": Action.USER_DEACTIVATE})
+async def deactivate(
+    user: FromPath[UUID], data: JSONBody[Reason], call: NamedDependency[Call]
+) -> Response[Done]:
+    """Counts at once: open sessions and sockets end."""
+    outcome = await call.execute(USER, user, DeactivateUser(reason=data.reason))
+    await accounts.revoke_user(call.runtime.db, user)
+    return done(outcome, user)
+
+
+@post("/{user:uuid}/reactivate", status_code=HTTP_200_OK, opt={"action": Action.USER_DEACTIVATE})
+async def reactivate(user: FromPath[UUID], call: NamedDependency[Call]) -> Response[Done]:
+    return done(await call.execute(USER, user, ReactivateUser()), user)
+
+
+@put("/{user:uuid}/password", opt={"action": Action.USER_SET_PASSWORD})
+async def set_password(
+    user: FromPath[UUID],
+    data: JSONBody[NewPassword],
+    call: NamedDependency[Call],
+    passwords: NamedDependency[Passwords],
+) -> Response[Done]:
+    """Ends every session of that person: whoever knew the old password is out."""
+    runtime = call.runtime
+    if user == call.caller.id:
+        stored = await accounts.hash_of(runtime.db, user)
+        if not await passwords.matches(stored, data.current or ""):
+            raise NotAllowed("auth.bad_password")
+    outcome = await call.execute(USER, user, SetPassword())
+    await accounts.set_hash(runtime.db, user, await passwords.hash(data.password))
+    await accounts.revoke_user(runtime.db, user)
+    return done(outcome, user)
+
+
+async def _change_email(call: Call, user: UUID, email: str) -> Outcome:
+    """Give the old address back and take the new one, all or nothing."""
+    loaded = await call.runtime.load(USER, user)
+    old = loaded.state.email
+    command = ChangeEmail(email=email)
+    if loaded.version == 0 or old == email:
+        return await call.execute(USER, user, command)
+    release = Do(EMAIL, email_stream(old), ReleaseEmail(user=user))
+    reserve = Do(EMAIL, email_stream(email), ReserveEmail(user=user))
+    try:  # on the version that had the old address: else nobody would give back a newer one
+        return await call.execute(USER, user, command, release, reserve, seen=loaded.version)
+    except WrongVersion as error:
+        if call.expected is not None:
+            raise
+        raise Conflict from error
+
+
+users = Router(
+    "/users",
+    route_handlers=[
+        list_all,
+        get_one,
+        register,
+        change,
+        change_role,
+        deactivate,
+        reactivate,
+        set_password,
+    ],
+    tags=["users"],
+)

@@ -1,0 +1,43 @@
+"""Passwords: argon2id, away from the event loop, a few at a time."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+T = TypeVar("T")
+
+THREADS = 2  # each takes a core and 64 MiB while it runs
+
+
+class Passwords:
+    """Hashes and checks. `PasswordHasher()` has the parameters of RFC 9106's second choice."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2")
+        self._nobodys = self._hasher.hash("nobody's password")
+
+    async def hash(self, password: str) -> str:
+        return await self._in_thread(self._hasher.hash, password)
+
+    async def matches(self, stored: str | None, password: str) -> bool:
+        """Without a stored hash it is as much work, and False: time does not tell who exists."""
+        matches = await self._in_thread(self._check, stored or self._nobodys, password)
+        return matches and stored is not None
+
+    def outdated(self, stored: str) -> bool:
+        """Whether it was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _check(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: str) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
