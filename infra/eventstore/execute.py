@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from domain.errors import Refused, WrongState
+from domain.errors import NotFound, Refused, WrongState
 from domain.kernel import Command, Decider, Event, Metadata
 from infra.eventstore.store import Store
 from infra.eventstore.types import ANY, Appended, Conflict, First, Repeated, To
@@ -73,15 +73,23 @@ class States:
         self._cached: OrderedDict[UUID, Loaded[Any]] = OrderedDict()
 
     async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
-        """The state now: what is cached and the events since."""
-        cached: Loaded[S] = self._cached.get(stream) or Loaded(decider.initial, 0)
+        """The state now: what is cached and the events since.
+
+        Raises NotFound for another aggregate's stream: ids come from outside.
+        """
+        cached = self.cached(decider, stream) or Loaded(decider.initial, 0)
         state, version = cached.state, cached.version
         for recorded in await self._store.read_stream(stream, version):
+            if not isinstance(recorded.event, decider.events):
+                raise NotFound(f"{decider.name}.not_found", id=stream)
             state, version = decider.evolve(state, recorded.event), recorded.version
         return self.keep(stream, Loaded(state, version))
 
-    def cached(self, stream: UUID) -> Loaded[Any] | None:
-        return self._cached.get(stream)
+    def cached(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S] | None:
+        held = self._cached.get(stream)
+        if held is not None and not isinstance(held.state, type(decider.initial)):
+            raise NotFound(f"{decider.name}.not_found", id=stream)
+        return held
 
     def keep(self, stream: UUID, loaded: Loaded[S]) -> Loaded[S]:
         held = self._cached.get(stream)
@@ -140,7 +148,7 @@ async def execute(
 async def _loaded(states: States, part: Do, *, fresh: bool) -> Loaded[Any]:
     if part.blind:
         return Loaded(part.decider.initial, ANY)
-    cached = None if fresh else states.cached(part.stream)
+    cached = None if fresh else states.cached(part.decider, part.stream)
     return cached or await states.load(part.decider, part.stream)
 
 
