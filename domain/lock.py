@@ -28,16 +28,19 @@ class LockAcquired(Event, frozen=True, kw_only=True, tag="lock.acquired.v1"):
 
 
 class LockRenewed(Event, frozen=True, kw_only=True, tag="lock.renewed.v1"):
+    resource: str
     expires: datetime
 
 
 class LockReleased(Event, frozen=True, kw_only=True, tag="lock.released.v1"):
+    resource: str
     by: UUID
     reason: str = "released"
 
 
 class LockExpired(Event, frozen=True, kw_only=True, tag="lock.expired.v1"):
-    pass
+    resource: str
+    holder: UUID
 
 
 class LockStolen(Event, frozen=True, kw_only=True, tag="lock.stolen.v1"):
@@ -96,6 +99,7 @@ LockCommand: TypeAlias = AcquireLock | RenewLock | ReleaseLock | ExpireLock | St
 
 class Lock(msgspec.Struct, frozen=True):
     version: int = 0  # of the stream: a grant's is its fencing token
+    resource: str = ""
     holder: UUID | None = None
     participation: UUID | None = None
     token: int = 0
@@ -107,7 +111,7 @@ class Lock(msgspec.Struct, frozen=True):
 
 
 def lock_stream(project: UUID, resource: str) -> UUID:
-    return uuid5(project, f"lock:{resource}")
+    return uuid5(project, f"lock:{resource.strip()}")
 
 
 def decide(command: LockCommand, lock: Lock) -> list[LockEvent]:
@@ -119,10 +123,9 @@ def decide(command: LockCommand, lock: Lock) -> list[LockEvent]:
         case ReleaseLock(holder=holder, token=token, now=now, reason=reason):
             _require_held(holder, token, now, lock)
             reason = checked(reason, "lock.bad_reason", MAX_REASON)
-            return [LockReleased(by=holder, reason=reason)]
+            return [LockReleased(resource=lock.resource, by=holder, reason=reason)]
         case ExpireLock(token=token, now=now):
-            over = lock.expires is not None and lock.token == token and not lock.held(now)
-            return [LockExpired()] if over else []
+            return [] if lock.token != token or lock.held(now) else _expired(lock)
         case StealLock():
             return _steal(command, lock)
         case _:
@@ -143,7 +146,13 @@ def _acquire(command: AcquireLock, lock: Lock) -> list[LockEvent]:
         expires=_expires(command.now, command.ttl_ms),
         keep=command.keep,
     )
-    return [granted] if lock.expires is None else [LockExpired(), granted]
+    return [*_expired(lock), granted]
+
+
+def _expired(lock: Lock) -> list[LockEvent]:
+    if lock.holder is None:
+        return []
+    return [LockExpired(resource=lock.resource, holder=lock.holder)]
 
 
 def _renew(holder: UUID, token: int, now: datetime, lock: Lock) -> list[LockEvent]:
@@ -151,7 +160,7 @@ def _renew(holder: UUID, token: int, now: datetime, lock: Lock) -> list[LockEven
     expires = _require_held(holder, token, now, lock)
     if expires - now > timedelta(milliseconds=lock.ttl_ms / 2):
         return []
-    return [LockRenewed(expires=_expires(now, lock.ttl_ms))]
+    return [LockRenewed(resource=lock.resource, expires=_expires(now, lock.ttl_ms))]
 
 
 def _steal(command: StealLock, lock: Lock) -> list[LockEvent]:
@@ -192,6 +201,7 @@ def evolve(lock: Lock, event: LockEvent) -> Lock:
         case LockAcquired() | LockStolen():
             return Lock(
                 version=version,
+                resource=event.resource,
                 holder=event.holder,
                 participation=event.participation,
                 token=version,

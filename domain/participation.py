@@ -37,11 +37,15 @@ class Joined(Event, frozen=True, kw_only=True, tag="participation.joined.v1"):
 
 
 class StatusSet(Event, frozen=True, kw_only=True, tag="participation.status_set.v1"):
+    user: UUID
+    room: str
     status: str
     location: str | UnsetType = UNSET
 
 
 class Left(Event, frozen=True, kw_only=True, tag="participation.left.v1"):
+    user: UUID
+    room: str
     reason: LeaveReason
 
 
@@ -70,6 +74,7 @@ ParticipationCommand: TypeAlias = Join | SetStatus | Leave
 
 class Participation(msgspec.Struct, frozen=True):
     user: UUID | None = None  # None: not joined yet
+    room: str = ""
     status: str = "online"
     location: str = ""
     ended: bool = False
@@ -86,7 +91,9 @@ def decide(command: ParticipationCommand, participation: Participation) -> list[
         case SetStatus(status=status, location=location):
             return _set_status(status, location, participation)
         case Leave(reason=reason):
-            return [Left(reason=reason)] if participation.user else []
+            if participation.user is None:
+                return []
+            return [Left(user=participation.user, room=participation.room, reason=reason)]
         case _:
             assert_never(command)
 
@@ -113,7 +120,8 @@ def _set_status(
         location = _location(location)
     if status == participation.status and location in (UNSET, participation.location):
         return []
-    return [StatusSet(status=status, location=location)]
+    room = participation.room
+    return [StatusSet(user=participation.user, room=room, status=status, location=location)]
 
 
 def _location(location: str) -> str:
@@ -122,8 +130,8 @@ def _location(location: str) -> str:
 
 def evolve(participation: Participation, event: ParticipationEvent) -> Participation:
     match event:
-        case Joined(user=user, location=location):
-            return Participation(user=user, location=location)
+        case Joined(user=user, room=room, location=location):
+            return Participation(user=user, room=room, location=location)
         case StatusSet(status=status, location=location):
             where = participation.location if location is UNSET else location
             return msgspec.structs.replace(participation, status=status, location=where)

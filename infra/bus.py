@@ -23,7 +23,7 @@ class Kind(IntEnum):
     JOIN = 2  # a member, to be merged into the next `presence` frame
     UPDATE = 3
     LEAVE = 4
-    CLOSE = 5  # memberships of a user in this room end now; payload: the user's id
+    RIGHTS = 5  # look anew at a person's rights; payload: the id of the person or a project
 
 
 class Entry(msgspec.Struct, frozen=True):

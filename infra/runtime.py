@@ -52,8 +52,8 @@ class Clock:
             self._started = (sent + received) / 2
 
 
-class Who(msgspec.Struct, frozen=True):
-    """On whose behalf something is done and where it came from: the events' metadata."""
+class Origin(msgspec.Struct, frozen=True):
+    """By whom something is done and where it came from: the events' metadata."""
 
     actor: UUID | None = None
     ip: str = ""
@@ -63,7 +63,7 @@ class Who(msgspec.Struct, frozen=True):
     on_behalf_of: UUID | None = None
 
 
-SYSTEM = Who()
+SYSTEM = Origin()
 
 
 class Runtime(msgspec.Struct, frozen=True):
@@ -89,7 +89,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
     async def execute(
         self,
-        who: Who,
+        origin: Origin,
         decider: Decider[Any, Any, Any],
         stream: UUID,
         command: Command,
@@ -106,15 +106,15 @@ class Runtime(msgspec.Struct, frozen=True):
         repeatable from outside, but still survives a lost connection.
         """
         metadata = Metadata(
-            actor=who.actor,
-            on_behalf_of=who.on_behalf_of,
+            actor=origin.actor,
+            on_behalf_of=origin.on_behalf_of,
             command=str(command.__struct_config__.tag),
             command_id=command_id or self.new_id(),
-            correlation_id=who.correlation_id,
-            causation=who.causation,
+            correlation_id=origin.correlation_id,
+            causation=origin.causation,
             project_id=project,
-            ip=who.ip,
-            user_agent=who.user_agent[:200],
+            ip=origin.ip,
+            user_agent=origin.user_agent[:200],
         )
         first = Do(decider, stream, command, expected, blind)
         return await execute(self.store, self.states, metadata, first, *also, guards=guards)

@@ -54,8 +54,8 @@ class Subscriptions:
 
     async def run(self) -> None:
         """Listen until cancelled; after a lost connection the client subscribes to all again."""
-        # One channel of its own keeps the connection in subscribed mode while no room is.
-        await self.subscribe("-")
+        # A channel of its own keeps the connection in subscribed mode while no room is.
+        self._rooms[channel(self._prefix, "-").encode()] = "-"
         try:
             while True:
                 try:
@@ -72,10 +72,9 @@ class Subscriptions:
     async def _next(self) -> _Message | None:
         if not self._pubsub.subscribed:
             await self._pubsub.subscribe(  # pyright: ignore[reportUnknownMemberType]
-                *(self._rooms or [channel(self._prefix, "-").encode()])
+                *self._rooms
             )
-        message = await self._pubsub.get_message(timeout=5.0)  # pyright: ignore[reportUnknownMemberType]
-        return cast(_Message | None, message)
+        return cast(_Message | None, await self._pubsub.get_message(timeout=5.0))
 
     def _handle(self, message: _Message) -> None:
         name = message["channel"]

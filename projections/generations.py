@@ -9,6 +9,7 @@ from domain.kernel import Event
 from infra.db import Connection
 from infra.runtime import Runtime
 from projections.apply import apply
+from projections.feed import Feed
 from projections.model import Projection, Push, Table
 
 BATCH = 5_000  # events of one step of a rebuild
@@ -35,7 +36,7 @@ async def ensure(
     """See to it that this version of the projection serves, projected up to `position`.
 
     A version that does not serve yet is built from the log beside the one that does; the pointer
-    moves when it is complete. A rebuild pushes nothing: its Push writes are dropped.
+    moves when it is complete. A rebuild pushes nothing: frames only go to the rooms' log.
     """
     schema = f"{projection.name}_{projection.version}"
     if schema in await serving(connection):
@@ -72,13 +73,14 @@ async def create(connection: Connection, table: Table) -> None:
 async def _replay(
     runtime: Runtime, connection: Connection, projection: Projection[Any], upto: int
 ) -> None:
-    after, handled = 0, frozenset[type[Event]](projection.events)
+    feed, after, handled = Feed(), 0, frozenset[type[Event]](projection.events)
     while after < upto:
         batch = await runtime.store.read(after, BATCH, motion=projection.motion)
         wanted = [one for one in batch if one.position <= upto and type(one.event) in handled]
-        writes = [w for w in projection.project(wanted) if not isinstance(w, Push)]
+        writes = projection.project(wanted)
         async with connection.transaction():
-            await apply(connection, writes)
+            logged = await feed.admit(connection, [w for w in writes if isinstance(w, Push)])
+            await apply(connection, [*writes, *logged.writes])
         after = batch[-1].position if batch else upto
 
 

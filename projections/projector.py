@@ -52,20 +52,29 @@ class Group(msgspec.Struct, frozen=True):
         return self.name == "live"
 
 
-async def run_group(
-    runtime: Runtime, group: Group, leading_changed: Callable[[bool], Awaitable[None]]
+async def run_groups(
+    runtime: Runtime, groups: Sequence[Group], note: Callable[[str, bool], None]
 ) -> None:
-    """Keep the group projected, for ever. Raises UnknownTag: the process must then stop."""
+    """Keep the groups projected, for ever; `note(name, leads)` hears who leads.
+
+    Raises UnknownTag, in an exception group: the process must then stop.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        for group in groups:
+            tasks.create_task(_run(runtime, group, note), name=group.name)
+
+
+async def _run(runtime: Runtime, group: Group, note: Callable[[str, bool], None]) -> None:
     failures, conninfo = 0, runtime.settings.database_url
     while True:
+        note(group.name, False)
         try:
             async with leading(conninfo, f"projector {group.name}", NO_FSYNC) as connection:
                 position = await _prepare(runtime, connection, group)
-                await leading_changed(True)
+                note(group.name, True)
                 failures = 0
                 await _lead(runtime, connection, group, position)
         except (psycopg.OperationalError, Deposed) as error:
-            await leading_changed(False)
             log.warning("projector_stepped_down", group=group.name, error=str(error).strip())
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1

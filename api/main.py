@@ -1,0 +1,105 @@
+"""The API process: REST and WebSockets on one port."""
+
+import asyncio
+import socket
+import sys
+
+import structlog
+import uvicorn
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from api.app import create_app
+from api.realtime import protocol as p
+from api.realtime.gateway import Gateway, open_gateway
+from api.realtime.wire_protocol import WireProtocol
+from infra.log import configure_logging
+from infra.nodes import heartbeat
+from infra.process import run
+from infra.runtime import open_runtime
+from infra.settings import Settings, load_settings
+
+BACKLOG = 2_048  # connections that wait to be accepted: a storm of clients comes back at once
+GRACE_S = 5  # for requests that run when the process is told to stop
+
+log = structlog.get_logger()
+
+
+class Server(uvicorn.Server):
+    """uvicorn without signal handlers: infra.process has them."""
+
+    def install_signal_handlers(self) -> None:
+        return
+
+
+def front(app: ASGIApp, gateway: Gateway) -> ASGIApp:
+    """WebSockets of the one path go to the gateway, all else to Litestar."""
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and scope["path"] == p.PATH:
+            await gateway(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return route
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until cancelled; then readiness goes first, sockets drain, requests finish."""
+    with listen(settings) as listener:
+        async with open_runtime(settings) as runtime, heartbeat(runtime, "api") as heart:
+            async with open_gateway(runtime) as gateway:
+                app = front(create_app(runtime, heart), gateway)
+                server = Server(config(app))
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                heart.set("ready")
+                log.info("listening", host=settings.host, port=settings.port)
+                try:
+                    await asyncio.shield(serving)
+                finally:
+                    heart.set("stopping")
+                    await gateway.drain()
+                    server.should_exit = True
+                    await serving
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket. Raises OSError that says what to do when the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        where = f"{settings.host}:{settings.port}"
+        raise OSError(f"cannot listen on {where} ({error.strerror}): set PORT") from error
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # pyright: ignore[reportArgumentType]  # Litestar and uvicorn type ASGI apart
+        ws=WireProtocol,
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_max_size=p.MAX_FRAME,
+        ws_ping_interval=p.PING_S,
+        ws_ping_timeout=p.PING_S,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=GRACE_S,
+        backlog=BACKLOG,
+    )
+
+
+def main() -> int:
+    settings = load_settings()
+    configure_logging(settings)
+    return run(settings, serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""The gateway: accepts WebSockets, keeps the connections of this node, drains them on a deploy."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import structlog
+from litestar.types import Receive, Scope, Send
+
+from api.auth import authenticate
+from api.realtime import protocol as p
+from api.realtime.joining import read_epoch
+from api.realtime.rooms import Hub
+from api.realtime.socket import Connection
+from api.realtime.wire import text_frame, wire_of
+from api.tokens import NotAuthenticated
+from infra.runtime import Origin, Runtime
+
+TICK_S = 1.0
+DRAIN_S = 5.0  # for what connections still have to store
+RETRY_SPREAD_S = 3.0  # clients of a restarting node come back spread over this
+
+log = structlog.get_logger()
+
+
+class Gateway:
+    """An ASGI application for the one WebSocket path."""
+
+    def __init__(self, runtime: Runtime, epoch: str) -> None:
+        self.connections: dict[UUID, Connection] = {}
+        self._runtime = runtime
+        self._epoch = epoch
+        self.hub = Hub(runtime)
+        self._closing = False
+
+    @property
+    def healed(self) -> int:
+        """Frames that were mended from the log since the start."""
+        return self.hub.healed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        headers = dict(scope["headers"])
+        offered = headers.get(b"sec-websocket-protocol", b"").decode("latin-1")
+        names = [name.strip() for name in offered.split(",") if name.strip()]
+        accept = p.SUBPROTOCOL if p.SUBPROTOCOL in names else None
+        await send({"type": "websocket.accept", "subprotocol": accept, "headers": []})
+        wire = wire_of(scope)
+        wire.detach()
+        client = scope["client"]
+        origin = Origin(
+            ip=client[0] if client else "",
+            user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
+        )
+        connection = Connection(self._runtime, self.hub, self._epoch, wire, origin)
+        if self._closing:
+            connection.close(p.CloseCode.RESTARTING, "restarting")
+            return
+        self.connections[connection.id] = connection
+        await self._serve(connection, headers.get(b"authorization", b"").decode("latin-1"))
+
+    async def _serve(self, connection: Connection, authorization: str) -> None:
+        """Hold the handler for as long as the connection lives: uvicorn's tasks show the load."""
+        try:
+            if authorization:
+                await self._authenticate(connection, authorization)
+            await connection.gone.wait()
+            await connection.finished()
+        finally:
+            self.connections.pop(connection.id, None)
+
+    async def _authenticate(self, connection: Connection, authorization: str) -> None:
+        token = authorization.removeprefix("Bearer ").strip()
+        try:
+            await connection.welcome(await authenticate(self._runtime, token), None)
+        except NotAuthenticated as error:
+            connection.tell(p.Err(code=error.code))
+            connection.close(p.CloseCode.NOT_AUTHENTICATED, error.code)
+
+    async def run(self) -> None:
+        """The hub, and a tick for every connection, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.hub.run())
+            group.create_task(self._tick())
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.connections.values()):
+                try:
+                    await connection.tick(now)
+                except Exception as error:  # noqa: BLE001, one connection must not stop the others
+                    log.warning("tick_failed", error=repr(error))
+
+    async def drain(self) -> None:
+        """Say that this node goes, close, and wait for what must be stored; bounded."""
+        self._closing = True
+        leaving = list(self.connections.values())
+        for connection in leaving:
+            wait = secrets.randbelow(1_000) / 1_000 * RETRY_SPREAD_S
+            connection.send(text_frame(p.encode_frame(p.Closing(retry_after=round(wait, 3)))))
+            connection.close(p.CloseCode.RESTARTING, "restarting")
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                for connection in leaving:
+                    await connection.gone.wait()
+                    await connection.finished()
+        except TimeoutError:
+            log.warning("drain_cut_short", connections=len(self.connections))
+
+
+@asynccontextmanager
+async def open_gateway(runtime: Runtime) -> AsyncGenerator[Gateway]:
+    """A running gateway; drained on leaving."""
+    gateway = Gateway(runtime, await read_epoch(runtime.db))
+    running = asyncio.create_task(gateway.run(), name="gateway")
+    try:
+        yield gateway
+    finally:
+        await gateway.drain()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

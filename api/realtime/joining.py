@@ -1,0 +1,176 @@
+"""Coming into a room: may one, what is it like now or what was missed, then live without a hole."""
+
+from uuid import UUID
+
+import msgspec
+from psycopg import sql
+
+from api.realtime import protocol as p
+from api.realtime.rooms import Frame as RoomFrame
+from api.realtime.rooms import Member, visible
+from api.realtime.session import Membership
+from api.realtime.wire import text_frame
+from domain.access import Action, Who, require
+from domain.errors import NotAllowed, NotFound
+from domain.project import PROJECT, ProjectRole
+from domain.rooms import Room, RoomKind
+from domain.task import TASK
+from infra.db import Pool
+from infra.runtime import Runtime
+from projections.locks import LockRow
+from projections.read import BehindPosition, reading, wait_for
+from projections.room_log import MAX_MISSED, Snapshot, missed, snapshot
+
+SHOWN_S = 1.0  # how long a join waits to see itself in its snapshot
+REACH_S = 5.0  # how long `after` beyond the projected head waits
+
+EPOCH = """
+SELECT s.system_identifier, c.timeline_id, e.salt
+FROM pg_control_system() s, pg_control_checkpoint() c, formula_epoch e
+"""
+
+
+async def read_epoch(pool: Pool) -> str:
+    """Names the log that positions belong to: another database, a restore, an import differ."""
+    async with pool.connection() as connection:
+        row = await (await connection.execute(sql.SQL(EPOCH))).fetchone()
+    if row is None:
+        raise LookupError("formula_epoch is empty: run `formula migrate`")
+    return f"{row[0]:x}-{row[1]}-{row[2].hex[:8]}"
+
+
+async def admit(runtime: Runtime, who: Who, name: str, participation: UUID) -> Membership:
+    """The membership that the rules allow, from the aggregates as they are now.
+
+    Raises Invalid, NotFound and NotAllowed.
+    """
+    room = Room.parse(name)
+    match room.kind:
+        case RoomKind.PROJECT if room.id is not None:
+            return await _in_project(runtime, who, name, participation, room.id)
+        case RoomKind.TASK if room.id is not None:
+            task = await runtime.load(TASK, room.id)
+            if task.state.project is None:
+                raise NotFound("room.not_found", room=name)
+            return await _in_project(runtime, who, name, participation, task.state.project)
+        case RoomKind.USER:
+            if room.id != who.id:
+                raise NotAllowed("access.denied", action=Action.ROOM_JOIN.value)
+            return Membership(name, participation)
+        case RoomKind.OPS:
+            require(Action.OPS_JOIN, who)
+            return Membership(name, participation)
+        case _:
+            raise NotFound("room.not_found", room=name)
+
+
+async def _in_project(
+    runtime: Runtime, who: Who, name: str, participation: UUID, project: UUID
+) -> Membership:
+    loaded = await runtime.load(PROJECT, project)
+    role: ProjectRole | None = loaded.state.members.get(who.id)
+    require(Action.ROOM_JOIN, who, project_role=role)
+    if not loaded.version:
+        raise NotFound("room.not_found", room=name)
+    return Membership(name, participation, project, role)
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a member is sent first, and the position up to which that tells everything."""
+
+    frames: list[bytes]
+    after: int
+
+
+async def open_room(
+    runtime: Runtime,
+    epoch: str,
+    member: Member,
+    membership: Membership,
+    after: int | None,
+    joined_at: int | None,
+    re: UUID | None,
+) -> Opening:
+    """A resume from `after` where that is possible, else a snapshot. Whole, or not at all."""
+    await _reach(runtime, joined_at or 0, SHOWN_S)
+    if after is not None and await _reach(runtime, after, REACH_S):
+        resumed = await _resume(runtime, epoch, member, membership, after, re)
+        if resumed is not None:
+            return resumed
+    async with reading(runtime) as db:
+        now = await snapshot(db, membership.room, membership.project)
+    recent = [msgspec.Raw(one.frame) for one in now.recent if one.audience <= member.audience]
+    frame = _joined(membership, now, epoch, "snapshot", now.pos, re, recent)
+    return Opening([frame], now.pos)
+
+
+async def _resume(
+    runtime: Runtime,
+    epoch: str,
+    member: Member,
+    membership: Membership,
+    after: int,
+    re: UUID | None,
+) -> Opening | None:
+    async with reading(runtime) as db:
+        frames = await missed(db, membership.room, after, MAX_MISSED + 1)
+        if len(frames) > MAX_MISSED:
+            return None
+        now = await snapshot(db, membership.room, membership.project)
+    joined = _joined(membership, now, epoch, "resume", after, re, [])
+    replay = [
+        visible(
+            membership.room,
+            RoomFrame(one.pos, one.prev, one.audience, text_frame(one.frame)),
+            member.audience,
+        )
+        for one in frames
+    ]
+    return Opening([joined, *replay], frames[-1].pos if frames else after)
+
+
+async def _reach(runtime: Runtime, position: int, timeout_s: float) -> bool:
+    """Whether `live` has come to `position`; beyond the log's head it never will: a new epoch."""
+    if position and position > await runtime.store.head():
+        return False
+    try:
+        await wait_for(runtime, "live", position, timeout_s)
+    except BehindPosition:
+        return False
+    return True
+
+
+def _joined(
+    membership: Membership,
+    now: Snapshot,
+    epoch: str,
+    mode: str,
+    pos: int,
+    re: UUID | None,
+    recent: list[msgspec.Raw],
+) -> bytes:
+    return text_frame(
+        p.encode_frame(
+            p.Joined(
+                room=membership.room,
+                pos=pos,
+                epoch=epoch,
+                mode=mode,
+                participation=membership.participation,
+                members=[msgspec.Raw(msgspec.json.encode(one)) for one in now.members],
+                locks=[held(lock) for lock in now.locks],
+                recent=recent,
+                re=re,
+            )
+        )
+    )
+
+
+def held(lock: LockRow) -> p.Held:
+    return p.Held(
+        resource=lock.resource,
+        holder=lock.holder,
+        token=lock.token,
+        expires=lock.expires_at,
+        participation=lock.participation,
+    )

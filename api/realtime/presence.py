@@ -1,0 +1,91 @@
+"""Presence diffs of a room: what changed in 250 ms goes out as one frame, drops are not flicker."""
+
+from uuid import UUID
+
+import msgspec
+from domain.participation import LeaveReason
+
+from api.realtime.protocol import Presence
+from infra.bus import Entry, Kind
+
+EVERY_S = 0.25
+GRACE_S = 8.0  # a drop shorter than this is shown as "away", not as leave and join
+
+
+class Someone(msgspec.Struct, frozen=True):
+    """The part of a member's payload that presence needs."""
+
+    participation: UUID
+    user: UUID
+    reason: LeaveReason | None = None
+
+
+_decoder = msgspec.json.Decoder(Someone)
+
+
+class Diff:
+    """Collects entries; `take` gives the frame to send, with the drops whose grace has ended."""
+
+    def __init__(self) -> None:
+        self._pos = 0
+        self._join: dict[UUID, msgspec.Raw] = {}
+        self._update: list[tuple[UUID, msgspec.Raw]] = []  # partial: all of them, in order
+        self._away: list[UUID] = []
+        self._leave: list[UUID] = []
+        self._dropped: dict[UUID, tuple[UUID, float]] = {}  # participation: user, end of grace
+
+    def add(self, entry: Entry, now: float) -> Someone:
+        """Note a JOIN, UPDATE or LEAVE that arrived at `now` (monotonic seconds)."""
+        someone = _decoder.decode(entry.payload)
+        key = someone.participation
+        self._pos = entry.pos
+        if entry.kind is Kind.LEAVE:
+            self._left(someone, now)
+        elif entry.kind is Kind.UPDATE:
+            self._update.append((key, msgspec.Raw(entry.payload)))
+        else:
+            self._join[key] = msgspec.Raw(entry.payload)
+            self._came_back(someone.user)
+        return someone
+
+    def take(self, room: str, now: float) -> Presence | None:
+        """What changed since the last take; None if nothing did."""
+        for key, (_, end) in list(self._dropped.items()):
+            if end <= now:
+                del self._dropped[key]
+                self._leave.append(key)
+        changed = self._join or self._update or self._away or self._leave
+        if not changed:
+            return None
+        frame = Presence(
+            room=room,
+            pos=self._pos,
+            join=list(self._join.values()),
+            update=[raw for _, raw in self._update],
+            away=self._away,
+            leave=self._leave,
+        )
+        self._join, self._update, self._away, self._leave = {}, [], [], []
+        return frame
+
+    @property
+    def waits(self) -> bool:
+        """Whether a later `take` has something to say even if nothing arrives."""
+        return bool(self._dropped)
+
+    def _left(self, someone: Someone, now: float) -> None:
+        key = someone.participation
+        self._join.pop(key, None)  # but it is told: a snapshot may have shown it already
+        self._update = [(other, raw) for other, raw in self._update if other != key]
+        if someone.reason is LeaveReason.DROPPED:
+            self._dropped[key] = (someone.user, now + GRACE_S)
+            self._away.append(key)
+        else:
+            self._leave.append(key)
+
+    def _came_back(self, user: UUID) -> None:
+        """The person's new participation replaces those that dropped a moment ago."""
+        for key, (dropped, _) in list(self._dropped.items()):
+            if dropped == user:
+                del self._dropped[key]
+                self._leave.append(key)

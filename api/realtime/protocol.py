@@ -1,0 +1,285 @@
+"""The frames of `formula.v1.json`: what clients may say, what the server says, how it ends."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import IntEnum
+from typing import Annotated, TypeAlias
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from domain.errors import Detail
+
+SUBPROTOCOL = "formula.v1.json"
+PATH = "/api/v1/realtime/ws"
+
+MAX_FRAME = 64 * 1024  # bytes
+MAX_ROOMS = 100  # of one connection
+MAX_DATA = 8 * 1024  # bytes of an act's data
+MAX_CURSOR = 1024  # bytes of a cursor or a selection
+HELLO_S = 5.0  # from the upgrade to an accepted token
+PING_S = 20.0
+
+RoomName = Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class ClientFrame(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op"
+):
+    """`id` is the client's own: the command id, and the `re` of the answer."""
+
+    id: UUID | None = None
+
+
+class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A room one was in, and the last position one has of it."""
+
+    room: RoomName
+    after: Annotated[int, Meta(ge=0)]
+
+
+class Hello(ClientFrame, frozen=True, tag="hello"):
+    token: Annotated[str, Meta(max_length=4_096)] = ""
+    device: Annotated[str, Meta(max_length=60)] = ""
+    auto: bool = False  # join the rooms of one's projects
+    epoch: Annotated[str, Meta(max_length=80)] = ""  # of the positions in `resume`
+    resume: Annotated[list[Resume], Meta(max_length=MAX_ROOMS)] = []
+
+
+class Join(ClientFrame, frozen=True, tag="join"):
+    room: RoomName
+    after: Annotated[int, Meta(ge=0)] | None = None
+    location: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Leave(ClientFrame, frozen=True, tag="leave"):
+    room: RoomName
+
+
+class Act(ClientFrame, frozen=True, tag="act"):
+    room: RoomName
+    kind: Annotated[str, Meta(max_length=60)]
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Cursor(ClientFrame, frozen=True, tag="cursor"):
+    room: RoomName
+    at: msgspec.Raw
+
+
+class Typing(ClientFrame, frozen=True, tag="typing"):
+    room: RoomName
+    where: Annotated[str, Meta(max_length=200)]
+    on: bool
+
+
+class Select(ClientFrame, frozen=True, tag="select"):
+    room: RoomName
+    selection: msgspec.Raw
+
+
+class Status(ClientFrame, frozen=True, tag="status"):
+    status: Annotated[str, Meta(min_length=1, max_length=60)]
+    location: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class Lock(ClientFrame, frozen=True, tag="lock"):
+    room: RoomName
+    resource: Annotated[str, Meta(min_length=1, max_length=200)]
+    ttl: int = 30_000  # milliseconds
+    keep: bool = False  # not released on leave
+
+
+class Renew(ClientFrame, frozen=True, tag="renew"):
+    room: RoomName
+    resource: Annotated[str, Meta(min_length=1, max_length=200)]
+    token: int
+
+
+class Unlock(ClientFrame, frozen=True, tag="unlock"):
+    room: RoomName
+    resource: Annotated[str, Meta(min_length=1, max_length=200)]
+    token: int
+
+
+class Steal(ClientFrame, frozen=True, tag="steal"):
+    room: RoomName
+    resource: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    ttl: int = 30_000  # milliseconds
+
+
+class Token(ClientFrame, frozen=True, tag="token"):
+    token: Annotated[str, Meta(max_length=4_096)]
+
+
+class Ping(ClientFrame, frozen=True, tag="ping"):
+    t: int | float | str | None = None
+
+
+Incoming: TypeAlias = (
+    Hello
+    | Join
+    | Leave
+    | Act
+    | Cursor
+    | Typing
+    | Select
+    | Status
+    | Lock
+    | Renew
+    | Unlock
+    | Steal
+    | Token
+    | Ping
+)
+
+
+class ServerFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="op"):
+    """Fields that are empty or default are left out."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a client must keep to; sizes in bytes."""
+
+    frame: int = MAX_FRAME
+    rooms: int = MAX_ROOMS
+    data: int = MAX_DATA
+    cursor: int = MAX_CURSOR
+
+
+class Welcome(ServerFrame, frozen=True, tag="welcome"):
+    connection: UUID
+    user: UUID
+    node: UUID
+    heartbeat: int  # milliseconds between the server's pings
+    limits: Limits
+    now: datetime
+    epoch: str
+    re: UUID | None = None
+
+
+class Held(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A lock as its room sees it; `token` is the fencing token."""
+
+    resource: str
+    holder: UUID
+    token: int
+    expires: datetime
+    participation: UUID | None = None
+
+
+class Joined(ServerFrame, frozen=True, tag="joined"):
+    room: str
+    pos: int
+    epoch: str
+    mode: str  # "snapshot" or "resume"
+    participation: UUID
+    members: list[msgspec.Raw] = []
+    locks: list[Held] = []
+    recent: list[msgspec.Raw] = []  # the newest `ev` frames, oldest first; in a snapshot only
+    re: UUID | None = None
+
+
+class Presence(ServerFrame, frozen=True, tag="presence"):
+    room: str
+    pos: int
+    join: list[msgspec.Raw] = []
+    update: list[msgspec.Raw] = []
+    away: list[UUID] = []  # participations that dropped a moment ago
+    leave: list[UUID] = []
+
+
+class Skip(ServerFrame, frozen=True, tag="skip"):
+    room: str
+    pos: int
+    prev: int
+
+
+class Lagged(ServerFrame, frozen=True, tag="lagged"):
+    room: str
+    from_: int = msgspec.field(name="from")
+    pos: int
+
+
+class Left(ServerFrame, frozen=True, tag="left"):
+    room: str
+    why: str
+
+
+class Ack(ServerFrame, frozen=True, tag="ack"):
+    re: UUID | None = None
+    pos: int | None = None
+    lock: Held | None = None
+
+
+class Err(ServerFrame, frozen=True, tag="err"):
+    code: str
+    re: UUID | None = None
+    detail: Mapping[str, Detail] = {}
+    retry_after: float | None = None  # seconds
+
+
+class Head(ServerFrame, frozen=True, tag="head"):
+    room: str
+    pos: int
+
+
+class Expiring(ServerFrame, frozen=True, tag="expiring"):
+    in_: int = msgspec.field(name="in")  # milliseconds
+
+
+class Closing(ServerFrame, frozen=True, tag="closing"):
+    retry_after: float  # seconds, jittered
+    resume: bool = True
+
+
+class Pong(ServerFrame, frozen=True, tag="pong"):
+    t: int | float | str | None = None
+
+
+class CloseCode(IntEnum):
+    """Why a connection ends, and so whether to come back."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL = 1002
+    UNSUPPORTED = 1003
+    NOT_UTF8 = 1007
+    TOO_BIG = 1009
+    RESTARTING = 1012
+    OVERLOADED = 1013
+    NOT_AUTHENTICATED = 4001
+    NOT_ALLOWED = 4003
+    TOO_SLOW = 4008
+    FLOODING = 4029
+
+
+# Come back: "no", "yes" (with resume, after a jittered wait), or "token" (with a new one).
+RECONNECT: Mapping[int, str] = {
+    CloseCode.NORMAL: "no",
+    CloseCode.GOING_AWAY: "no",
+    CloseCode.PROTOCOL: "no",
+    CloseCode.UNSUPPORTED: "no",
+    CloseCode.NOT_UTF8: "no",
+    CloseCode.TOO_BIG: "no",
+    CloseCode.RESTARTING: "yes",
+    CloseCode.OVERLOADED: "yes",
+    CloseCode.NOT_AUTHENTICATED: "token",
+    CloseCode.NOT_ALLOWED: "no",
+    CloseCode.TOO_SLOW: "yes",
+    CloseCode.FLOODING: "yes",
+}
+
+_decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
+_encoder = msgspec.json.Encoder()
+
+
+def decode_frame(message: bytes) -> Incoming:
+    """Raises msgspec.DecodeError (not JSON) and msgspec.ValidationError (not a frame)."""
+    return _decoder.decode(message)
+
+
+def encode_frame(frame: ServerFrame) -> bytes:
+    return _encoder.encode(frame)

@@ -1,0 +1,289 @@
+"""Fan-out: what the bus brings goes to every socket of its room, in order, once, whole."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Protocol
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from api.realtime import protocol as p
+from api.realtime.presence import EVERY_S, Diff, Someone
+from api.realtime.wire import text_frame
+from infra.bus import Entry, Kind, unpack
+from infra.runtime import Runtime
+from infra.subscriptions import Subscriptions
+from projections.read import reading
+from projections.room_log import heads, missed
+
+RING = 1_024  # frames a room keeps for those who read slowly
+HEADS_S = 1.0  # how often the log is asked where the rooms are
+MEND = 1_000  # frames of one mending read
+
+log = structlog.get_logger()
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """A durable frame, ready for the wire."""
+
+    pos: int
+    prev: int
+    audience: int
+    bytes: bytes
+
+
+class Socket(Protocol):
+    """What a room needs of a connection."""
+
+    @property
+    def paused(self) -> bool:
+        """The peer reads too slowly: motion is dropped, durable frames wait in the ring."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Queue a ready frame; all of one loop turn leave in one write."""
+        ...
+
+    def rights_changed(self, concerned: UUID) -> None:
+        """Look anew at what the person (their id) may do, or may do in a project (its id)."""
+        ...
+
+    def reaped(self, participation: UUID) -> None:
+        """Others were told that this participation is gone: come back under a new one."""
+        ...
+
+
+class Member(msgspec.Struct, eq=False):
+    """A socket in a room. It gets durable frames above `after`."""
+
+    socket: Socket
+    participation: UUID
+    audience: int
+    after: int = -1  # -1: its snapshot is not read yet, frames are kept in `held`
+    behind: bool = False  # paused or being fed from the ring
+    held: list[Frame] = []
+
+
+class Room:
+    """A room with sockets on this node. All methods run on the event loop and never wait."""
+
+    def __init__(self, name: str, mend: Callable[["Room"], None]) -> None:
+        self.name = name
+        self.last = 0  # position of the newest durable frame applied here
+        self.told = 0  # position of the last `head` frame
+        self.members: dict[UUID, Member] = {}
+        self._mend = mend
+        self._ring: deque[Frame] = deque(maxlen=RING)
+        self._diff = Diff()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def take_in(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            match entry.kind:
+                case Kind.EVENT:
+                    self.event(entry)
+                case Kind.MOTION:
+                    self._motion(entry)
+                case Kind.RIGHTS:
+                    self._rights_changed(UUID(bytes=entry.payload))
+                case _:
+                    self._presence(entry)
+
+    def event(self, entry: Entry) -> None:
+        """Apply the next frame of the chain; a gap is mended from the log before it is seen."""
+        if entry.pos <= self.last:
+            return
+        if entry.prev > self.last:
+            self._mend(self)
+            return
+        self.last = entry.pos
+        frame = Frame(entry.pos, entry.prev, entry.audience, text_frame(entry.payload))
+        self._ring.append(frame)
+        for member in self.members.values():
+            self._give(member, frame)
+
+    def _give(self, member: Member, frame: Frame) -> None:
+        if member.after < 0:
+            member.held.append(frame)
+        elif member.behind or member.socket.paused:
+            member.behind = True
+        elif frame.pos > member.after:
+            member.after = frame.pos
+            member.socket.send(visible(self.name, frame, member.audience))
+
+    def start(self, member: Member, after: int) -> None:
+        """The member's snapshot or replay is sent up to `after`: what came meanwhile, then live."""
+        member.after = after
+        held, member.held = member.held, []
+        for frame in held:
+            self._give(member, frame)
+
+    def drained(self, member: Member) -> None:
+        """The socket reads again: feed it from the ring, or say that it has to ask."""
+        if not member.behind:
+            return
+        if self._ring and self._ring[0].prev > member.after:
+            lagged = p.Lagged(room=self.name, from_=member.after, pos=self.last)
+            member.socket.send(text_frame(p.encode_frame(lagged)))
+            member.after = self.last
+        for frame in [frame for frame in self._ring if frame.pos > member.after]:
+            if member.socket.paused:
+                return
+            member.after = frame.pos
+            member.socket.send(visible(self.name, frame, member.audience))
+        member.behind = False
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _motion(self, entry: Entry) -> None:
+        frame = text_frame(entry.payload)
+        for member in self.members.values():
+            if member.after >= 0 and not member.socket.paused:
+                member.socket.send(frame)
+
+    def _rights_changed(self, concerned: UUID) -> None:
+        for member in list(self.members.values()):
+            member.socket.rights_changed(concerned)
+
+    def _presence(self, entry: Entry) -> None:
+        someone: Someone = self._diff.add(entry, asyncio.get_running_loop().time())
+        if entry.kind is Kind.LEAVE and (member := self.members.get(someone.participation)):
+            member.socket.reaped(someone.participation)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._tell_presence)
+
+    def _tell_presence(self) -> None:
+        self._timer = None
+        presence = self._diff.take(self.name, asyncio.get_running_loop().time())
+        if presence is not None:
+            frame = text_frame(p.encode_frame(presence))
+            for member in self.members.values():
+                if member.after >= 0 and not member.socket.paused:
+                    member.socket.send(frame)
+        if self._diff.waits:
+            self._schedule()
+
+
+class Hub:
+    """The rooms of this node: subscribed while they have sockets, checked against the log."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._rooms: dict[str, Room] = {}
+        self._entering: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._mending: dict[str, bool] = {}  # by room: whether more is missing since the read
+        self.healed = 0  # gaps mended from the log
+        self.bus = Subscriptions(runtime.redis, runtime.settings.redis_prefix, self._heard)
+
+    async def run(self) -> None:
+        """Listen to the bus and watch the heads, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.bus.run())
+            group.create_task(self._watch_heads())
+
+    async def enter(self, name: str, member: Member) -> Room:
+        """Put the member into the room, subscribing first: nothing is missed from here on."""
+        lock = self._entering.setdefault(name, asyncio.Lock())
+        async with lock:
+            room = self._rooms.get(name)
+            if room is None:
+                room = Room(name, self._mend)
+                self._rooms[name] = room
+                await self.bus.subscribe(name)
+                async with reading(self._runtime) as db:
+                    room.last = max(room.last, (await heads(db, [name])).get(name, 0))
+            room.members[member.participation] = member
+        return room
+
+    def leave(self, room: Room, participation: UUID) -> None:
+        room.members.pop(participation, None)
+        if not room.members:
+            self._spawn(self._forget(room))
+
+    async def _forget(self, room: Room) -> None:
+        async with self._entering.setdefault(room.name, asyncio.Lock()):
+            if room.members or self._rooms.get(room.name) is not room:
+                return
+            del self._rooms[room.name]
+            room.stop()
+            await self.bus.unsubscribe(room.name)
+        if room.name not in self._rooms:
+            self._entering.pop(room.name, None)
+
+    def _heard(self, name: str, message: bytes) -> None:
+        room = self._rooms.get(name)
+        if room is not None:
+            room.take_in(unpack(message))
+
+    async def _watch_heads(self) -> None:
+        """A projector that died between commit and publish, or a lost message, shows here."""
+        while True:
+            await asyncio.sleep(HEADS_S)
+            try:
+                await self._check_heads()
+            except Exception as error:  # noqa: BLE001, the next second asks again
+                log.warning("heads_not_read", error=repr(error))
+
+    async def _check_heads(self) -> None:
+        names = list(self._rooms)
+        if not names:
+            return
+        async with reading(self._runtime) as db:
+            found = await heads(db, names)
+        for name, pos in found.items():
+            room = self._rooms.get(name)
+            if room is None:
+                continue
+            if pos > room.last:
+                self._mend(room)
+            elif room.told < room.last:
+                room.told = room.last
+                frame = text_frame(p.encode_frame(p.Head(room=name, pos=room.last)))
+                for member in room.members.values():
+                    if member.after >= 0 and not member.socket.paused:
+                        member.socket.send(frame)
+
+    def _mend(self, room: Room) -> None:
+        if room.name in self._mending:
+            self._mending[room.name] = True
+        else:
+            self._mending[room.name] = False
+            self._spawn(self._mend_from_log(room))
+
+    async def _mend_from_log(self, room: Room) -> None:
+        try:
+            while True:
+                self._mending[room.name] = False
+                async with reading(self._runtime) as db:
+                    frames = await missed(db, room.name, room.last, MEND)
+                self.healed += len(frames)
+                for one in frames:
+                    # the log is the truth: what it holds next is next, whatever its prev says
+                    prev = min(one.prev, room.last)
+                    room.event(Entry(Kind.EVENT, one.pos, one.frame, prev, one.audience))
+                if len(frames) < MEND and not self._mending[room.name]:
+                    return
+        except Exception as error:  # noqa: BLE001, the heads are asked again within a second
+            log.warning("room_not_mended", room=room.name, error=repr(error))
+        finally:
+            del self._mending[room.name]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def visible(room: str, frame: Frame, audience: int) -> bytes:
+    """The frame, or a `skip` that keeps the chain whole for those who may not see it."""
+    if frame.audience <= audience:
+        return frame.bytes
+    return text_frame(p.encode_frame(p.Skip(room=room, pos=frame.pos, prev=frame.prev)))

@@ -1,0 +1,294 @@
+"""One connection as a state machine: frames in, effects out, no I/O (see socket.py)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeAlias, assert_never
+from uuid import UUID, uuid5
+
+import msgspec
+from domain.access import Action, Who, allowed
+from domain.activity import ACTIVITY, RecordActivity
+from domain.lock import LOCK, AcquireLock, ReleaseLock, RenewLock, StealLock, lock_stream
+from domain.motion import CursorMoved, Selected, Typing
+from domain.participation import PARTICIPATION, LeaveReason, SetStatus
+from domain.project import ProjectRole
+
+from api.realtime import protocol as p
+from domain.kernel import Command, Decider, Event
+
+
+class Membership(msgspec.Struct, frozen=True):
+    """A room this connection is in, with the rights it had when it came."""
+
+    room: str
+    participation: UUID
+    project: UUID | None = None
+    role: ProjectRole | None = None
+
+
+class HeldLock(msgspec.Struct, frozen=True):
+    """A lock this connection was granted: renewed while it lives, released when it says goodbye."""
+
+    room: str
+    project: UUID | None
+    resource: str
+    token: int
+    keep: bool
+
+
+class Session(msgspec.Struct, frozen=True):
+    """What a connection is at a moment."""
+
+    connection: UUID
+    who: Who | None = None
+    expires: datetime | None = None
+    device: str = ""
+    rooms: Mapping[str, Membership] = {}
+    locks: Mapping[UUID, HeldLock] = {}  # by the lock's stream
+
+    def entered(self, membership: Membership) -> "Session":
+        return msgspec.structs.replace(self, rooms={**self.rooms, membership.room: membership})
+
+    def exited(self, room: str) -> "Session":
+        rooms = {name: one for name, one in self.rooms.items() if name != room}
+        locks = {stream: held for stream, held in self.locks.items() if held.room != room}
+        return msgspec.structs.replace(self, rooms=rooms, locks=locks)
+
+    def holding(self, stream: UUID, held: HeldLock | None) -> "Session":
+        """With a lock more, or, for None, one less."""
+        locks = {key: one for key, one in self.locks.items() if key != stream}
+        if held is not None:
+            locks[stream] = held
+        return msgspec.structs.replace(self, locks=locks)
+
+
+class Authenticate(msgspec.Struct, frozen=True):
+    """Find out who this is; for a `hello` then welcome and resume, for a `token` just renew."""
+
+    token: str
+    frame: p.Hello | p.Token
+
+
+class Enter(msgspec.Struct, frozen=True):
+    """Join a room, if its rules allow it."""
+
+    room: str
+    after: int | None
+    location: str
+    re: UUID | None
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """Leave a room."""
+
+    membership: Membership
+    reason: LeaveReason
+    re: UUID | None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A command for one stream."""
+
+    decider: Decider[Any, Any, Any]
+    stream: UUID
+    command: Command
+    blind: bool = False  # nothing to load: the stream has no rules
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Do the parts in one transaction, then acknowledge."""
+
+    re: UUID | None
+    membership: Membership
+    parts: tuple[Part, ...]
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A command on a lock's stream; the answer carries the lock as it is then."""
+
+    re: UUID | None
+    membership: Membership
+    resource: str
+    part: Part
+    keep: bool = False
+    gives_up: bool = False
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A motion fact: no answer."""
+
+    membership: Membership
+    event: Event
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """Answer with a frame."""
+
+    frame: p.ServerFrame
+
+
+Effect: TypeAlias = Authenticate | Enter | Exit | Run | Hold | Move | Tell
+
+
+def receive(session: Session, frame: p.Incoming, now: datetime) -> list[Effect]:
+    """What a frame asks for. Refusals are effects too: they tell why."""
+    match frame:
+        case p.Ping(t=t):
+            return [Tell(p.Pong(t=t))]
+        case p.Hello(token=token) | p.Token(token=token):
+            return [Authenticate(token, frame)]
+        case _ if session.who is None:
+            return [_refuse(frame, "auth.missing")]
+        case p.Join(room=room, after=after, location=location):
+            if room not in session.rooms and len(session.rooms) >= p.MAX_ROOMS:
+                return [_refuse(frame, "room.too_many", most=p.MAX_ROOMS)]
+            return [Enter(room, after, location, frame.id)]
+        case p.Status(status=status, location=location):
+            return _set_status(session, frame, status, location)
+        case _:
+            membership = session.rooms.get(frame.room)
+            if membership is None:
+                return [_refuse(frame, "room.not_joined", room=frame.room)]
+            return _in_room(session.who, membership, frame, now)
+
+
+InRoom: TypeAlias = (
+    p.Leave | p.Act | p.Cursor | p.Typing | p.Select | p.Lock | p.Renew | p.Unlock | p.Steal
+)
+
+_ACTIONS: Mapping[type[InRoom], Action] = {
+    p.Act: Action.ROOM_ACT,
+    p.Cursor: Action.ROOM_ACT,
+    p.Typing: Action.ROOM_ACT,
+    p.Select: Action.ROOM_ACT,
+    p.Lock: Action.ROOM_LOCK,
+    p.Renew: Action.ROOM_LOCK,
+    p.Unlock: Action.ROOM_LOCK,
+    p.Steal: Action.ROOM_STEAL,
+}
+
+
+def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Effect]:
+    action = _ACTIONS.get(type(frame))
+    if action is not None and not allowed(action, who, project_role=at.role):
+        return [_refuse(frame, "access.denied", action=action.value)]
+    match frame:
+        case p.Leave():
+            return [Exit(at, LeaveReason.SAID, frame.id)]
+        case p.Act(kind=kind, data=data):
+            if len(bytes(data)) > p.MAX_DATA:
+                return [_refuse(frame, "activity.too_large", most=p.MAX_DATA)]
+            act = RecordActivity(room=at.room, kind=kind, data=data)
+            stream = uuid5(at.participation, "activity")
+            return [Run(frame.id, at, (Part(ACTIVITY, stream, act, blind=True),))]
+        case p.Cursor() | p.Typing() | p.Select():
+            return [_motion(at, frame)]
+        case _:
+            return _lock(who, at, frame, now)
+
+
+def _motion(at: Membership, frame: p.Cursor | p.Typing | p.Select) -> Effect:
+    match frame:
+        case p.Cursor(at=place):
+            return _bounded(at, frame, place, CursorMoved(room=at.room, at=place))
+        case p.Typing(where=where, on=on):
+            return Move(at, Typing(room=at.room, where=where, on=on))
+        case p.Select(selection=selection):
+            return _bounded(at, frame, selection, Selected(room=at.room, selection=selection))
+        case _:
+            assert_never(frame)
+
+
+def _bounded(at: Membership, frame: p.Incoming, data: msgspec.Raw, event: Event) -> Effect:
+    if len(bytes(data)) > p.MAX_CURSOR:
+        return _refuse(frame, "motion.too_large", most=p.MAX_CURSOR)
+    return Move(at, event)
+
+
+def _lock(
+    who: Who, at: Membership, frame: p.Lock | p.Renew | p.Unlock | p.Steal, now: datetime
+) -> list[Effect]:
+    if at.project is None:
+        return [_refuse(frame, "lock.no_project", room=at.room)]
+    resource, project = frame.resource, at.project
+    stream = lock_stream(project, resource)
+
+    def hold(command: Command, *, keep: bool = False, gives_up: bool = False) -> list[Effect]:
+        part = Part(LOCK, stream, command)
+        return [Hold(frame.id, at, resource, part, keep=keep, gives_up=gives_up)]
+
+    match frame:
+        case p.Lock(ttl=ttl, keep=keep):
+            acquire = AcquireLock(
+                project=project,
+                resource=resource,
+                holder=who.id,
+                participation=at.participation,
+                ttl_ms=ttl,
+                keep=keep,
+                now=now,
+            )
+            return hold(acquire, keep=keep)
+        case p.Renew(token=token):
+            return hold(RenewLock(holder=who.id, token=token, now=now))
+        case p.Unlock(token=token):
+            return hold(ReleaseLock(holder=who.id, token=token, now=now), gives_up=True)
+        case p.Steal(reason=reason, ttl=ttl):
+            steal = StealLock(
+                project=project,
+                resource=resource,
+                holder=who.id,
+                participation=at.participation,
+                reason=reason,
+                ttl_ms=ttl,
+                now=now,
+            )
+            return hold(steal)
+        case _:
+            assert_never(frame)
+
+
+def _set_status(
+    session: Session, frame: p.Status, status: str, location: str | None
+) -> list[Effect]:
+    """One status for the person: every room of the connection gets it, in one transaction."""
+    memberships = list(session.rooms.values())
+    if not memberships:
+        return [_refuse(frame, "room.not_joined")]
+    command = SetStatus(status=status, location=msgspec.UNSET if location is None else location)
+    parts = tuple(Part(PARTICIPATION, one.participation, command) for one in memberships)
+    return [Run(frame.id, memberships[0], parts)]
+
+
+class Upkeep(msgspec.Struct, frozen=True):
+    """What a connection does about a lock without being asked."""
+
+    held: HeldLock
+    part: Part
+
+
+def renewals(session: Session, now: datetime) -> list[Upkeep]:
+    """A live connection keeps what it holds; the domain appends only when half the ttl is gone."""
+    if session.who is None:
+        return []
+    who = session.who
+    return [
+        Upkeep(held, Part(LOCK, stream, RenewLock(holder=who.id, token=held.token, now=now)))
+        for stream, held in session.locks.items()
+    ]
+
+
+def releases(session: Session, room: str | None, now: datetime) -> list[Upkeep]:
+    """What a goodbye gives up: the locks of `room` (None: of all rooms) but those to be kept."""
+    if session.who is None:
+        return []
+    who = session.who
+    return [
+        Upkeep(held, Part(LOCK, stream, ReleaseLock(holder=who.id, token=held.token, now=now)))
+        for stream, held in session.locks.items()
+        if not held.keep and room in (None, held.room)
+    ]
+
+
+def _refuse(frame: p.Incoming, code: str, **detail: str | int) -> Tell:
+    return Tell(p.Err(re=frame.id, code=code, detail=detail))

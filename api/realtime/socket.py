@@ -1,0 +1,286 @@
+"""A connection: runs the effects that session.py asks for, in the order the client spoke."""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, assert_never
+from uuid import UUID
+
+import msgspec
+import psycopg
+import structlog
+
+from api.auth import Caller, authenticate
+from api.realtime import protocol as p
+from api.realtime import session as s
+from api.realtime.attendance import Attendance
+from api.realtime.rooms import Hub
+from api.realtime.wire import Wire, text_frame
+from api.tokens import NotAuthenticated
+from domain.access import Who
+from domain.errors import Refused
+from domain.participation import LeaveReason
+from domain.user import USER
+from infra.eventstore.types import Conflict, StoreOverloaded
+from infra.runtime import Origin, Runtime
+from projections.projects import projects_of_user
+from projections.read import BehindPosition, reading
+
+MAX_IN_FLIGHT = 1_000  # effects of one connection that are not answered yet
+SLOW_S = 5.0  # a peer that reads nothing for so long is cut off
+EXPIRING_S = 60.0  # how long before its end a token's is announced
+
+# What others are told when the server ended the connection; any other end is a drop.
+REASONS = {
+    p.CloseCode.NORMAL: LeaveReason.SAID,
+    p.CloseCode.GOING_AWAY: LeaveReason.SAID,
+    p.CloseCode.RESTARTING: LeaveReason.CLOSING,
+    p.CloseCode.NOT_AUTHENTICATED: LeaveReason.EXPIRED,
+    p.CloseCode.NOT_ALLOWED: LeaveReason.REMOVED,
+}
+
+log = structlog.get_logger()
+
+
+class Connection:
+    """One socket, from the upgrade to its end. Everything runs on the event loop."""
+
+    def __init__(self, runtime: Runtime, hub: Hub, epoch: str, wire: Wire, origin: Origin) -> None:
+        self.gone = asyncio.Event()
+        self.attendance = Attendance(runtime, hub, epoch, origin, self)
+        self._runtime, self._epoch, self._origin = runtime, epoch, origin
+        self._wire = wire
+        self._queue: deque[s.Effect] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opened = asyncio.get_running_loop().time()
+        self._paused_since: float | None = None
+        self._warned = False
+        wire.on_close, wire.on_drain = self._closed, self.attendance.drained
+        wire.on_message = self.heard
+
+    @property
+    def id(self) -> UUID:
+        return self.attendance.session.connection
+
+    # what a room needs of a socket
+
+    @property
+    def paused(self) -> bool:
+        return self._wire.paused
+
+    def send(self, frame: bytes) -> None:
+        self._wire.send(frame)
+
+    def rights_changed(self, concerned: UUID) -> None:
+        who = self.attendance.session.who
+        if who is not None and concerned == who.id:
+            self._spawn(self._guarded(self._review_person(who)))
+        else:
+            self._spawn(self._guarded(self.attendance.review(concerned)))
+
+    def reaped(self, participation: UUID) -> None:
+        self._spawn(self._guarded(self.attendance.rejoin(participation)))
+
+    # frames in
+
+    def heard(self, message: bytes) -> None:
+        """One frame from the client; never waits."""
+        try:
+            frame = p.decode_frame(message)
+        except msgspec.ValidationError as error:
+            self.tell(p.Err(code="frame.invalid", detail={"reason": str(error)}))
+            return
+        except msgspec.DecodeError:
+            self.close(p.CloseCode.PROTOCOL, "not JSON")
+            return
+        for effect in s.receive(self.attendance.session, frame, self._runtime.now()):
+            self._take(effect)
+
+    def _take(self, effect: s.Effect) -> None:
+        """Motion and answers at once; acts side by side; all else one after the other."""
+        match effect:
+            case s.Tell(frame=frame):
+                self.tell(frame)
+            case s.Move(membership=membership, event=event):
+                self.attendance.move(membership, event)
+            case _ if len(self._queue) + len(self._tasks) >= MAX_IN_FLIGHT:
+                self.tell(p.Err(re=_re(effect), code="rate.limited", retry_after=1.0))
+            case s.Run(parts=parts) if not self._queue and all(part.blind for part in parts):
+                self._spawn(self._guarded(self._perform(effect), _re(effect)))
+            case _:
+                self._queue.append(effect)
+                if self._worker is None:
+                    self._worker = self._spawn(self._work())
+
+    async def _work(self) -> None:
+        """The queue, oldest first; an effect leaves it when it is done."""
+        while self._queue:
+            await self._guarded(self._perform(self._queue[0]), _re(self._queue[0]))
+            self._queue.popleft()
+        self._worker = None
+
+    async def _guarded(self, work: Coroutine[Any, Any, None], re: UUID | None = None) -> None:
+        """Run it; whatever goes wrong is an answer, with the codes that REST has as well."""
+        try:
+            await work
+        except NotAuthenticated as error:
+            self.tell(p.Err(re=re, code=error.code))
+            self.close(p.CloseCode.NOT_AUTHENTICATED, error.code)
+        except Refused as error:
+            self.tell(p.Err(re=re, code=error.code, detail=error.detail))
+        except Conflict:
+            self.tell(p.Err(re=re, code="version.conflict", retry_after=0.1))
+        except (StoreOverloaded, BehindPosition) as error:
+            self.tell(p.Err(re=re, code="store.overloaded", retry_after=error.retry_after_s))
+        except psycopg.OperationalError as error:
+            log.warning("effect_postponed", error=str(error).strip())
+            self.tell(p.Err(re=re, code="store.unavailable", retry_after=1.0))
+        except Exception:
+            log.exception("effect_failed")
+            self.tell(p.Err(re=re, code="internal"))
+
+    async def _perform(self, effect: s.Effect) -> None:
+        attendance = self.attendance
+        match effect:
+            case s.Authenticate(token=token, frame=frame):
+                await self.welcome(await authenticate(self._runtime, token), frame)
+            case s.Enter(room=room, after=after, location=location, re=re):
+                await attendance.enter(room, after, location, re)
+            case s.Exit(membership=membership, reason=reason, re=re):
+                outcome = await attendance.exit(membership, reason, re)
+                self.tell(p.Ack(re=re, pos=outcome.position if outcome else None))
+            case s.Run(re=re, membership=membership, parts=parts):
+                outcome = await attendance.execute(re, membership.project, *parts)
+                self.tell(p.Ack(re=re, pos=outcome.position))
+            case s.Hold():
+                await attendance.hold(effect)
+            case s.Move() | s.Tell():
+                return  # done when they were taken
+            case _:
+                assert_never(effect)
+
+    # who
+
+    async def welcome(self, caller: Caller, frame: p.Hello | p.Token | None) -> None:
+        """The token is good: on a new connection say so and join what is asked, else renew."""
+        session = self.attendance.session
+        known = session.who
+        if known is not None and known.id != caller.id:
+            raise NotAuthenticated("auth.other_user")
+        device = frame.device if isinstance(frame, p.Hello) else session.device
+        self.attendance.session = msgspec.structs.replace(
+            session, expires=caller.expires, device=device
+        )
+        self._warned = False
+        self._origin = msgspec.structs.replace(self._origin, actor=caller.id)
+        self.attendance.signed_in(Who(caller.id, caller.role), self._origin)
+        re = frame.id if frame is not None else None
+        if known is not None:
+            self.tell(p.Ack(re=re))
+        else:
+            self.tell(self._welcome(caller.id, re))
+            await self.attendance.enter(f"user:{caller.id}", None, "", None)
+        if isinstance(frame, p.Hello):
+            await self._resume(caller.id, frame)
+
+    def _welcome(self, user: UUID, re: UUID | None) -> p.Welcome:
+        return p.Welcome(
+            connection=self.id,
+            user=user,
+            node=self._runtime.node,
+            heartbeat=int(p.PING_S * 1_000),
+            limits=p.Limits(),
+            now=self._runtime.now(),
+            epoch=self._epoch,
+            re=re,
+        )
+
+    async def _resume(self, user: UUID, hello: p.Hello) -> None:
+        same = not hello.epoch or hello.epoch == self._epoch
+        for one in hello.resume:
+            self._take(s.Enter(one.room, one.after if same else None, "", None))
+        if hello.auto:
+            async with reading(self._runtime) as db:
+                projects = await projects_of_user(db, user)
+            named = {one.room for one in hello.resume}
+            rooms = [f"project:{project}" for project in projects]
+            for room in [room for room in rooms if room not in named][: p.MAX_ROOMS]:
+                self._take(s.Enter(room, None, "", None))
+
+    async def _review_person(self, who: Who) -> None:
+        """The account changed: it may have ended, or have another role."""
+        user = (await self._runtime.load(USER, who.id)).state
+        if not user.active:
+            self.close(p.CloseCode.NOT_ALLOWED, "auth.deactivated")
+            return
+        self.attendance.signed_in(Who(who.id, user.role), self._origin)
+        projects = {one.project for one in self.attendance.session.rooms.values()}
+        for project in projects:
+            if project is not None:
+                await self.attendance.review(project)
+
+    # time, and the end
+
+    async def tick(self, now: float) -> None:
+        """Once a second: time-outs, the token's end, a slow peer, locks to renew."""
+        if self.attendance.session.who is None and now - self._opened > p.HELLO_S:
+            self.close(p.CloseCode.NOT_AUTHENTICATED, "no token in time")
+        self._watch_pause(now)
+        self._watch_token()
+        if self.attendance.session.locks:
+            await self.attendance.renew_locks()
+
+    def _watch_pause(self, now: float) -> None:
+        if not self._wire.paused:
+            self._paused_since = None
+        elif self._paused_since is None:
+            self._paused_since = now
+        elif now - self._paused_since > SLOW_S:
+            self.close(p.CloseCode.TOO_SLOW, "read too slowly")
+            self._wire.abort()
+
+    def _watch_token(self) -> None:
+        expires = self.attendance.session.expires
+        if expires is None:
+            return
+        left = (expires - self._runtime.now()).total_seconds()
+        if left <= 0:
+            self.close(p.CloseCode.NOT_AUTHENTICATED, "auth.expired")
+        elif left <= EXPIRING_S and not self._warned:
+            self._warned = True
+            self.tell(p.Expiring(in_=int(left * 1_000)))
+
+    def tell(self, frame: p.ServerFrame) -> None:
+        self._wire.send(text_frame(p.encode_frame(frame)))
+
+    def close(self, code: int, reason: str) -> None:
+        self._wire.close(code, reason)
+
+    def _closed(self, code: int, _reason: str) -> None:
+        """The socket is gone; `finished` waits until what others must hear of it is stored."""
+        self.attendance.closed = True
+        known = {int(one): reason for one, reason in REASONS.items()}
+        self._spawn(self.attendance.goodbye(known.get(code, LeaveReason.DROPPED)))
+        self.gone.set()
+
+    async def finished(self) -> None:
+        """Return when nothing of this connection is still being stored."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _re(effect: s.Effect) -> UUID | None:
+    match effect:
+        case s.Authenticate(frame=frame):
+            return frame.id
+        case s.Enter(re=re) | s.Exit(re=re) | s.Run(re=re) | s.Hold(re=re):
+            return re
+        case _:
+            return None

@@ -1,0 +1,141 @@
+"""A gateway on a real port, people with tokens, and sockets that read frames by what they say."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from api.main import Server, config
+from api.realtime import protocol as p
+from api.realtime.gateway import Gateway, open_gateway
+from api.tokens import claims, sign
+from domain.email import EMAIL, ReserveEmail, email_stream
+from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
+from domain.user import USER, RegisterUser, Role
+from infra.eventstore.execute import Do
+from infra.folder import free_port
+from infra.runtime import SYSTEM, Runtime
+
+WAIT_S = 10.0
+
+Json = dict[str, Any]
+
+
+class Socket:
+    """A client of the bare protocol: no reconnects, no cleverness."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+        self.seen: list[Json] = []
+        self._read = 0
+
+    async def say(self, op: str, **fields: object) -> UUID:
+        """Send a frame with an id of its own; returns the id."""
+        frame_id = uuid4()
+        await self.send({"op": op, "id": frame_id, **fields})
+        return frame_id
+
+    async def send(self, frame: Mapping[str, object]) -> None:
+        await self.connection.send(msgspec.json.encode(frame).decode(), text=True)
+
+    async def until(self, matches: Callable[[Json], bool]) -> Json:
+        """The next frame that matches; those before it are passed over (see `seen`)."""
+        async with asyncio.timeout(WAIT_S):
+            while True:
+                while self._read < len(self.seen):
+                    self._read += 1
+                    if matches(self.seen[self._read - 1]):
+                        return self.seen[self._read - 1]
+                self.seen.append(msgspec.json.decode(await self.connection.recv()))
+
+    async def answer(self, to: UUID) -> Json:
+        return await self.until(lambda frame: frame.get("re") == str(to))
+
+    async def ask(self, op: str, **fields: object) -> Json:
+        return await self.answer(await self.say(op, **fields))
+
+    async def event(self, kind: str) -> Json:
+        return await self.until(lambda frame: frame["op"] == "ev" and frame["type"] == kind)
+
+    async def closed(self) -> int:
+        """The code of the close, once it comes."""
+        async with asyncio.timeout(WAIT_S):
+            await self.connection.wait_closed()
+        return self.connection.close_code or 1006
+
+
+class Live:
+    """A running gateway and what tests need around it."""
+
+    def __init__(self, runtime: Runtime, gateway: Gateway, url: str) -> None:
+        self.runtime, self.gateway, self.url = runtime, gateway, url
+        self._open: list[Socket] = []
+
+    async def user(self, name: str, role: Role = Role.MEMBER) -> UUID:
+        user, email = self.runtime.new_id(), f"{name}-{uuid4().hex[:6]}@example.org"
+        register = RegisterUser(email=email, name=name, role=role, at=self.runtime.now())
+        reserve = Do(EMAIL, email_stream(email), ReserveEmail(user=user))
+        await self.runtime.execute(SYSTEM, USER, user, register, reserve)
+        return user
+
+    async def project(self, manager: UUID) -> UUID:
+        project = self.runtime.new_id()
+        create = CreateProject(name="P", manager=manager, at=self.runtime.now())
+        await self.runtime.execute(SYSTEM, PROJECT, project, create, project=project)
+        return project
+
+    async def add(self, project: UUID, user: UUID, role: ProjectRole) -> None:
+        add = AddMember(user=user, role=role)
+        await self.runtime.execute(SYSTEM, PROJECT, project, add, project=project)
+
+    def token(self, user: UUID, ttl_s: int = 900) -> str:
+        content = claims(user, Role.MEMBER, uuid4(), uuid4(), self.runtime.now(), ttl_s)
+        return sign(content, self.runtime.settings.jwt_secret)
+
+    async def open(self, user: UUID | None = None) -> Socket:
+        """A socket, welcomed as `user`; without one, nobody is signed in yet."""
+        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        connection = await connect(
+            self.url,
+            subprotocols=[Subprotocol(p.SUBPROTOCOL)],
+            additional_headers=headers,
+            ping_interval=None,
+            close_timeout=1,  # a client that has unread frames does not see the close at once
+        )
+        socket = Socket(connection)
+        self._open.append(socket)
+        if user:
+            await socket.until(lambda frame: frame["op"] == "welcome")
+            await socket.until(lambda frame: frame["op"] == "joined")
+        return socket
+
+    async def close(self) -> None:
+        await asyncio.gather(*(socket.connection.close() for socket in self._open))
+
+
+@asynccontextmanager
+async def live_gateway(runtime: Runtime) -> AsyncGenerator[Live]:
+    """A gateway over `runtime`, served by the server that production runs."""
+    port = free_port()
+    async with open_gateway(runtime) as gateway:
+        server_config: uvicorn.Config = config(gateway)
+        server_config.lifespan = "off"
+        server_config.port = port
+        server = Server(server_config)
+        serving = asyncio.create_task(server.serve())
+        async with asyncio.timeout(WAIT_S):
+            while not server.started:
+                await asyncio.wait({serving}, timeout=0.01)
+        live = Live(runtime, gateway, f"ws://127.0.0.1:{port}{p.PATH}")
+        try:
+            yield live
+        finally:
+            await live.close()
+            server.should_exit = True
+            await serving
