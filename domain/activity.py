@@ -7,9 +7,9 @@ import msgspec
 from domain.errors import Invalid
 from domain.kernel import Command, Decider, Event
 from domain.rooms import Room
-from domain.text import no_nul
 
-KIND = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # the backslash is not itself escaped
+KIND = re.compile(r"[a-z0-9_.-]{1,60}")
 MAX_DATA = 8 * 1024  # bytes
 
 
@@ -30,15 +30,23 @@ class Activity(msgspec.Struct, frozen=True):
 
 
 def decide(command: RecordActivity, _activity: Activity) -> list[ActivityRecorded]:
-    data = bytes(command.data)
     if KIND.fullmatch(command.kind) is None:
         raise Invalid("activity.bad_kind", kind=command.kind[:60])
-    if len(data) > MAX_DATA:
-        raise Invalid("activity.too_large", size=len(data), most=MAX_DATA)
-    if b"\\u0000" in data:
-        no_nul(str(msgspec.json.decode(data)))
+    _check(bytes(command.data))
     room = str(Room.parse(command.room))
     return [ActivityRecorded(room=room, kind=command.kind, data=command.data)]
+
+
+def _check(data: bytes) -> None:
+    """Raw JSON was skipped, not read, when it came in; jsonb must be able to keep it for ever."""
+    if len(data) > MAX_DATA:
+        raise Invalid("activity.too_large", size=len(data), most=MAX_DATA)
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid("activity.bad_data") from error
+    if NUL.search(data):
+        raise Invalid("text.has_nul")
 
 
 def evolve(activity: Activity, _event: ActivityRecorded) -> Activity:

@@ -1,8 +1,16 @@
 """Why a command can be refused: codes are public and stable, `<aggregate>.<reason>`."""
 
 from collections.abc import Mapping
+from datetime import date
 
 Detail = str | int | bool | None
+
+
+def _plain(value: object) -> Detail:
+    """Times as in every frame and answer: RFC 3339."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str | int | bool | None) else str(value)
 
 
 class Refused(Exception):
@@ -11,10 +19,7 @@ class Refused(Exception):
     def __init__(self, code: str, **detail: object) -> None:
         super().__init__(code)
         self.code = code
-        self.detail: Mapping[str, Detail] = {
-            key: value if isinstance(value, str | int | bool | None) else str(value)
-            for key, value in detail.items()
-        }
+        self.detail: Mapping[str, Detail] = {key: _plain(value) for key, value in detail.items()}
 
 
 class NotAllowed(Refused):

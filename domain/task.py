@@ -35,6 +35,7 @@ class TaskCreated(Event, frozen=True, kw_only=True, tag="task.created.v1"):
     description: str = ""
     status: TaskStatus = TaskStatus.TODO
     priority: Priority = Priority.NORMAL
+    assignee: UUID | None = None  # nobody: TaskAssigned follows
     due: date | None = None
     at: datetime
 
@@ -272,6 +273,7 @@ def evolve(task: Task, event: TaskEvent) -> Task:
                 status=event.status,
                 priority=event.priority,
                 due=event.due,
+                assignee=event.assignee,
             )
         case TaskChanged():
             given = {

@@ -133,9 +133,9 @@ class User(msgspec.Struct, frozen=True):
 def normal_email(text: str) -> str:
     """The form in which two spellings of one address are equal. Raises Invalid."""
     email = no_nul(text).strip().lower()
-    name, at, domain = email.rpartition("@")
-    bad = not (name and at and domain) or len(email) > MAX_EMAIL
-    if bad or any(letter.isspace() or letter in '<>,;:"\\' for letter in email):
+    name, _, domain = email.partition("@")
+    bad = not (name and domain) or "@" in domain or len(email) > MAX_EMAIL
+    if bad or not email.isprintable() or any(letter in ' <>,;:"\\' for letter in email):
         raise Invalid("user.bad_email")
     return email
 
