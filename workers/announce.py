@@ -1,0 +1,60 @@
+"""Bring an announcement to everybody whom it is for."""
+
+from uuid import UUID, uuid5
+
+from domain.announcement import AnnouncementPublished
+from domain.kernel import Recorded
+from domain.notification import Level, SendNotification
+from domain.user import Role, UserStatus
+from projections.read import reading
+from projections.users import UserRow, list_users
+from workers.model import NOTIFICATIONS, Args, Context, Job
+from workers.notices import notify
+from workers.together import together
+
+PAGE = 500  # people
+
+
+class Announce(Args, frozen=True):
+    announcement: UUID
+    title: str
+    body: str
+    level: Level
+    roles: tuple[Role, ...]  # empty: everybody
+
+
+def react(recorded: Recorded[AnnouncementPublished]) -> list[Announce]:
+    event = recorded.event
+    return [Announce(recorded.stream, event.title, event.body, event.level, event.roles)]
+
+
+async def run(context: Context, args: Announce) -> None:
+    """Page by page. A retry starts over: whoever has the message gets no second one."""
+
+    async def tell(user: UserRow) -> None:
+        notice = SendNotification(
+            user=user.id,
+            kind="announcement",
+            title=args.title,
+            body=args.body,
+            level=args.level,
+            at=context.runtime.now(),
+        )
+        await notify(context, uuid5(args.announcement, user.id.hex), notice)
+
+    after: tuple[str, UUID] | None = None
+    while page := await _people(context, after):
+        concerned = [user for user in page if not args.roles or user.role in args.roles]
+        await together(concerned, tell)
+        after = (page[-1].name, page[-1].id)
+
+
+async def _people(context: Context, after: tuple[str, UUID] | None) -> list[UserRow]:
+    """The active users by name, as far as they were registered before the announcement."""
+    async with reading(context.runtime, min_position=context.position) as db:
+        return await list_users(db, status=UserStatus.ACTIVE, after=after, limit=PAGE)
+
+
+JOB = Job(
+    "announce", NOTIFICATIONS, Announce, (AnnouncementPublished,), react, run, timeout_s=900.0
+)

@@ -1,0 +1,148 @@
+"""taskiq on Redis streams, one a queue: what is sent is a hint, the job's id and nothing else.
+
+taskiq-redis 1.2 leaves out what this adds: entries are deleted with their acknowledgement,
+those of lost workers are taken over on time, and a lost Redis ends nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from taskiq import AckableMessage
+from taskiq.formatters.json_formatter import JSONFormatter
+from taskiq.message import TaskiqMessage
+from taskiq_redis import RedisStreamBroker
+
+from infra.jobs import Hint
+from infra.settings import Settings
+from workers.model import Queue
+
+GROUP = "workers"
+MAX_HINTS = 5_000  # of a queue at a time: the rows wait in Postgres
+BLOCK_MS = 2_000
+IDLE_MS = 15_000  # an entry that nobody acknowledged for so long is handed to another
+RECLAIM_S = 5.0
+RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
+
+FORMAT = JSONFormatter()
+
+log = structlog.get_logger()
+
+
+def stream(prefix: str, queue: str) -> str:
+    return f"{prefix}jobs:{queue}"
+
+
+async def send_hints(redis: Redis, prefix: str, hints: Iterable[Hint]) -> None:
+    """Tell the workers, in one round trip."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for hint in hints:
+            pipe.xadd(stream(prefix, hint.queue), {"data": _message(hint)})
+        await pipe.execute()
+
+
+async def rooms(redis: Redis, prefix: str, queues: Sequence[Queue]) -> dict[str, int]:
+    """How many more hints each queue's stream takes."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.xlen(stream(prefix, queue.name))
+        lengths: list[int] = await pipe.execute()
+    return {
+        queue.name: max(MAX_HINTS - length, 0)
+        for queue, length in zip(queues, lengths, strict=True)
+    }
+
+
+def _message(hint: Hint) -> bytes:
+    job = str(hint.id)
+    message = TaskiqMessage(task_id=job, task_name=hint.name, labels={}, args=[job], kwargs={})
+    return FORMAT.dumps(message).message
+
+
+class HintBroker(RedisStreamBroker):
+    """Listens to one queue's stream for ever; `note(queue, listening)` hears whether it can."""
+
+    def __init__(
+        self, settings: Settings, queue: Queue, consumer: UUID, note: Callable[[str, bool], None]
+    ) -> None:
+        super().__init__(
+            settings.redis_url,
+            queue_name=stream(settings.redis_prefix, queue.name),
+            max_connection_pool_size=queue.concurrency + 2,
+            consumer_group_name=GROUP,
+            consumer_name=str(consumer),
+            consumer_id="0",  # a group made anew sees the hints that came before it
+            xread_block=BLOCK_MS,
+            xread_count=queue.concurrency,  # what waits here cannot be taken by others
+            idle_timeout=IDLE_MS,
+            password=settings.redis_password or None,
+            socket_connect_timeout=2.0,
+        )
+        self.formatter = FORMAT
+        self._queue = queue.name
+        self._note = note
+        self._reclaim_at = 0.0
+
+    async def listen(self) -> AsyncGenerator[AckableMessage, None]:
+        """Hints as they come. A group that was flushed away is made again."""
+        failures = 0
+        while True:
+            try:
+                async for message in self._listen():
+                    failures = 0
+                    yield message
+            except (RedisError, OSError) as error:
+                self._note(self._queue, False)
+                log.warning("broker_lost", queue=self._queue, error=repr(error))
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+
+    async def _listen(self) -> AsyncGenerator[AckableMessage, None]:
+        async with Redis(connection_pool=self.connection_pool) as redis:
+            await self._declare_consumer_group()
+            self._note(self._queue, True)
+            while True:
+                for entry, fields in [*await self._stale(redis), *await self._fresh(redis)]:
+                    data: bytes = fields.get(b"data", b"")
+                    yield AckableMessage(data=data, ack=self._ack_generator(entry, self.queue_name))
+
+    async def _fresh(self, redis: Any) -> list[tuple[str, dict[bytes, bytes]]]:
+        fetched = await redis.xreadgroup(
+            self.consumer_group_name,
+            self.consumer_name,
+            {self.queue_name: ">"},
+            count=self.count,
+            block=self.block,
+        )
+        return fetched[0][1] if fetched else []
+
+    async def _stale(self, redis: Any) -> list[tuple[str, dict[bytes, bytes]]]:
+        now = asyncio.get_running_loop().time()
+        if now < self._reclaim_at:
+            return []
+        self._reclaim_at = now + RECLAIM_S
+        taken = await redis.xautoclaim(
+            self.queue_name,
+            self.consumer_group_name,
+            self.consumer_name,
+            min_idle_time=self.idle_timeout,
+            count=self.unacknowledged_batch_size,
+        )
+        return taken[1]
+
+    def _ack_generator(self, id: str, queue_name: str) -> Callable[[], Awaitable[None]]:  # noqa: A002, the base's name
+        async def acknowledge() -> None:
+            """Before the job runs: if it fails, the hint comes again, and claims nothing."""
+            try:
+                async with Redis(connection_pool=self.connection_pool).pipeline() as pipe:
+                    pipe.xack(queue_name, self.consumer_group_name, id)
+                    pipe.xdel(queue_name, id)
+                    await pipe.execute()
+            except (RedisError, OSError) as error:
+                log.warning("hint_not_acknowledged", queue=self._queue, error=repr(error))
+
+        return acknowledge

@@ -1,0 +1,72 @@
+"""A worker's queues: a taskiq receiver for each, stopped within a bound."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from taskiq.acks import AcknowledgeType
+from taskiq.receiver import Receiver
+
+from infra.runtime import Runtime
+from workers.broker import HintBroker
+from workers.model import Job, Queue
+from workers.runner import Runner
+
+
+async def listen(
+    runtime: Runtime,
+    runner: Runner,
+    kinds: Sequence[Job[Any]],
+    queues: Sequence[Queue],
+    note: Callable[[str, bool], None],
+    stop_s: float,
+) -> None:
+    """Run the queues' jobs until cancelled; `note(queue, listening)` hears of each.
+
+    Then nothing more is taken, what runs may end within `stop_s`, and the rest is given back.
+    """
+    brokers = [_broker(runtime, runner, kinds, queue, note) for queue in queues]
+    stop = asyncio.Event()
+    receiving = [
+        asyncio.create_task(_receiver(broker, queue, stop_s).listen(stop), name=queue.name)
+        for broker, queue in zip(brokers, queues, strict=True)
+    ]
+    beating = asyncio.create_task(runner.beat(), name="leases")
+    try:
+        ended, _ = await asyncio.wait(
+            [*receiving, beating, runner.failed], return_when=asyncio.FIRST_COMPLETED
+        )
+        ended.pop().result()
+    finally:
+        stop.set()
+        await asyncio.wait(receiving, timeout=stop_s + 1.0)
+        await runner.stop()
+        beating.cancel()
+        await asyncio.gather(beating, *receiving, return_exceptions=True)
+        for broker in brokers:
+            await broker.shutdown()
+
+
+def _broker(
+    runtime: Runtime,
+    runner: Runner,
+    kinds: Sequence[Job[Any]],
+    queue: Queue,
+    note: Callable[[str, bool], None],
+) -> HintBroker:
+    broker = HintBroker(runtime.settings, queue, runtime.node, note)
+    for kind in kinds:
+        if kind.queue == queue:
+            broker.register_task(runner.run, task_name=kind.name)
+    return broker
+
+
+def _receiver(broker: HintBroker, queue: Queue, stop_s: float) -> Receiver:
+    return Receiver(
+        broker,
+        validate_params=False,
+        max_async_tasks=queue.concurrency,
+        run_startup=False,  # the broker makes its group when Redis is there
+        ack_type=AcknowledgeType.WHEN_RECEIVED,  # the row is the authority from then on
+        wait_tasks_timeout=stop_s,
+    )

@@ -1,0 +1,82 @@
+"""The worker and scheduler processes: python -m workers.main worker|scheduler."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from infra.log import configure_logging
+from infra.mail import Mailer
+from infra.nodes import heartbeat
+from infra.process import run
+from infra.runtime import open_runtime
+from infra.settings import Settings, load_settings
+from workers.consumer import consume
+from workers.listening import listen
+from workers.model import QUEUES, Queue
+from workers.registry import JOBS
+from workers.runner import Runner, Tuning
+from workers.scheduler import schedule
+
+
+async def run_worker(
+    settings: Settings, queues: Sequence[Queue] = QUEUES, tuning: Tuning | None = None
+) -> None:
+    """Work until cancelled. Ready means: every queue is listened to."""
+    tuning = tuning or Tuning()
+    listens = dict.fromkeys((queue.name for queue in queues), False)
+    leads = {"jobs": False}
+    async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
+        mail = Mailer(settings, runtime.now)
+        runner = Runner(runtime, mail, JOBS, tuning)
+
+        def beat() -> None:
+            heart.detail = {"listens": listens, "leads": leads["jobs"]}
+            heart.set("ready" if all(listens.values()) else "starting")
+
+        def note_queue(name: str, listening: bool) -> None:
+            listens[name] = listening
+            beat()
+
+        def note_lead(leading: bool) -> None:
+            leads["jobs"] = leading
+            beat()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(listen(runtime, runner, JOBS, queues, note_queue, tuning.stop_s))
+            tasks.create_task(consume(runtime, JOBS, tuning, note_lead))
+
+
+async def run_scheduler(settings: Settings) -> None:
+    """Keep the timers until cancelled. Ready means: it leads or stands by."""
+    async with open_runtime(settings) as runtime, heartbeat(runtime, "scheduler") as heart:
+
+        def note(leads: bool) -> None:
+            heart.detail = {"leads": leads}
+            heart.set("ready")
+
+        await schedule(runtime, note)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m workers.main", description=__doc__)
+    roles = parser.add_subparsers(dest="role", required=True)
+    roles.add_parser("scheduler", help="lock expiry, lost nodes, housekeeping")
+    worker = roles.add_parser("worker", help="jobs of the queues")
+    names = [queue.name for queue in QUEUES]
+    worker.add_argument(
+        "--queue", action="append", default=[], choices=names, help="all queues if none is named"
+    )
+    options = parser.parse_args()
+    settings = load_settings()
+    configure_logging(settings)
+    if options.role == "scheduler":
+        return run(settings, run_scheduler)
+    wanted: list[str] = options.queue or names
+    queues = [queue for queue in QUEUES if queue.name in wanted]
+    return run(settings, partial(run_worker, queues=queues))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What has to happen at its time: one leader looks after every timer, others stand by."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+from uuid import uuid5
+
+import msgspec
+import psycopg
+import structlog
+from psycopg.errors import UndefinedTable
+
+from domain.errors import Refused
+from domain.lock import LOCK, ExpireLock
+from infra.db import Connection, leading
+from infra.eventstore.types import Conflict, StoreOverloaded
+from infra.nodes import KEPT_S, LEASE_S
+from infra.runtime import SYSTEM, Runtime
+from projections.locks import LockRow, expired_locks
+from projections.read import reading
+from workers.reaper import Reaper
+from workers.together import side_by_side, together
+
+LOCKS = 500  # expired at one tick
+PARTITIONS = 4  # of a million motion facts each, ahead of the log
+HOLD_S = 1.0
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """Something done again and again; `run` gets the time, in monotonic seconds."""
+
+    name: str
+    every_s: float
+    run: Callable[[float], Awaitable[None]]
+
+
+def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
+    """Everything that is due by itself, fresh for a new leader."""
+    schedule = Schedule(runtime)
+    return (
+        Tick("expire_locks", 1.0, schedule.expire_locks),
+        Tick("reap", 1.0, Reaper(runtime, lease_s)),
+        Tick("make_partitions", 60.0, schedule.make_partitions),
+        Tick("sweep", 600.0, schedule.sweep),
+    )
+
+
+async def schedule(
+    runtime: Runtime, note: Callable[[bool], None], lease_s: float = LEASE_S
+) -> NoReturn:
+    """Lead, or wait to lead, for ever; `note(leads)` hears about it."""
+    while True:
+        note(False)
+        try:
+            async with leading(runtime.settings.database_url, "scheduler") as connection:
+                note(True)
+                due = [_repeat(tick) for tick in ticks(runtime, lease_s)]
+                await side_by_side(_hold(connection), *due)
+        except psycopg.OperationalError as error:
+            log.warning("scheduler_stepped_down", error=str(error).strip())
+            await asyncio.sleep(RETRY_S)
+
+
+async def _hold(connection: Connection) -> NoReturn:
+    """A lost session is a lost lease; without asking, nobody would notice."""
+    while True:
+        await connection.execute("SELECT 1")
+        await asyncio.sleep(HOLD_S)
+
+
+async def _repeat(tick: Tick) -> NoReturn:
+    """What fails now is tried at the next tick: each looks at things as they are."""
+    while True:
+        try:
+            await tick.run(asyncio.get_running_loop().time())
+        except UndefinedTable:
+            log.debug("tick_too_early", name=tick.name)  # the projector makes its tables first
+        except (psycopg.Error, StoreOverloaded) as error:
+            log.warning("tick_failed", name=tick.name, error=str(error).strip())
+        await asyncio.sleep(tick.every_s)
+
+
+class Schedule:
+    """The ticks that remember nothing."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def expire_locks(self, _now: float) -> None:
+        async with reading(self._runtime, group="live") as db:
+            over = await expired_locks(db, self._runtime.now(), LOCKS)
+        await together(over, self._expire)
+
+    async def _expire(self, lock: LockRow) -> None:
+        """The id makes it one expiry a grant, however many leaders believe they lead."""
+        try:
+            await self._runtime.execute(
+                SYSTEM,
+                LOCK,
+                lock.stream,
+                ExpireLock(token=lock.token, now=self._runtime.now()),
+                command_id=uuid5(lock.stream, f"{lock.token} expire"),
+                project=lock.project,
+            )
+        except (Refused, Conflict) as error:  # of this one; the others must not wait for it
+            log.warning("lock_not_expired", stream=str(lock.stream), error=repr(error))
+
+    async def make_partitions(self, _now: float) -> None:
+        async with self._runtime.db.connection() as db:
+            await db.execute("SELECT formula_motion_partitions(%s)", (PARTITIONS,))
+
+    async def sweep(self, _now: float) -> None:
+        """Rows of processes long gone, and tokens that nobody can use any more."""
+        async with self._runtime.db.connection() as db:
+            await db.execute(
+                "DELETE FROM formula_nodes"
+                " WHERE seen_at < clock_timestamp() - make_interval(secs => %s)",
+                (KEPT_S,),
+            )
+            await db.execute(
+                "DELETE FROM formula_refresh_tokens WHERE expires_at < clock_timestamp()"
+            )
