@@ -92,44 +92,58 @@ class ActiveRoomRow(msgspec.Struct, frozen=True):
 
 def project(batch: Sequence[Recorded[ParticipationEvent]]) -> list[Write]:
     rows = Rows(MEMBERS)
-    pushes: list[Write] = []
     for recorded in batch:
-        event, key, pos = recorded.event, recorded.stream, recorded.position
-        match event:
-            case Joined():
-                rows.put(participation=key, **_columns(event), joined_at=recorded.at, pos=pos)
-                pushes.append(Push(event.room, Kind.JOIN, recorded, _shown(key, event)))
-            case StatusSet(status=status, location=location):
-                rows.put(participation=key, status=status, location=location, pos=pos)
-            case Left():
-                rows.delete(key)
-            case _:
-                assert_never(event)
-    return rows.writes() + pushes
+        _fold(rows, recorded)
+    return rows.writes() + [_push(recorded) for recorded in batch]
 
 
-def _columns(event: Joined) -> dict[str, object]:
-    return {
-        "room": event.room,
-        "user_id": event.user,
-        "connection": event.connection,
-        "node": event.node,
-        "project": event.project,
-        "device": event.device,
-        "location": event.location,
-        "status": ONLINE,
-    }
+def _fold(rows: Rows, recorded: Recorded[ParticipationEvent]) -> None:
+    event, key, pos = recorded.event, recorded.stream, recorded.position
+    match event:
+        case Joined():
+            rows.put(
+                participation=key,
+                room=event.room,
+                user_id=event.user,
+                connection=event.connection,
+                node=event.node,
+                project=event.project,
+                device=event.device,
+                location=event.location,
+                status=ONLINE,
+                joined_at=recorded.at,
+                pos=pos,
+            )
+        case StatusSet(status=status, location=location):
+            rows.put(participation=key, status=status, location=location, pos=pos)
+        case Left():
+            rows.delete(key)
+        case _:
+            assert_never(event)
 
 
-def _shown(participation: UUID, event: Joined) -> Member:
-    return Member(
-        participation=participation,
-        user=event.user,
-        connection=event.connection,
-        status=ONLINE,
-        location=event.location,
-        device=event.device,
-    )
+def _push(recorded: Recorded[ParticipationEvent]) -> Push:
+    event, key = recorded.event, recorded.stream
+    match event:
+        case Joined():
+            kind = Kind.JOIN
+            member = Member(
+                participation=key,
+                user=event.user,
+                connection=event.connection,
+                status=ONLINE,
+                location=event.location,
+                device=event.device,
+            )
+        case StatusSet(user=user, status=status, location=location):
+            kind = Kind.UPDATE
+            member = Member(participation=key, user=user, status=status, location=location)
+        case Left(user=user, reason=reason):
+            kind = Kind.LEAVE
+            member = Member(participation=key, user=user, reason=reason)
+        case _:
+            assert_never(event)
+    return Push(event.room, kind, recorded, member)
 
 
 async def members_of(db: Connection, room: str, limit: int = 500) -> list[Member]:

@@ -9,18 +9,25 @@ from typing import TypeAlias
 from domain.activity import ActivityRecorded
 from domain.errors import Invalid
 from domain.kernel import Recorded
-from domain.lock import LOCK, LockAcquired, LockEvent, LockStolen
+from domain.lock import LOCK, LockEvent
 from domain.notification import NotificationSent
-from domain.project import PROJECT, MemberRemoved, ProjectEvent
+from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEvent
 from domain.rooms import Room, RoomKind
 from domain.task import TASK, TaskEvent
-from domain.user import UserDeactivated
+from domain.user import UserDeactivated, UserRoleChanged
 from infra.bus import Kind, user_room
+from projections.feed import ROOM_HEADS, ROOM_LOG
 from projections.frames import public_type
 from projections.model import Projection, Push, Write
 
 RoomEvent: TypeAlias = (
-    ProjectEvent | TaskEvent | LockEvent | ActivityRecorded | NotificationSent | UserDeactivated
+    ProjectEvent
+    | TaskEvent
+    | LockEvent
+    | ActivityRecorded
+    | NotificationSent
+    | UserDeactivated
+    | UserRoleChanged
 )
 
 
@@ -30,13 +37,13 @@ def project(batch: Sequence[Recorded[RoomEvent]]) -> list[Write]:
 
 def _pushes(recorded: Recorded[RoomEvent]) -> list[Push]:
     event = recorded.event
-    if isinstance(event, UserDeactivated):
-        return [Push(user_room(recorded.stream), Kind.CLOSE, recorded, recorded.stream)]
+    if isinstance(event, UserDeactivated | UserRoleChanged):
+        return [Push(user_room(recorded.stream), Kind.RIGHTS, recorded, recorded.stream)]
     name = public_type(type(event))
     pushes = [Push(room, Kind.EVENT, recorded, event, type=name) for room in _rooms(recorded)]
-    if isinstance(event, MemberRemoved):
-        # After the event: the one who goes still sees it. Gateways look at everybody's rights anew.
-        pushes.append(Push(pushes[0].room, Kind.CLOSE, recorded, recorded.stream))
+    if isinstance(event, MemberRemoved | MemberRoleChanged):
+        # After the event: the one concerned still sees it. Gateways look at their rights anew.
+        pushes.append(Push(user_room(event.user), Kind.RIGHTS, recorded, recorded.stream))
     return pushes
 
 
@@ -49,10 +56,8 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return [room]
         case NotificationSent(user=user):
             return [user_room(user)]
-        case LockAcquired(resource=resource) | LockStolen(resource=resource):
-            return in_project + _room_of(resource)
         case _ if isinstance(event, LOCK.events):
-            return in_project  # their `subject` says which lock
+            return in_project + _room_of(event.resource)
         case _ if isinstance(event, TASK.events):
             return [str(Room(RoomKind.TASK, recorded.stream)), *in_project]
         case _:
@@ -72,7 +77,7 @@ PROJECTION = Projection(
     name="rooms",
     group="live",
     version=1,
-    tables=(),
+    tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
         *TASK.events,
@@ -80,6 +85,7 @@ PROJECTION = Projection(
         ActivityRecorded,
         NotificationSent,
         UserDeactivated,
+        UserRoleChanged,
     ),
     project=project,
 )
