@@ -47,7 +47,7 @@ async def ensure(
     await use(connection, [schema])
     for table in projection.tables:
         await create(connection, table)
-    await _replay(runtime, connection, projection, position)
+    await replay(runtime, connection, projection, position)
     await _switch(connection, projection, schema)
     log.info("generation_serving", projection=projection.name, schema=schema)
 
@@ -70,7 +70,7 @@ async def create(connection: Connection, table: Table) -> None:
         )
 
 
-async def _replay(
+async def replay(
     runtime: Runtime, connection: Connection, projection: Projection[Any], upto: int
 ) -> None:
     feed, after, handled = Feed(), 0, frozenset[type[Event]](projection.events)

@@ -25,6 +25,7 @@ from projections.model import Projection, Push, reads
 BATCH = 2_000  # events of one transaction
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # back-off on infrastructure errors
 # Read tables are made again from the log: after a crash rows and checkpoint go back together.
+FENCED = "FM001"  # formula_advance: the checkpoint is not where this leader left it
 NO_FSYNC = "-c synchronous_commit=off"
 PUBLISH_TIMEOUT_S = 0.25  # Redis away must not hold up the log; gateways mend from room_log
 
@@ -128,10 +129,10 @@ class Step:
             entries = await self._commit(position, batch, self._project)
         except Exception as error:
             self._feed.forget()
+            if isinstance(error, psycopg.Error) and error.sqlstate == FENCED:
+                raise Deposed(str(error)) from error
             if isinstance(error, psycopg.OperationalError):
                 raise
-            if isinstance(error, psycopg.Error) and error.sqlstate == "FM001":
-                raise Deposed(str(error)) from error
             return await self._isolate(position, batch, error)
         await self._publish(entries)
         return batch[-1].position
