@@ -3,9 +3,9 @@
 from uuid import UUID
 
 import msgspec
-from domain.participation import LeaveReason
 
 from api.realtime.protocol import Presence
+from domain.participation import LeaveReason
 from infra.bus import Entry, Kind
 
 EVERY_S = 0.25

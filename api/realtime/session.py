@@ -6,15 +6,15 @@ from typing import Any, TypeAlias, assert_never
 from uuid import UUID, uuid5
 
 import msgspec
+
+from api.realtime import protocol as p
 from domain.access import Action, Who, allowed
 from domain.activity import ACTIVITY, RecordActivity
+from domain.kernel import Command, Decider, Event
 from domain.lock import LOCK, AcquireLock, ReleaseLock, RenewLock, StealLock, lock_stream
 from domain.motion import CursorMoved, Selected, Typing
 from domain.participation import PARTICIPATION, LeaveReason, SetStatus
 from domain.project import ProjectRole
-
-from api.realtime import protocol as p
-from domain.kernel import Command, Decider, Event
 
 
 class Membership(msgspec.Struct, frozen=True):
