@@ -1,0 +1,60 @@
+# `make` alone prints what there is. Nothing but Python 3.11 (and node for `check`) is needed.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+.PHONY: run
+run: .venv/installed ## start everything here and stay until Ctrl-C
+	@$(BIN)/formula up
+
+.PHONY: tour
+tour: .venv/installed ## show what a running Formula does, step by step
+	@$(BIN)/formula tour
+
+.PHONY: test
+test: .venv/installed ## all tests, against real servers
+	$(BIN)/pytest -n 2
+
+.PHONY: test-fast
+test-fast: .venv/installed ## the tests that need no servers
+	$(BIN)/pytest -q tests/domain tests/projections
+
+.PHONY: faults
+faults: .venv/installed ## kill processes under load, with the full counts
+	FORMULA_FAULTS=full $(BIN)/pytest -m faults --timeout 900
+
+.PHONY: check
+check: .venv/installed ## format, lint, types, architecture
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: .venv/installed ## format and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: golden
+golden: .venv/installed ## write a sample of each new event; none is ever overwritten
+	$(BIN)/python -m tests.golden.generate
+
+.PHONY: bench
+bench: .venv/installed ## measure; results go to bench/results
+	$(BIN)/python -m bench
+
+.PHONY: lock
+lock: ## pin the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --extra dev -o requirements.lock pyproject.toml

@@ -1,0 +1,53 @@
+"""The formula command: what it is composed of."""
+
+from importlib.metadata import version as version_of
+
+import typer
+
+from api.commands import audit, doctor, events, processes, store, tour, up
+from api.commands.output import JsonFlag, out, plain_errors, print_json
+
+HELP = """Formula: project management in which people work together live.
+
+A first look:
+[bold]formula up[/] starts everything, [bold]formula tour[/] shows what it does.
+
+To look inside:
+[bold]formula events tail[/], [bold]formula audit[/], [bold]formula doctor[/].
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+START, LOOK, PART = "Start", "Look", "One process at a time"
+
+app.command(rich_help_panel=START)(up.up)
+app.command(rich_help_panel=START)(tour.tour)
+app.command(rich_help_panel=START)(doctor.doctor)
+app.command(rich_help_panel=START)(store.seed)
+app.command(rich_help_panel=START)(processes.demo)
+app.add_typer(events.app, name="events", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(audit.audit)
+app.command(rich_help_panel=PART)(store.migrate)
+app.command(rich_help_panel=PART)(processes.api)
+app.command(rich_help_panel=PART)(processes.projector)
+app.command(rich_help_panel=PART)(processes.worker)
+app.command(rich_help_panel=PART)(processes.scheduler)
+
+
+@app.command(rich_help_panel=LOOK)
+def version(json: JsonFlag = False) -> None:
+    """Print the version."""
+    if json:
+        print_json({"version": version_of("formula")})
+    else:
+        out.print(version_of("formula"))
+
+
+def main() -> None:
+    with plain_errors():
+        app()

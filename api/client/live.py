@@ -1,0 +1,259 @@
+"""Live: the verbs of a connection, and its rooms kept whole across drops."""
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from api.client.errors import ClientError, NotConnected, Refused
+from api.client.frames import Frame
+from api.client.link import Link
+from api.client.room import Gap, Room
+from api.realtime import protocol as p
+from infra.runtime import Clock, uuid7
+from projections.frames import Ev, Mo
+
+ANSWER_S = 30.0  # a drop and a reconnect fit in
+
+F = TypeVar("F", bound=Frame)
+
+
+class Live:
+    """Made by Client.connect; open inside `async with`."""
+
+    def __init__(self, link: Link, device: str, connect_s: float) -> None:
+        self.rooms: dict[str, Room] = {}
+        self.welcome: p.Welcome | None = None
+        self._link, self._device, self._connect_s = link, device, connect_s
+        self._hello: UUID | None = None
+        self._resuming: deque[str] = deque()  # answered in this order, each by `joined` or `err`
+        self._pings: dict[int, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._clock = Clock()
+
+    async def __aenter__(self) -> Self:
+        await self._link.open(self._hear, self._greet, self._connect_s)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._link.close()
+        for task in self._tasks:
+            task.cancel()
+        for room in self.rooms.values():
+            room.end()
+
+    def new_id(self) -> UUID:
+        return uuid7(self._clock.now())
+
+    async def join(
+        self, name: str, *, after: int | None = None, location: str = "", follow: bool = True
+    ) -> Room:
+        """The room, joined: from `after` on where that is possible, else as it is now.
+
+        Whoever does not mean to read it says `follow=False`: unread frames stop the connection.
+        """
+        if name in self.rooms:
+            return self.rooms[name]
+        room = self.rooms[name] = Room(name, follow=follow)
+        room.last = after
+        try:
+            await self._ask(p.Join(id=self.new_id(), room=name, after=after, location=location))
+        except BaseException:
+            del self.rooms[name]
+            raise
+        return room
+
+    async def leave(self, room: Room | str) -> None:
+        await self._acked(p.Leave(id=self.new_id(), room=_name(room)))
+        left = self.rooms.pop(_name(room), None)
+        if left is not None:
+            left.end()
+
+    async def act(
+        self, room: Room | str, kind: str, data: object = None, *, id_: UUID | None = None
+    ) -> p.Ack:
+        """Durable when this returns, at `pos`. The same `id_` again is the same action."""
+        raw = msgspec.Raw(msgspec.json.encode(data if data is not None else {}))
+        act = p.Act(id=id_ or self.new_id(), room=_name(room), kind=kind, data=raw)
+        return await self._acked(act)
+
+    async def lock(
+        self, room: Room | str, resource: str, *, ttl_ms: int = 30_000, keep: bool = False
+    ) -> p.Held:
+        """The lock, renewed by the server while connected. Raises Refused (lock.held)."""
+        frame = p.Lock(id=self.new_id(), room=_name(room), resource=resource, ttl=ttl_ms, keep=keep)
+        return _held(await self._acked(frame))
+
+    async def renew(self, room: Room | str, resource: str, token: int) -> p.Ack:
+        frame = p.Renew(id=self.new_id(), room=_name(room), resource=resource, token=token)
+        return await self._acked(frame)
+
+    async def unlock(self, room: Room | str, resource: str, token: int) -> p.Ack:
+        frame = p.Unlock(id=self.new_id(), room=_name(room), resource=resource, token=token)
+        return await self._acked(frame)
+
+    async def steal(self, room: Room | str, resource: str, reason: str) -> p.Held:
+        """For managers; everybody sees the reason."""
+        frame = p.Steal(id=self.new_id(), room=_name(room), resource=resource, reason=reason)
+        return _held(await self._acked(frame))
+
+    async def status(self, status: str, location: str | None = None) -> p.Ack:
+        return await self._acked(p.Status(id=self.new_id(), status=status, location=location))
+
+    async def cursor(self, room: Room | str, at: object) -> None:
+        """Motion is not answered, and lost while there is no connection."""
+        await self._link.tell(p.Cursor(room=_name(room), at=msgspec.Raw(msgspec.json.encode(at))))
+
+    async def typing(self, room: Room | str, where: str, *, on: bool) -> None:
+        await self._link.tell(p.Typing(room=_name(room), where=where, on=on))
+
+    async def select(self, room: Room | str, selection: object) -> None:
+        raw = msgspec.Raw(msgspec.json.encode(selection))
+        await self._link.tell(p.Select(room=_name(room), selection=raw))
+
+    async def ping(self) -> float:
+        """Seconds there and back. Raises NotConnected."""
+        loop = asyncio.get_running_loop()
+        sent, number = loop.time(), len(self._pings)
+        pong = self._pings[number] = loop.create_future()
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._link.tell(p.Ping(t=number))
+                await pong
+        except TimeoutError:
+            raise NotConnected("no pong in time") from None
+        finally:
+            del self._pings[number]
+        return loop.time() - sent
+
+    def drop(self, away_s: float = 0.0) -> None:
+        """Cut the connection as a network would; it comes back after `away_s` at the earliest."""
+        self._link.drop(away_s)
+
+    async def connected(self) -> None:
+        """Return once there is a connection with all rooms joined."""
+        await self._link.connected.wait()
+
+    async def _ask(self, frame: p.ClientFrame) -> Frame:
+        return await self._link.ask(frame, ANSWER_S)
+
+    async def _acked(self, frame: p.ClientFrame) -> p.Ack:
+        answer = await self._ask(frame)
+        if not isinstance(answer, p.Ack):
+            raise TypeError(f"the server answered {type(frame).__name__} with {answer}")
+        return answer
+
+    def _greet(self, welcome: p.Welcome, token: str) -> p.Hello:
+        """The first frame of a connection: all rooms again, each from its last position."""
+        known = self.welcome.epoch if self.welcome is not None else welcome.epoch
+        self.welcome, self._hello = welcome, self.new_id()
+        held = {name: room.last for name, room in self.rooms.items() if room.last is not None}
+        joined = {name: last for name, last in held.items() if self.rooms[name].snapshot}
+        self._resuming = deque(joined)
+        return p.Hello(
+            id=self._hello,
+            token=token,
+            device=self._device,
+            epoch=known,
+            resume=[p.Resume(name, last) for name, last in joined.items()],
+        )
+
+    async def _hear(self, frame: Frame) -> None:
+        match frame:
+            case p.Ack() if frame.re is not None and frame.re == self._hello:
+                self._hello = None
+                await self._go_on()
+            case p.Ack():
+                self._link.answered(frame.re, frame)
+            case p.Joined():
+                await self._joined(frame)
+            case p.Err():
+                await self._refused(frame)
+            case p.Pong(t=int(number)) if number in self._pings:
+                self._pings[number].set_result(None)
+            case p.Expiring():
+                self._spawn(self._link.renew())
+            case p.Closing(retry_after=wait):
+                self._link.wait_before_return(wait)
+            case _:
+                await self._in_room(frame)
+
+    async def _in_room(self, frame: Frame) -> None:
+        room = self.rooms.get(getattr(frame, "room", ""))
+        if room is None:  # one's own room, which the server joins for everybody
+            return
+        match frame:
+            case Ev() | p.Skip():
+                try:
+                    await room.event(frame)
+                except Gap:
+                    self._rejoin(room)
+            case Mo():
+                await room.motion(frame)
+            case p.Presence():
+                await room.presence(frame)
+            case p.Lagged():
+                self._rejoin(room)
+            case p.Left(why=why):
+                self.rooms.pop(room.name).end(Refused("room.left", {"why": why}))
+            case _:
+                return
+
+    async def _joined(self, frame: p.Joined) -> None:
+        room = self.rooms.get(frame.room)
+        if room is not None:
+            await room.joined(frame)
+        if not self._link.answered(frame.re, frame):
+            await self._resumed(frame.room)
+
+    async def _refused(self, frame: p.Err) -> None:
+        if self._link.answered(frame.re, frame):
+            return
+        if frame.re is None and self._resuming:
+            name = self._resuming[0]
+            self.rooms.pop(name).end(Refused(frame.code, frame.detail))
+            await self._resumed(name)
+
+    async def _resumed(self, name: str) -> None:
+        if self._resuming and self._resuming[0] == name:
+            self._resuming.popleft()
+            await self._go_on()
+
+    async def _go_on(self) -> None:
+        if self._hello is None and not self._resuming:
+            await self._link.ready()
+
+    def _rejoin(self, room: Room) -> None:
+        if not room.rejoining:
+            room.rejoining = True
+            self._spawn(self._join_again(room))
+
+    async def _join_again(self, room: Room) -> None:
+        try:
+            await self._ask(p.Join(id=self.new_id(), room=room.name, after=room.last))
+        except ClientError as error:
+            room.end(error)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _name(room: Room | str) -> str:
+    return room if isinstance(room, str) else room.name
+
+
+def _held(ack: p.Ack) -> p.Held:
+    if ack.lock is None:
+        raise Refused("lock.lost")
+    return ack.lock

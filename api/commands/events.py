@@ -1,0 +1,154 @@
+"""formula events: the log as it grows, and one stream from its beginning."""
+
+import asyncio
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+import typer
+from rich.text import Text
+
+from api.commands.output import JsonFlag, builtins, fail, out, print_json, running_settings
+from domain.kernel import Event, Recorded
+from domain.registry import tag_of
+from domain.user import USER
+from infra.runtime import Runtime, open_runtime
+from infra.settings import Settings
+
+MOST_TEXT = 60  # characters of one value in a line for people
+
+app = typer.Typer(help="Read the event log.", no_args_is_help=True)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """An event as it is printed."""
+
+    position: int
+    at: str
+    stream: UUID
+    version: int  # 0: motion, which belongs to no stream
+    type: str
+    actor: UUID | None
+    data: dict[str, Any]
+
+
+@app.command()
+def tail(
+    after: Annotated[
+        int | None, typer.Option(help="Start after this position; default: at the end.")
+    ] = None,
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", help="Only these types; * stands for anything.")
+    ] = None,
+    stream: Annotated[UUID | None, typer.Option(help="Only this stream.")] = None,
+    motion: Annotated[bool, typer.Option(help="Cursors and typing as well.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    json: JsonFlag = False,
+) -> None:
+    """Follow the log: every event as it is stored.
+
+    Examples: [bold]formula events tail --type 'task.*'[/],
+    [bold]formula events tail --after 0 --limit 10 --json[/]
+    """
+    wanted = Wanted(tuple(type_ or ("*",)), stream)
+    try:
+        asyncio.run(_tail(running_settings(), wanted, after, limit, motion=motion, json=json))
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+@app.command()
+def show(stream: UUID, json: JsonFlag = False) -> None:
+    """Print a stream: a user, project, task, lock from its first event on.
+
+    Example: [bold]formula events show 0190c6c2-3b6e-7c8f-9a0b-1c2d3e4f5a6b[/]
+    """
+    asyncio.run(_show(running_settings(), stream, json=json))
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    types: tuple[str, ...]
+    stream: UUID | None
+
+    def takes(self, recorded: Recorded[Event]) -> bool:
+        tag = tag_of(type(recorded.event))
+        return self.stream in (None, recorded.stream) and any(
+            fnmatchcase(tag, pattern) or fnmatchcase(tag.rpartition(".v")[0], pattern)
+            for pattern in self.types
+        )
+
+
+async def _tail(
+    settings: Settings,
+    wanted: Wanted,
+    after: int | None,
+    limit: int | None,
+    *,
+    motion: bool,
+    json: bool,
+) -> None:
+    async with open_runtime(settings) as runtime:
+        start = await runtime.store.head() if after is None else after
+        left = limit
+        async for batch in runtime.store.tail(start, motion=motion):
+            taken = [recorded for recorded in batch if wanted.takes(recorded)][:left]
+            await _print(runtime, taken, json=json)
+            left = None if left is None else left - len(taken)
+            if left == 0:
+                return
+
+
+async def _show(settings: Settings, stream: UUID, *, json: bool) -> None:
+    async with open_runtime(settings) as runtime:
+        events = await runtime.store.read_stream(stream)
+        if not events:
+            fail(f"there is no stream {stream}")
+        await _print(runtime, events, json=json)
+
+
+async def _print(runtime: Runtime, events: Iterable[Recorded[Event]], *, json: bool) -> None:
+    for recorded in events:
+        if json:
+            print_json(_line(recorded))
+        else:
+            out.print(await _text(runtime, recorded), soft_wrap=True)
+
+
+def _line(recorded: Recorded[Event]) -> Line:
+    data = builtins(recorded.event)
+    return Line(
+        recorded.position,
+        recorded.at.isoformat(),
+        recorded.stream,
+        recorded.version,
+        data.pop("type"),
+        recorded.meta.actor,
+        data,
+    )
+
+
+async def _text(runtime: Runtime, recorded: Recorded[Event]) -> Text:
+    """Position, time, who, what, and the values, shortened."""
+    line = _line(recorded)
+    values = " ".join(f"{name}={_short(value)}" for name, value in line.data.items())
+    return Text.assemble(
+        (f"{line.position:>8} ", "dim"),
+        (f"{recorded.at:%H:%M:%S} ", "dim"),
+        (f"{await _name(runtime, line.actor):<16.16} ", "cyan"),
+        (f"{line.type.rpartition('.v')[0]:<26} ", "bold"),
+        values,
+    )
+
+
+async def _name(runtime: Runtime, actor: UUID | None) -> str:
+    if actor is None:
+        return "system"
+    user = (await runtime.load(USER, actor)).state
+    return user.name or str(actor)[:8]
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"

@@ -1,0 +1,51 @@
+"""The store: bring it up to date, fill it with the demo workspace."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from api.commands.output import JsonFlag, builtins, fail, out, print_json, running_settings
+from api.seed import Seeded, wanted
+from api.seed import seed as make_workspace
+from infra.runtime import open_runtime
+from infra.settings import Settings
+from migrations import runner
+
+
+def migrate(json: JsonFlag = False) -> None:
+    """Bring the database up to date. Safe to run again, and by several at once.
+
+    Example: [bold]DATABASE_URL=postgresql://… REDIS_URL=redis://… formula migrate[/]
+    """
+    applied = runner.migrate(running_settings().database_url)
+    if json:
+        print_json({"applied": applied})
+    else:
+        out.print("\n".join(f"applied {name}" for name in applied) or "up to date")
+
+
+def seed(
+    json: JsonFlag = False,
+    force: Annotated[bool, typer.Option(help="Also into a store that is not empty.")] = False,
+) -> None:
+    """Make the demo workspace: people of every role, clients, projects, tasks, comments.
+
+    What is there already is left as it is.
+
+    Example: [bold]formula seed --force[/]
+    """
+    made = asyncio.run(_seed(running_settings(), force=force))
+    if made is None:
+        fail("the store is not empty: add the demo workspace to it with --force")
+    if json:
+        print_json(made)
+    else:
+        out.print("There are now " + ", ".join(f"{n} {name}" for name, n in builtins(made).items()))
+
+
+async def _seed(settings: Settings, *, force: bool) -> Seeded | None:
+    async with open_runtime(settings) as runtime:
+        if not force and not await wanted(runtime):
+            return None
+        return await make_workspace(runtime)

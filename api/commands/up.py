@@ -1,0 +1,217 @@
+"""formula up: everything on this machine, in the order of its needs, until Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from api.client.client import Client
+from api.client.errors import NotConnected
+from api.commands.output import out
+from api.main import listen
+from api.seed import PASSWORD, seed, wanted
+from api.seed_data import PEOPLE
+from infra.embedded import prepare_postgres, prepare_valkey
+from infra.folder import hold_folder
+from infra.instance import announced, base_url, with_secret
+from infra.log import configure_logging
+from infra.processes import ProcessSpec, log_tail
+from infra.runtime import conninfo_ok, open_redis, open_runtime
+from infra.settings import Settings, child_environment, load_settings
+from infra.supervisor import StartFailed, State, Supervisor
+from migrations.runner import migrate
+
+READY_S = 60.0
+POLL_S = 0.1
+MOST_RESTARTS = 2  # of a process while it starts; then something is wrong with it
+ROLES = {
+    "projector": ("projections.main",),
+    "worker": ("workers.main", "worker"),
+    "scheduler": ("workers.main", "scheduler"),
+}
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="Port of REST and WebSocket.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the embedded servers, logs and mails.")
+    ] = None,
+    demo: Annotated[
+        bool | None, typer.Option("--demo/--no-demo", help="Seed and simulate a demo workspace.")
+    ] = None,
+) -> None:
+    """Start everything and stay until Ctrl-C.
+
+    Postgres and Valkey are embedded unless DATABASE_URL and REDIS_URL say where they are.
+
+    Example: [bold]formula up --port 8080 --data /srv/formula --no-demo[/]
+    """
+    settings = _given(load_settings(), port, data, demo)
+    configure_logging(msgspec.structs.replace(settings, log_format="pretty", log_level="warning"))
+    listen(settings).close()  # a port that is taken is said before anything is started
+    with hold_folder(settings.data):
+        asyncio.run(_until_told(_run(settings)))
+
+
+def _given(settings: Settings, port: int | None, data: Path | None, demo: bool | None) -> Settings:
+    folder = data.resolve() if data is not None else settings.data
+    return msgspec.structs.replace(
+        settings,
+        port=port or settings.port,
+        formula_data=str(folder),
+        formula_demo=settings.formula_demo if demo is None else demo,
+    )
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Run until SIGINT or SIGTERM; another one while stopping changes nothing."""
+    task = asyncio.ensure_future(work)
+    told = asyncio.Event()
+
+    def stop() -> None:
+        if not told.is_set():
+            told.set()
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not told.is_set():
+            raise
+
+
+async def _run(settings: Settings) -> None:
+    async with Supervisor() as supervisor:
+        try:
+            settings = with_secret(await _servers(supervisor, settings))
+            with announced(settings):
+                async with Client(base_url(settings)) as client:
+                    await _processes(supervisor, settings, client)
+                    await _demo(supervisor, settings)
+                    _welcome(settings)
+                    await asyncio.Event().wait()
+        finally:
+            with step("Stopped"):
+                await supervisor.stop()
+
+
+async def _servers(supervisor: Supervisor, settings: Settings) -> Settings:
+    """With the addresses of servers that answer, the database up to date."""
+    if not settings.database_url:
+        with step("Postgres"):
+            postgres = await asyncio.to_thread(prepare_postgres, settings.data)
+            await supervisor.start(postgres.spec)
+            settings = msgspec.structs.replace(settings, database_url=postgres.url)
+    if not settings.redis_url:
+        with step("Valkey"):
+            valkey = await asyncio.to_thread(prepare_valkey, settings.data)
+            await supervisor.start(valkey.spec)
+            settings = msgspec.structs.replace(settings, redis_url=valkey.url)
+    with step("Database is up to date"):
+        await conninfo_ok(settings.database_url)
+        await asyncio.to_thread(migrate, settings.database_url)
+        async with open_redis(settings) as redis:
+            await redis.ping()  # pyright: ignore[reportUnknownMemberType]  # untyped in redis
+    return settings
+
+
+async def _processes(supervisor: Supervisor, settings: Settings, client: Client) -> None:
+    """The API stops first and the servers last: each needs those that stop after it."""
+    servers = tuple(state.name for state in supervisor.state())
+    roles = [_child(settings, name, *arguments, needs=servers) for name, arguments in ROLES.items()]
+    api = _child(
+        settings, "api", "api.main", needs=(*servers, *ROLES), ready=partial(_answers, client)
+    )
+    with step("Processes: api, projector, worker, scheduler"):
+        await supervisor.start(*roles, api)
+        await _all_ready(supervisor, client, {spec.name: spec for spec in (*roles, api)})
+
+
+def _child(settings: Settings, name: str, *arguments: str, **more: object) -> ProcessSpec:
+    spec = ProcessSpec(
+        name=name,
+        argv=(sys.executable, "-m", *arguments),
+        env=child_environment(settings),
+        cwd=Path.cwd(),
+        log_file=settings.data / "logs" / f"{name}.log",
+    )
+    return msgspec.structs.replace(spec, **more)
+
+
+async def _answers(client: Client) -> bool:
+    try:
+        await client.missing()
+    except NotConnected:
+        return False
+    return True
+
+
+async def _all_ready(supervisor: Supervisor, client: Client, specs: dict[str, ProcessSpec]) -> None:
+    """Return once /readyz says so. Raises StartFailed with what a failing process wrote."""
+    late = monotonic() + READY_S
+    while missing := await client.missing():
+        for state in supervisor.state():
+            if state.restarts >= MOST_RESTARTS and state.state is not State.READY:
+                tail = log_tail(specs[state.name].log_file, 0)
+                raise StartFailed(f"{state.name} does not start\n{tail}")
+        if monotonic() > late:
+            raise StartFailed(f"not ready within {READY_S:g} s: {', '.join(missing)}")
+        await asyncio.sleep(POLL_S)
+
+
+async def _demo(supervisor: Supervisor, settings: Settings) -> None:
+    if not settings.formula_demo:
+        return
+    async with open_runtime(settings) as runtime:
+        if await wanted(runtime):
+            with step("Demo workspace"):
+                await seed(runtime)
+    with step("Demo people"):
+        await supervisor.start(_child(settings, "demo", "api.demo", needs=("api",)))
+
+
+def _welcome(settings: Settings) -> None:
+    url = base_url(settings)
+    out.print(f"\n[bold]Formula is running at {url}[/]   REST and WebSocket: {url}/schema")
+    if settings.formula_demo:
+        out.print(f"\nSign in with any of these and the password [bold]{PASSWORD}[/]:")
+        out.print(_accounts())
+    out.print(
+        "Try next, in another terminal:\n"
+        "  [bold]formula tour[/]          see what it does, step by step\n"
+        "  [bold]formula events tail[/]   watch the log\n"
+        "  [bold]formula doctor[/]        check this installation\n"
+        f"Logs and mails: {settings.data}/logs, {settings.mailbox}\n"
+        "Ctrl-C stops everything; the data stays.\n"
+    )
+
+
+def _accounts() -> Table:
+    table = Table(box=None, padding=(0, 2))
+    for title in ("E-mail", "Name", "Role"):
+        table.add_column(title)
+    for person in PEOPLE:
+        if person.department != "Tour":
+            table.add_row(person.email, person.full_name, person.role.value)
+    return table
+
+
+@contextmanager
+def step(name: str) -> Generator[None]:
+    """One line for a step that is done, with the time it took."""
+    started = monotonic()
+    with out.status(f"{name} …") if out.is_terminal else nullcontext():
+        yield
+    out.print(f"[green]✓[/] {name} [dim]{monotonic() - started:.1f} s[/]")

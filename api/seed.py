@@ -1,0 +1,189 @@
+"""The demo workspace: people of every role, their clients, projects, tasks and conversations."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from api.seed_data import CLIENTS, PEOPLE, PROJECTS, Person, Project, Task
+from domain.client import CLIENT, Contact, CreateClient
+from domain.email import EMAIL, ReserveEmail, email_stream
+from domain.kernel import Command, Decider
+from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
+from domain.task import TASK, AddComment, CreateTask
+from domain.user import USER, RegisterUser
+from infra.accounts import hash_of, set_hash
+from infra.eventstore.execute import Do
+from infra.passwords import Passwords
+from infra.runtime import Origin, Runtime
+
+SEED = UUID("0c3b8f0e-5a58-5d3a-8f6e-2f4f7d7f5014")  # every id of the workspace follows from it
+PASSWORD = "formula-demo-1"  # noqa: S105, documented: a demo is for everybody
+
+
+class Seeded(msgspec.Struct, frozen=True):
+    """How much there is now."""
+
+    people: int
+    clients: int
+    projects: int
+    tasks: int
+    comments: int
+
+
+def person_id(name: str) -> UUID:
+    """By the first part of the e-mail."""
+    return uuid5(SEED, f"person {name}")
+
+
+def project_id(name: str) -> UUID:
+    return uuid5(SEED, f"project {name}")
+
+
+async def wanted(runtime: Runtime) -> bool:
+    """Whether the store is empty, or a seed into it was cut short."""
+    if await runtime.store.head() == 0:
+        return True
+    begun = await runtime.store.first(_command_id(person_id(PEOPLE[0].name)))
+    return begun is not None and await runtime.store.first(_command_id(SEED)) is None
+
+
+async def seed(runtime: Runtime) -> Seeded:
+    """Make the workspace, or what is missing of it: each command has one id for ever."""
+    passwords = Passwords()
+    await _all(_register(runtime, passwords, person) for person in PEOPLE)
+    await _all(_add_client(runtime, name, contact) for name, contact in CLIENTS)
+    await _all(_create(runtime, project) for project in PROJECTS)
+    await _all(_add_members(runtime, project) for project in PROJECTS)
+    tasks = [(project, task) for project in PROJECTS for task in project.tasks]
+    await _all(_add_task(runtime, project, task) for project, task in tasks)
+    # One after the other: a conversation has an order. The last of it says that all is there.
+    comments = [*_conversation(tasks)]
+    for number, (project, task, author, body) in enumerate(comments, start=1):
+        last = number == len(comments)
+        await _say(runtime, project, task, author, body, SEED if last else None)
+    return Seeded(len(PEOPLE), len(CLIENTS), len(PROJECTS), len(tasks), len(comments))
+
+
+async def _all(work: Iterator[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for one in work:
+            group.create_task(one)
+
+
+async def _register(runtime: Runtime, passwords: Passwords, person: Person) -> None:
+    user = person_id(person.name)
+    if await hash_of(runtime.db, user) is None:
+        await set_hash(runtime.db, user, await passwords.hash(PASSWORD))
+    command = RegisterUser(
+        email=person.email,
+        name=person.full_name,
+        role=person.role,
+        department=person.department,
+        at=runtime.now(),
+    )
+    reserve = Do(EMAIL, email_stream(person.email), ReserveEmail(user=user))
+    await _execute(runtime, person_id(PEOPLE[0].name), USER, user, command, reserve)
+
+
+async def _add_client(runtime: Runtime, name: str, contact: Contact) -> None:
+    command = CreateClient(name=name, contacts=(contact,), at=runtime.now())
+    await _execute(runtime, person_id("grace"), CLIENT, uuid5(SEED, f"client {name}"), command)
+
+
+async def _create(runtime: Runtime, project: Project) -> None:
+    today = runtime.now().date()
+    command = CreateProject(
+        name=project.title,
+        description=project.description,
+        type="internal" if project.client is None else "client",
+        priority=project.priority,
+        client=None if project.client is None else uuid5(SEED, f"client {project.client}"),
+        manager=person_id(project.manager),
+        starts=today,
+        ends=today + timedelta(days=90),
+        at=runtime.now(),
+    )
+    stream = project_id(project.name)
+    actor = person_id(project.manager)
+    await _execute(runtime, actor, PROJECT, stream, command, project=stream)
+
+
+async def _add_members(runtime: Runtime, project: Project) -> None:
+    stream, actor = project_id(project.name), person_id(project.manager)
+    roles = {ProjectRole.CONTRIBUTOR: project.contributors, ProjectRole.VIEWER: project.viewers}
+    for role, names in roles.items():
+        for name in names:
+            command = AddMember(user=person_id(name), role=role)
+            id_ = uuid5(stream, f"member {name}")
+            await _execute(runtime, actor, PROJECT, stream, command, project=stream, id_=id_)
+
+
+async def _add_task(runtime: Runtime, project: Project, task: Task) -> None:
+    due = runtime.now().date() + timedelta(days=task.due_in)
+    command = CreateTask(
+        project=project_id(project.name),
+        title=task.title,
+        status=task.status,
+        priority=task.priority,
+        assignee=person_id(task.assignee) if task.assignee else None,
+        due=due,
+        at=runtime.now(),
+    )
+    stream, actor = _task_id(project, task), person_id(project.manager)
+    await _execute(runtime, actor, TASK, stream, command, project=project_id(project.name))
+
+
+def _conversation(
+    tasks: Sequence[tuple[Project, Task]],
+) -> Iterator[tuple[Project, Task, str, str]]:
+    for project, task in tasks:
+        for author, body in task.comments:
+            yield project, task, author, body
+
+
+async def _say(
+    runtime: Runtime, project: Project, task: Task, author: str, body: str, id_: UUID | None
+) -> None:
+    stream = _task_id(project, task)
+    comment = uuid5(stream, f"{author}: {body}")
+    named = [person.name for person in PEOPLE if f"@{person.name}" in body]
+    command = AddComment(
+        comment=comment,
+        author=person_id(author),
+        body=body,
+        mentions=tuple(person_id(name) for name in named),
+        at=runtime.now(),
+    )
+    where = project_id(project.name)
+    actor, id_ = person_id(author), id_ or comment
+    await _execute(runtime, actor, TASK, stream, command, project=where, id_=id_)
+
+
+async def _execute(
+    runtime: Runtime,
+    actor: UUID,
+    decider: Decider[Any, Any, Any],
+    stream: UUID,
+    command: Command,
+    *also: Do,
+    project: UUID | None = None,
+    id_: UUID | None = None,
+) -> None:
+    """`id_` where a stream gets more than one command."""
+    origin = Origin(actor=actor, user_agent="formula seed")
+    command_id = _command_id(id_ or stream)
+    await runtime.execute(
+        origin, decider, stream, command, *also, command_id=command_id, project=project
+    )
+
+
+def _task_id(project: Project, task: Task) -> UUID:
+    return uuid5(SEED, f"task {project.name} {task.title}")
+
+
+def _command_id(thing: UUID) -> UUID:
+    return uuid5(thing, "seed")
