@@ -34,6 +34,7 @@ class Gateway:
         self._epoch = epoch
         self.hub = Hub(runtime)
         self._closing = False
+        self._empty = asyncio.Event()
 
     @property
     def healed(self) -> int:
@@ -54,22 +55,19 @@ class Gateway:
             ip=client[0] if client else "",
             user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
         )
-        connection = Connection(self._runtime, self.hub, self._epoch, wire, origin)
+        connection = Connection(
+            self._runtime, self.hub, self._epoch, wire, origin, self._connection_gone
+        )
+        self.connections[connection.id] = connection
         if self._closing:
             connection.close(p.CloseCode.RESTARTING, "restarting")
-            return
-        self.connections[connection.id] = connection
-        await self._serve(connection, headers.get(b"authorization", b"").decode("latin-1"))
+        elif authorization := headers.get(b"authorization", b"").decode("latin-1"):
+            await self._authenticate(connection, authorization)
 
-    async def _serve(self, connection: Connection, authorization: str) -> None:
-        """Hold the handler for as long as the connection lives: uvicorn's tasks show the load."""
-        try:
-            if authorization:
-                await self._authenticate(connection, authorization)
-            await connection.gone.wait()
-            await connection.finished()
-        finally:
-            self.connections.pop(connection.id, None)
+    def _connection_gone(self, connection: UUID) -> None:
+        self.connections.pop(connection, None)
+        if not self.connections:
+            self._empty.set()
 
     async def _authenticate(self, connection: Connection, authorization: str) -> None:
         token = authorization.removeprefix("Bearer ").strip()
@@ -97,17 +95,18 @@ class Gateway:
 
     async def drain(self) -> None:
         """Say that this node goes, close, and wait for what must be stored; bounded."""
+        if self._closing:
+            return
         self._closing = True
-        leaving = list(self.connections.values())
-        for connection in leaving:
+        for connection in list(self.connections.values()):
             wait = secrets.randbelow(1_000) / 1_000 * RETRY_SPREAD_S
             connection.send(text_frame(p.encode_frame(p.Closing(retry_after=round(wait, 3)))))
             connection.close(p.CloseCode.RESTARTING, "restarting")
         try:
             async with asyncio.timeout(DRAIN_S):
-                for connection in leaving:
-                    await connection.gone.wait()
-                    await connection.finished()
+                while self.connections:
+                    self._empty.clear()
+                    await self._empty.wait()
         except TimeoutError:
             log.warning("drain_cut_short", connections=len(self.connections))
 

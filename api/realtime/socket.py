@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -45,11 +45,18 @@ log = structlog.get_logger()
 class Connection:
     """One socket, from the upgrade to its end. Everything runs on the event loop."""
 
-    def __init__(self, runtime: Runtime, hub: Hub, epoch: str, wire: Wire, origin: Origin) -> None:
-        self.gone = asyncio.Event()
+    def __init__(
+        self,
+        runtime: Runtime,
+        hub: Hub,
+        epoch: str,
+        wire: Wire,
+        origin: Origin,
+        gone: Callable[[UUID], None],
+    ) -> None:
         self.attendance = Attendance(runtime, hub, epoch, origin, self)
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
-        self._wire = wire
+        self._wire, self._gone = wire, gone
         self._queue: deque[s.Effect] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -261,13 +268,15 @@ class Connection:
         """The socket is gone; `finished` waits until what others must hear of it is stored."""
         self.attendance.closed = True
         known = {int(one): reason for one, reason in REASONS.items()}
-        self._spawn(self.attendance.goodbye(known.get(code, LeaveReason.DROPPED)))
-        self.gone.set()
+        self._spawn(self._goodbye(known.get(code, LeaveReason.DROPPED)))
 
-    async def finished(self) -> None:
-        """Return when nothing of this connection is still being stored."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+    async def _goodbye(self, reason: LeaveReason) -> None:
+        """What others must hear, after what the client still asked for."""
+        others = self._tasks - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+        await self.attendance.goodbye(reason)
+        self._gone(self.id)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,0 +1,81 @@
+"""Presence diffs by value: one frame for all that changed, no flicker for a short drop."""
+
+from uuid import UUID
+
+import msgspec
+
+from api.realtime.presence import GRACE_S, Diff
+from infra.bus import Entry, Kind
+
+ANN, BOB = UUID(int=1), UUID(int=2)
+P1, P2, P3 = UUID(int=11), UUID(int=12), UUID(int=13)
+
+
+def entry(kind: Kind, participation: UUID, user: UUID, pos: int = 1, **more: str) -> Entry:
+    payload = msgspec.json.encode({"participation": participation, "user": user, **more})
+    return Entry(kind, pos, payload)
+
+
+def seen(items: list[msgspec.Raw]) -> list[UUID]:
+    return [UUID(msgspec.json.decode(item)["participation"]) for item in items]
+
+
+def test_nothing_changed_is_no_frame() -> None:
+    assert Diff().take("r", 0.0) is None
+
+
+def test_what_changed_together_is_one_frame() -> None:
+    diff = Diff()
+    diff.add(entry(Kind.JOIN, P1, ANN, 5), 0.0)
+    diff.add(entry(Kind.JOIN, P2, BOB, 6), 0.1)
+    diff.add(entry(Kind.UPDATE, P1, ANN, 7, status="busy"), 0.2)
+    frame = diff.take("r", 0.25)
+    assert frame is not None
+    assert (frame.room, frame.pos) == ("r", 7)
+    assert seen(frame.join) == [P1, P2]
+    assert seen(frame.update) == [P1]
+    assert diff.take("r", 0.5) is None
+
+
+def test_who_says_goodbye_is_gone_at_once() -> None:
+    diff = Diff()
+    diff.add(entry(Kind.LEAVE, P1, ANN, reason="said"), 0.0)
+    frame = diff.take("r", 0.25)
+    assert frame is not None
+    assert (frame.leave, frame.away) == ([P1], [])
+    assert not diff.waits
+
+
+def test_who_drops_is_away_and_leaves_after_the_grace() -> None:
+    diff = Diff()
+    diff.add(entry(Kind.LEAVE, P1, ANN, reason="dropped"), 0.0)
+    frame = diff.take("r", 0.25)
+    assert frame is not None
+    assert (frame.leave, frame.away) == ([], [P1])
+    assert diff.waits
+    assert diff.take("r", GRACE_S - 0.1) is None
+    late = diff.take("r", GRACE_S + 0.1)
+    assert late is not None
+    assert late.leave == [P1]
+
+
+def test_who_comes_back_within_the_grace_changes_participation_only() -> None:
+    diff = Diff()
+    diff.add(entry(Kind.LEAVE, P1, ANN, reason="dropped"), 0.0)
+    diff.take("r", 0.25)
+    diff.add(entry(Kind.JOIN, P3, ANN), 3.0)
+    frame = diff.take("r", 3.25)
+    assert frame is not None
+    assert seen(frame.join) == [P3]
+    assert frame.leave == [P1]
+    assert diff.take("r", GRACE_S + 1) is None
+
+
+def test_a_join_that_ends_within_one_diff_is_told_as_a_leave() -> None:
+    diff = Diff()
+    diff.add(entry(Kind.JOIN, P1, ANN), 0.0)
+    diff.add(entry(Kind.LEAVE, P1, ANN, reason="said"), 0.1)
+    frame = diff.take("r", 0.25)
+    assert frame is not None
+    assert frame.join == []
+    assert frame.leave == [P1], "a snapshot may have shown it"

@@ -1,0 +1,153 @@
+"""A room's fan-out by value: the chain, gaps, slow readers, audiences."""
+
+from uuid import UUID, uuid4
+
+import msgspec
+
+from api.realtime.rooms import RING, Member, Room
+from infra.bus import Entry, Kind
+
+ROOM = "project:x"
+
+
+class Peer:
+    """A socket that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.frames: list[dict[str, object]] = []
+        self.looked_at: list[UUID] = []
+        self.was_reaped: list[UUID] = []
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(msgspec.json.decode(frame[frame.index(b"{") :]))
+
+    def rights_changed(self, concerned: UUID) -> None:
+        self.looked_at.append(concerned)
+
+    def reaped(self, participation: UUID) -> None:
+        self.was_reaped.append(participation)
+
+    @property
+    def positions(self) -> list[object]:
+        return [frame["pos"] for frame in self.frames]
+
+
+def room_with(*peers: Peer) -> tuple[Room, list[Member], list[Room]]:
+    gaps: list[Room] = []
+    room = Room(ROOM, gaps.append)
+    members = [Member(peer, uuid4(), audience=0) for peer in peers]
+    for member in members:
+        room.members[member.participation] = member
+        room.start(member, 0)
+    return room, members, gaps
+
+
+def event(pos: int, prev: int, audience: int = 0) -> Entry:
+    payload = msgspec.json.encode({"op": "ev", "pos": pos})
+    return Entry(Kind.EVENT, pos, payload, prev, audience)
+
+
+def motion(pos: int) -> Entry:
+    return Entry(Kind.MOTION, pos, msgspec.json.encode({"op": "mo", "pos": pos}))
+
+
+def test_events_reach_everybody_in_order() -> None:
+    ann, bob = Peer(), Peer()
+    room, _, gaps = room_with(ann, bob)
+    room.take_in([event(3, 0), event(5, 3)])
+    assert ann.positions == bob.positions == [3, 5]
+    assert gaps == []
+
+
+def test_a_duplicate_is_dropped() -> None:
+    ann = Peer()
+    room, _, _ = room_with(ann)
+    room.take_in([event(3, 0), event(3, 0), event(2, 0)])
+    assert ann.positions == [3]
+
+
+def test_a_gap_is_mended_before_anything_after_it_is_seen() -> None:
+    ann = Peer()
+    room, _, gaps = room_with(ann)
+    room.take_in([event(3, 0), event(9, 7)])
+    assert ann.positions == [3]
+    assert gaps == [room]
+    room.take_in([event(7, 3), event(9, 7)])
+    assert ann.positions == [3, 7, 9]
+
+
+def test_a_joiner_gets_what_comes_after_its_snapshot_once() -> None:
+    ann = Peer()
+    room, _, _ = room_with()
+    member = Member(ann, uuid4(), audience=0)
+    room.members[member.participation] = member
+    room.take_in([event(3, 0), event(5, 3), motion(6)])
+    assert ann.frames == [], "nothing before the snapshot"
+    room.start(member, 3)
+    room.take_in([event(8, 5)])
+    assert ann.positions == [5, 8]
+
+
+def test_a_snapshot_ahead_of_the_bus_hides_what_it_told() -> None:
+    ann = Peer()
+    room, _, _ = room_with()
+    member = Member(ann, uuid4(), audience=0)
+    room.members[member.participation] = member
+    room.start(member, 5)
+    room.take_in([event(3, 0), event(5, 3), event(8, 5)])
+    assert ann.positions == [8]
+
+
+def test_a_slow_reader_misses_motion_and_gets_events_later_and_delays_nobody() -> None:
+    slow, quick = Peer(), Peer()
+    room, (member, _), _ = room_with(slow, quick)
+    slow.paused = True
+    room.take_in([event(3, 0), motion(4), event(5, 3)])
+    assert quick.positions == [3, 4, 5]
+    assert slow.frames == []
+    slow.paused = False
+    room.take_in([event(7, 5)])
+    assert slow.frames == [], "not before what it still has to get"
+    room.drained(member)
+    room.take_in([event(9, 7)])
+    assert slow.positions == [3, 5, 7, 9]
+
+
+def test_a_reader_slower_than_the_ring_is_told_to_resume() -> None:
+    slow = Peer()
+    room, (member,), _ = room_with(slow)
+    room.take_in([event(1, 0)])
+    slow.paused = True
+    room.take_in([event(pos, pos - 1) for pos in range(2, RING + 10)])
+    slow.paused = False
+    room.drained(member)
+    assert [frame["op"] for frame in slow.frames] == ["ev", "lagged"]
+    assert slow.frames[1]["from"] == 1
+    room.take_in([event(RING + 10, RING + 9)])
+    assert slow.frames[-1]["pos"] == RING + 10
+
+
+def test_who_may_not_see_a_frame_gets_a_skip_that_keeps_the_chain() -> None:
+    ann = Peer()
+    room, _, _ = room_with(ann)
+    room.take_in([event(3, 0, audience=1), event(5, 3)])
+    assert ann.frames[0] == {"op": "skip", "room": ROOM, "pos": 3, "prev": 0}
+    assert ann.positions == [3, 5]
+
+
+def test_changed_rights_are_looked_at_by_every_socket() -> None:
+    ann = Peer()
+    room, _, _ = room_with(ann)
+    concerned = uuid4()
+    room.take_in([Entry(Kind.RIGHTS, 1, concerned.bytes)])
+    assert ann.looked_at == [concerned]
+
+
+async def test_a_participation_that_was_reaped_hears_of_it() -> None:
+    ann = Peer()
+    room, (member,), _ = room_with(ann)
+    gone = {"participation": member.participation, "user": uuid4(), "reason": "node_lost"}
+    room.take_in([Entry(Kind.LEAVE, 1, msgspec.json.encode(gone))])
+    assert ann.was_reaped == [member.participation]
+    room.stop()
