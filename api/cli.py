@@ -6,6 +6,8 @@ import typer
 
 from api.commands import audit, doctor, events, processes, store, tour, up
 from api.commands.output import JsonFlag, out, plain_errors, print_json
+from infra.log import configure_logging
+from infra.settings import Settings
 
 HELP = """Formula: project management in which people work together live.
 
@@ -49,5 +51,6 @@ def version(json: JsonFlag = False) -> None:
 
 
 def main() -> None:
+    configure_logging(Settings(log_level="error", log_format="pretty"))
     with plain_errors():
         app()

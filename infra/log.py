@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import msgspec
 import structlog
 from structlog.processors import ExceptionRenderer
 from structlog.stdlib import ProcessorFormatter
@@ -11,7 +12,15 @@ from structlog.typing import Processor
 
 from infra.settings import Settings
 
-CHATTY = ("httpx", "httpcore", "websockets", "taskiq", "botocore", "asyncio")  # below warning
+CHATTY = (
+    "httpx",
+    "httpcore",
+    "websockets",
+    "taskiq",
+    "botocore",
+    "asyncio",
+    "uvicorn",
+)  # below warning
 
 
 def configure_logging(settings: Settings) -> None:
@@ -52,4 +61,8 @@ def _renderer(*, pretty: bool) -> Processor:
         return structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-    return structlog.processors.JSONRenderer()
+    return structlog.processors.JSONRenderer(serializer=_json)
+
+
+def _json(event: dict[str, object], **_: object) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()

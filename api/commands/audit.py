@@ -6,12 +6,10 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
-from api.commands.output import JsonFlag, out, print_json, running_settings
-from domain.user import USER
-from infra.runtime import Runtime, open_runtime
+from api.commands.output import JsonFlag, actor_name, connected, out, print_json, running_settings
+from infra.runtime import Runtime
 from infra.settings import Settings
 from projections.audit import AuditFilter, AuditRow, list_audit
 from projections.read import reading
@@ -53,29 +51,21 @@ def _utc(at: datetime | None) -> datetime | None:
 
 
 async def _audit(settings: Settings, wanted: AuditFilter, limit: int, *, json: bool) -> None:
-    async with open_runtime(settings) as runtime:
+    async with connected(settings) as runtime:
         async with reading(runtime, group="audit") as db:
             rows = await list_audit(db, wanted, limit=limit)
-        if json:
-            for row in rows:
+        for row in rows:
+            if json:
                 print_json(row)
-        else:
-            out.print(await _table(runtime, rows))
+            else:
+                out.print(await _text(runtime, row), soft_wrap=True)
 
 
-async def _table(runtime: Runtime, rows: list[AuditRow]) -> Table:
-    table = Table(box=None, padding=(0, 1))
-    for title in ("Position", "At (UTC)", "Who", "From", "Type", "Subject", "Command"):
-        table.add_column(title, no_wrap=title in {"Position", "At (UTC)", "Type"})
-    for row in rows:
-        who = "system" if row.actor is None else (await runtime.load(USER, row.actor)).state.name
-        table.add_row(
-            str(row.position),
-            f"{row.at:%Y-%m-%d %H:%M:%S}",
-            escape(who or str(row.actor)),
-            row.ip or "-",
-            row.type,
-            str(row.subject),
-            row.command,
-        )
-    return table
+async def _text(runtime: Runtime, row: AuditRow) -> Text:
+    return Text.assemble(
+        (f"{row.position:>8} {row.at:%Y-%m-%d %H:%M:%S} ", "dim"),
+        (f"{await actor_name(runtime, row.actor):<16.16} ", "cyan"),
+        f"{row.ip or '-':<15} ",
+        (f"{row.type:<28} ", "bold"),
+        f"{row.subject} {row.command}",
+    )

@@ -82,8 +82,8 @@ def _unreachable(folder: Path) -> str:
 
 def _port(settings: Settings) -> Check:
     instance = find_instance(settings.data)
-    if instance is not None and instance.port == settings.port:
-        return Check("port", "ok", f"{settings.port}, ours (process {instance.pid})")
+    if instance is not None:
+        return Check("port", "ok", f"{instance.port}, ours (process {instance.pid})")
     try:
         listen(settings).close()
     except OSError as error:

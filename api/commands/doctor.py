@@ -12,7 +12,6 @@ from rich.table import Table
 from api.commands.checks import Check, of_machine, of_mail, of_services
 from api.commands.output import JsonFlag, one_line, out, print_json
 from infra.instance import NotRunning, with_instance
-from infra.log import configure_logging
 from infra.runtime import conninfo_ok, open_runtime
 from infra.settings import Setting, Settings, explain, load_settings
 
@@ -33,7 +32,6 @@ def doctor(json: JsonFlag = False) -> None:
     Example: [bold]formula doctor --json | jq '.checks[] | select(.state != "ok")'[/]
     """
     settings = load_settings()
-    configure_logging(msgspec.structs.replace(settings, log_level="error"))
     checks = asyncio.run(_checks(settings))
     ok = all(check.state != "fail" for check in checks)
     report = Report(ok, checks, explain(settings))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,12 +11,20 @@ import msgspec
 import typer
 from rich.text import Text
 
-from api.commands.output import JsonFlag, builtins, fail, out, print_json, running_settings
+from api.commands.output import (
+    JsonFlag,
+    actor_name,
+    connected,
+    fail,
+    out,
+    print_json,
+    running_settings,
+)
 from domain.kernel import Event, Recorded
 from domain.registry import tag_of
-from domain.user import USER
-from infra.runtime import Runtime, open_runtime
+from infra.runtime import Runtime
 from infra.settings import Settings
+from projections.rows import event_text
 
 MOST_TEXT = 60  # characters of one value in a line for people
 
@@ -26,7 +35,7 @@ class Line(msgspec.Struct, frozen=True):
     """An event as it is printed."""
 
     position: int
-    at: str
+    at: datetime
     stream: UUID
     version: int  # 0: motion, which belongs to no stream
     type: str
@@ -89,7 +98,7 @@ async def _tail(
     motion: bool,
     json: bool,
 ) -> None:
-    async with open_runtime(settings) as runtime:
+    async with connected(settings) as runtime:
         start = await runtime.store.head() if after is None else after
         left = limit
         async for batch in runtime.store.tail(start, motion=motion):
@@ -101,7 +110,7 @@ async def _tail(
 
 
 async def _show(settings: Settings, stream: UUID, *, json: bool) -> None:
-    async with open_runtime(settings) as runtime:
+    async with connected(settings) as runtime:
         events = await runtime.store.read_stream(stream)
         if not events:
             fail(f"there is no stream {stream}")
@@ -117,15 +126,14 @@ async def _print(runtime: Runtime, events: Iterable[Recorded[Event]], *, json: b
 
 
 def _line(recorded: Recorded[Event]) -> Line:
-    data = builtins(recorded.event)
     return Line(
         recorded.position,
-        recorded.at.isoformat(),
+        recorded.at,
         recorded.stream,
         recorded.version,
-        data.pop("type"),
+        tag_of(type(recorded.event)),
         recorded.meta.actor,
-        data,
+        msgspec.json.decode(event_text(recorded.event)),
     )
 
 
@@ -136,17 +144,10 @@ async def _text(runtime: Runtime, recorded: Recorded[Event]) -> Text:
     return Text.assemble(
         (f"{line.position:>8} ", "dim"),
         (f"{recorded.at:%H:%M:%S} ", "dim"),
-        (f"{await _name(runtime, line.actor):<16.16} ", "cyan"),
+        (f"{await actor_name(runtime, line.actor):<16.16} ", "cyan"),
         (f"{line.type.rpartition('.v')[0]:<26} ", "bold"),
         values,
     )
-
-
-async def _name(runtime: Runtime, actor: UUID | None) -> str:
-    if actor is None:
-        return "system"
-    user = (await runtime.load(USER, actor)).state
-    return user.name or str(actor)[:8]
 
 
 def _short(value: object) -> str:

@@ -1,9 +1,11 @@
 """What commands share: settings, the console, JSON lines, and one clear line when they fail."""
 
+import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn, cast
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, NoReturn, cast
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -14,9 +16,11 @@ from rich.console import Console
 
 from api.client.errors import ClientError
 from domain.errors import Refused
+from domain.user import USER
 from infra.eventstore.codec import UnknownTag
 from infra.folder import EmbeddedError
 from infra.instance import NotRunning, with_instance
+from infra.runtime import Runtime, conninfo_ok, open_runtime
 from infra.settings import Settings, SettingsError, load_settings
 from infra.supervisor import StartFailed
 from migrations.runner import MigrationError
@@ -49,6 +53,8 @@ def plain_errors() -> Generator[None]:
     """What can be expected to go wrong ends the command with one line, not with a traceback."""
     try:
         yield
+    except BrokenPipeError:  # whoever read our output has gone: `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except BaseExceptionGroup as group:
         expected, other = group.split(EXPECTED)
         if other is not None or expected is None:
@@ -82,12 +88,21 @@ def running_settings() -> Settings:
     return with_instance(load_settings())
 
 
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator[Runtime]:
+    """A runtime for one command. Raises psycopg.OperationalError at once, not after retries."""
+    await conninfo_ok(settings.database_url)
+    async with open_runtime(settings) as runtime:
+        yield runtime
+
+
+async def actor_name(runtime: Runtime, actor: UUID | None) -> str:
+    if actor is None:
+        return "system"
+    return (await runtime.load(USER, actor)).state.name or str(actor)
+
+
 def print_json(value: object) -> None:
-    """One line; what reads it may have gone."""
+    """One line."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
     sys.stdout.flush()
-
-
-def builtins(value: object) -> Any:
-    """A Struct as people's tools want it: plain values."""
-    return msgspec.to_builtins(value)

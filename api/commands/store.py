@@ -3,12 +3,12 @@
 import asyncio
 from typing import Annotated
 
+import msgspec
 import typer
 
-from api.commands.output import JsonFlag, builtins, fail, out, print_json, running_settings
+from api.commands.output import JsonFlag, connected, fail, out, print_json, running_settings
 from api.seed import Seeded, wanted
 from api.seed import seed as make_workspace
-from infra.runtime import open_runtime
 from infra.settings import Settings
 from migrations import runner
 
@@ -41,11 +41,14 @@ def seed(
     if json:
         print_json(made)
     else:
-        out.print("There are now " + ", ".join(f"{n} {name}" for name, n in builtins(made).items()))
+        out.print(
+            "There are now "
+            + ", ".join(f"{n} {name}" for name, n in msgspec.structs.asdict(made).items())
+        )
 
 
 async def _seed(settings: Settings, *, force: bool) -> Seeded | None:
-    async with open_runtime(settings) as runtime:
+    async with connected(settings) as runtime:
         if not force and not await wanted(runtime):
             return None
         return await make_workspace(runtime)

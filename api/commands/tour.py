@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.padding import Padding
+from rich.text import Text
 
 from api.commands.output import JsonFlag, out, print_json, running_settings
 from api.tour import Narrator, Report, Step, run_tour
@@ -45,10 +47,10 @@ class Aloud(Narrator):
         out.print(f"\n[bold]{number:>2}. {title}[/]")
 
     def line(self, text: str) -> None:
-        out.print(f"    {text}", markup=False)
+        out.print(Padding(Text(text), (0, 0, 0, 4)))
 
     def done(self, step: Step) -> None:
         mark = "[green]✓[/]" if step.ok else "[red]✗[/]"
         out.print(f"    {mark} [dim]{step.ms / 1_000:.1f} s[/]")
         if not step.ok:
-            out.print(f"    {step.error}", style="red", markup=False)
+            out.print(Padding(Text(step.error, "red"), (0, 0, 0, 4)))
