@@ -46,20 +46,23 @@ def front(app: ASGIApp, gateway: Gateway) -> ASGIApp:
 async def serve(settings: Settings) -> None:
     """Serve until cancelled; then readiness goes first, sockets drain, requests finish."""
     with listen(settings) as listener:
-        async with open_runtime(settings) as runtime, heartbeat(runtime, "api") as heart:
-            async with open_gateway(runtime) as gateway:
-                app = front(create_app(runtime, heart), gateway)
-                server = Server(config(app))
-                serving = asyncio.create_task(server.serve(sockets=[listener]))
-                heart.set("ready")
-                log.info("listening", host=settings.host, port=settings.port)
-                try:
-                    await asyncio.shield(serving)
-                finally:
-                    heart.set("stopping")
-                    await gateway.drain()
-                    server.should_exit = True
-                    await serving
+        async with (
+            open_runtime(settings) as runtime,
+            heartbeat(runtime, "api") as heart,
+            open_gateway(runtime) as gateway,
+        ):
+            app = front(create_app(runtime, heart), gateway)
+            server = Server(config(app))
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            heart.set("ready")
+            log.info("listening", host=settings.host, port=settings.port)
+            try:
+                await asyncio.shield(serving)
+            finally:
+                heart.set("stopping")
+                await gateway.drain()
+                server.should_exit = True
+                await serving
 
 
 def listen(settings: Settings) -> socket.socket:
