@@ -9,14 +9,11 @@ from uuid import UUID, uuid5
 import msgspec
 
 from api.seed_data import CLIENTS, PEOPLE, PROJECTS, Person, Project, Task
+from api.users import NewUser, register_user
 from domain.client import CLIENT, Contact, CreateClient
-from domain.email import EMAIL, ReserveEmail, email_stream
 from domain.kernel import Command, Decider
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, CreateTask
-from domain.user import USER, RegisterUser
-from infra.accounts import hash_of, set_hash
-from infra.eventstore.execute import Do
 from infra.passwords import Passwords
 from infra.runtime import Origin, Runtime
 
@@ -76,17 +73,15 @@ async def _all(work: Iterator[Coroutine[Any, Any, None]]) -> None:
 
 async def _register(runtime: Runtime, passwords: Passwords, person: Person) -> None:
     user = person_id(person.name)
-    if await hash_of(runtime.db, user) is None:
-        await set_hash(runtime.db, user, await passwords.hash(PASSWORD))
-    command = RegisterUser(
+    wanted = NewUser(
         email=person.email,
         name=person.full_name,
         role=person.role,
+        password=PASSWORD,
         department=person.department,
-        at=runtime.now(),
     )
-    reserve = Do(EMAIL, email_stream(person.email), ReserveEmail(user=user))
-    await _execute(runtime, person_id(PEOPLE[0].name), USER, user, command, reserve)
+    origin = _origin(person_id(PEOPLE[0].name))
+    await register_user(runtime, passwords, origin, user, wanted, _command_id(user))
 
 
 async def _add_client(runtime: Runtime, name: str, contact: Contact) -> None:
@@ -169,16 +164,19 @@ async def _execute(
     decider: Decider[Any, Any, Any],
     stream: UUID,
     command: Command,
-    *also: Do,
+    *,
     project: UUID | None = None,
     id_: UUID | None = None,
 ) -> None:
     """`id_` where a stream gets more than one command."""
-    origin = Origin(actor=actor, user_agent="formula seed")
     command_id = _command_id(id_ or stream)
     await runtime.execute(
-        origin, decider, stream, command, *also, command_id=command_id, project=project
+        _origin(actor), decider, stream, command, command_id=command_id, project=project
     )
+
+
+def _origin(actor: UUID) -> Origin:
+    return Origin(actor=actor, user_agent="formula seed")
 
 
 def _task_id(project: Project, task: Task) -> UUID:
