@@ -1,0 +1,192 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from domain.errors import Invalid
+from domain.kernel import fold
+from domain.user import (
+    MAX_DEPARTMENT,
+    MAX_NAME,
+    USER,
+    ChangeEmail,
+    ChangeProfile,
+    ChangeRole,
+    DeactivateUser,
+    PasswordSet,
+    ReactivateUser,
+    RegisterUser,
+    Role,
+    SetPassword,
+    User,
+    UserCommand,
+    UserDeactivated,
+    UserEmailChanged,
+    UserProfileChanged,
+    UserReactivated,
+    UserRegistered,
+    UserRoleChanged,
+    UserStatus,
+    normal_email,
+)
+from tests.dsl import check, refused
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+ANN = UserRegistered(email="ann@x.io", name="Ann", role=Role.MEMBER, department="IT", at=NOW)
+GONE = UserDeactivated(reason="left")
+
+
+def register(email: str = "ann@x.io", name: str = "Ann", department: str = "IT") -> RegisterUser:
+    return RegisterUser(email=email, name=name, role=Role.MEMBER, department=department, at=NOW)
+
+
+def test_a_user_is_registered_with_a_normal_email_and_trimmed_texts() -> None:
+    check(USER, given=[], when=register(" Ann@X.io ", " Ann ", " IT "), then=[ANN])
+
+
+def test_nobody_is_registered_twice() -> None:
+    check(USER, given=[ANN], when=register(), then=refused("user.exists"))
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (register(name=" "), "user.bad_name"),
+        (register(name="x" * (MAX_NAME + 1)), "user.bad_name"),
+        (register(department="x" * (MAX_DEPARTMENT + 1)), "user.bad_department"),
+        (register(email="ann"), "user.bad_email"),
+        (register(name="A\x00nn"), "text.has_nul"),
+        (register(email="a\x00@x.io"), "text.has_nul"),
+    ],
+)
+def test_texts_of_a_user_are_bounded(command: RegisterUser, code: str) -> None:
+    check(USER, given=[], when=command, then=refused(code))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ChangeProfile(name="Anne"),
+        ChangeEmail(email="anne@x.io"),
+        ChangeRole(role=Role.GUEST),
+        DeactivateUser(),
+        ReactivateUser(),
+        SetPassword(),
+    ],
+)
+def test_who_is_not_registered_cannot_be_changed(command: UserCommand) -> None:
+    check(USER, given=[], when=command, then=refused("user.not_found"))
+
+
+def test_only_what_differs_is_changed() -> None:
+    check(
+        USER,
+        given=[ANN],
+        when=ChangeProfile(name=" Anne ", department="IT"),
+        then=[UserProfileChanged(name="Anne")],
+    )
+    check(
+        USER,
+        given=[ANN],
+        when=ChangeProfile(department="HR"),
+        then=[UserProfileChanged(department="HR")],
+    )
+
+
+def test_a_department_may_be_emptied() -> None:
+    check(
+        USER,
+        given=[ANN],
+        when=ChangeProfile(department=""),
+        then=[UserProfileChanged(department="")],
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ChangeProfile(),
+        ChangeProfile(name="Ann", department="IT"),
+        ChangeEmail(email="ANN@x.io"),
+        ChangeRole(role=Role.MEMBER),
+        ReactivateUser(),
+    ],
+)
+def test_what_is_already_so_changes_nothing(command: UserCommand) -> None:
+    check(USER, given=[ANN], when=command, then=[])
+
+
+def test_an_email_is_changed_in_its_normal_form() -> None:
+    check(
+        USER,
+        given=[ANN],
+        when=ChangeEmail(email="Anne@X.io"),
+        then=[UserEmailChanged(email="anne@x.io")],
+    )
+
+
+def test_a_role_is_changed() -> None:
+    check(
+        USER,
+        given=[ANN],
+        when=ChangeRole(role=Role.ADMIN),
+        then=[UserRoleChanged(role=Role.ADMIN)],
+    )
+
+
+def test_a_user_is_deactivated_once() -> None:
+    check(USER, given=[ANN], when=DeactivateUser(reason="left"), then=[GONE])
+    check(USER, given=[ANN, GONE], when=DeactivateUser(), then=[])
+
+
+def test_the_reason_to_deactivate_is_bounded() -> None:
+    check(USER, given=[ANN], when=DeactivateUser(reason="x" * 201), then=refused("user.bad_reason"))
+
+
+def test_a_deactivated_user_can_come_back() -> None:
+    check(USER, given=[ANN, GONE], when=ReactivateUser(), then=[UserReactivated()])
+
+
+def test_setting_a_password_leaves_a_trace_each_time() -> None:
+    check(USER, given=[ANN, PasswordSet()], when=SetPassword(), then=[PasswordSet()])
+
+
+def test_the_state_is_what_the_events_say() -> None:
+    state = fold(
+        USER,
+        [
+            ANN,
+            UserProfileChanged(name="Anne"),
+            UserProfileChanged(department="HR"),
+            UserEmailChanged(email="anne@x.io"),
+            UserRoleChanged(role=Role.AUDITOR),
+            PasswordSet(),
+            GONE,
+        ],
+    )
+    assert state == User("anne@x.io", "Anne", Role.AUDITOR, "HR", UserStatus.DEACTIVATED)
+    assert not state.active
+    assert USER.evolve(state, UserReactivated()).active
+
+
+def test_two_spellings_of_an_address_are_one() -> None:
+    assert normal_email("  Ann.Lee+x@Example.ORG ") == "ann.lee+x@example.org"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ann",
+        "@x.io",
+        "ann@",
+        "a@b@x.io",
+        "an n@x.io",
+        "ann@x.io\nbcc:bob@x.io",
+        "ann@x\u00a0.io",
+        "Ann <ann@x.io>",
+        "a" * 250 + "@x.io",
+    ],
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match=r"user\.bad_email"):
+        normal_email(text)
