@@ -1,45 +1,43 @@
 """Dead letters: an event that a projection could not apply, and those of its stream behind it."""
 
 import traceback
-from collections.abc import Sequence
+from typing import TypeAlias
+from uuid import UUID
 
 from domain.kernel import Event, Recorded
 from infra.db import Connection
+from projections.model import Sql
 
 MAX_ERROR = 20_000  # characters of a traceback that are kept
 
+Blocked: TypeAlias = dict[str, set[UUID]]  # streams with a dead letter, by projection
 
-async def hold_back(
-    connection: Connection, projection: str, batch: Sequence[Recorded[Event]]
-) -> Sequence[Recorded[Event]]:
-    """The events whose stream has no dead letter; the others are parked behind it."""
+PARK = """
+INSERT INTO formula_dead_letters (projection, position, stream, error)
+VALUES (%(projection)s, %(position)s, %(stream)s, %(error)s) ON CONFLICT DO NOTHING
+"""
+
+
+async def blocked(connection: Connection) -> Blocked:
+    """The streams whose later events wait behind a dead letter."""
     cursor = await connection.execute(
-        "SELECT DISTINCT stream FROM formula_dead_letters"
-        " WHERE projection = %s AND stream = ANY(%s) ORDER BY stream",
-        (projection, list({one.stream for one in batch})),
-        prepare=True,
+        "SELECT DISTINCT projection, stream FROM formula_dead_letters ORDER BY projection, stream"
     )
-    blocked = {stream for (stream,) in await cursor.fetchall()}
-    if not blocked:
-        return batch
-    for one in batch:
-        if one.stream in blocked:
-            await _insert(connection, projection, one, None)
-    return [one for one in batch if one.stream not in blocked]
+    streams: Blocked = {}
+    for projection, stream in await cursor.fetchall():
+        streams.setdefault(projection, set()).add(stream)
+    return streams
 
 
-async def park(
-    connection: Connection, projection: str, recorded: Recorded[Event], error: Exception
-) -> None:
-    trace = "".join(traceback.format_exception(error))[-MAX_ERROR:]
-    await _insert(connection, projection, recorded, trace.replace("\x00", ""))
-
-
-async def _insert(
-    connection: Connection, projection: str, recorded: Recorded[Event], error: str | None
-) -> None:
-    await connection.execute(
-        "INSERT INTO formula_dead_letters (projection, position, stream, error)"
-        " VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
-        (projection, recorded.position, recorded.stream, error),
+def park(projection: str, recorded: Recorded[Event], error: Exception | None) -> Sql:
+    """The letter; without an error the event only waits behind an earlier one."""
+    trace = "".join(traceback.format_exception(error))[-MAX_ERROR:] if error else None
+    return Sql(
+        PARK,
+        {
+            "projection": projection,
+            "position": recorded.position,
+            "stream": recorded.stream,
+            "error": trace.replace("\x00", "") if trace else None,
+        },
     )

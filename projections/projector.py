@@ -5,7 +5,7 @@ still tries to write fails on its checkpoint.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from infra.runtime import Runtime
 from projections import generations, parking
 from projections.apply import apply
 from projections.feed import Feed
-from projections.model import Projection, Push, reads
+from projections.model import Projection, Push, Write, reads
 
 BATCH = 2_000  # events of one transaction
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # back-off on infrastructure errors
@@ -98,7 +98,7 @@ async def _prepare(runtime: Runtime, connection: Connection, group: Group) -> in
 
 
 async def _lead(runtime: Runtime, connection: Connection, group: Group, position: int) -> None:
-    step = Step(runtime, connection, group)
+    step = Step(runtime, connection, group, await parking.blocked(connection))
     follower = runtime.store.follower
     while True:
         seen = follower.count
@@ -112,10 +112,13 @@ async def _lead(runtime: Runtime, connection: Connection, group: Group, position
 class Step:
     """Applies batches for one leader."""
 
-    def __init__(self, runtime: Runtime, connection: Connection, group: Group) -> None:
+    def __init__(
+        self, runtime: Runtime, connection: Connection, group: Group, blocked: parking.Blocked
+    ) -> None:
         self._runtime = runtime
         self._connection = connection
         self._group = group
+        self._blocked = blocked
         self._feed = Feed()
         self._handled = reads(group.projections)
 
@@ -126,7 +129,7 @@ class Step:
         in the group that pushes, passed over.
         """
         try:
-            entries = await self._commit(position, batch, self._project)
+            entries = await self._commit(position, batch)
         except Exception as error:
             self._feed.forget()
             if isinstance(error, psycopg.Error) and error.sqlstate == FENCED:
@@ -137,6 +140,36 @@ class Step:
         await self._publish(entries)
         return batch[-1].position
 
+    async def _commit(
+        self, position: int, batch: Sequence[Recorded[Event]]
+    ) -> dict[str, list[Entry]]:
+        """Rows and checkpoint in one transaction, and that in one round trip."""
+        wanted = [one for one in batch if type(one.event) in self._handled]
+        writes = [write for one in self._group.projections for write in self._writes(one, wanted)]
+        pushes = [write for write in writes if isinstance(write, Push)]
+        pushes.sort(key=lambda push: push.recorded.position)
+        admitted = await self._feed.admit(self._connection, pushes)
+        async with self._connection.pipeline(), self._connection.transaction():
+            await self._move(position, batch[-1].position)
+            await apply(self._connection, [*writes, *admitted.writes])
+        self._feed.trim()
+        return admitted.entries
+
+    def _writes(self, projection: AnyProjection, batch: Sequence[Recorded[Event]]) -> list[Write]:
+        mine = [one for one in batch if isinstance(one.event, projection.events)]
+        blocked = self._blocked.get(projection.name)
+        if not blocked:
+            return projection.project(mine) if mine else []
+        free = [one for one in mine if one.stream not in blocked]
+        behind = [one for one in mine if one.stream in blocked]
+        parked = [parking.park(projection.name, one, None) for one in behind]
+        return [*parked, *(projection.project(free) if free else [])]
+
+    async def _move(self, position: int, to: int) -> None:
+        await self._connection.execute(
+            "SELECT formula_advance(%s, %s, %s)", (self._group.name, position, to), prepare=True
+        )
+
     async def _isolate(
         self, position: int, batch: Sequence[Recorded[Event]], error: Exception
     ) -> int:
@@ -144,74 +177,30 @@ class Step:
             middle = len(batch) // 2
             position = await self.advance(position, batch[:middle])
             return await self.advance(position, batch[middle:])
+        one = batch[0]
         log.error(
             "event_not_projected",
             group=self._group.name,
-            position=batch[0].position,
-            stream=str(batch[0].stream),
+            position=one.position,
+            stream=str(one.stream),
             error=repr(error),
         )
-        if self._group.pushes:
-            await self._commit(position, batch, _nothing)
-        else:
-            await self._commit(position, batch, self._park)
-        return batch[0].position
+        async with self._connection.transaction():
+            await self._move(position, one.position)
+            for projection in self._group.projections if not self._group.pushes else ():
+                await self._try_alone(projection, one)
+        return one.position
 
-    async def _commit(
-        self,
-        position: int,
-        batch: Sequence[Recorded[Event]],
-        project: Callable[[Sequence[Recorded[Event]]], Awaitable[list[Push]]],
-    ) -> dict[str, list[Entry]]:
-        connection = self._connection
-        async with connection.transaction():
-            await connection.execute(
-                "SELECT formula_advance(%s, %s, %s)",
-                (self._group.name, position, batch[-1].position),
-                prepare=True,
-            )
-            pushes = await project(batch)
-            if not pushes:
-                return {}
-            admitted = await self._feed.admit(connection, pushes)
-            await apply(connection, admitted.writes)
-        self._feed.trim()
-        return admitted.entries
-
-    async def _project(self, batch: Sequence[Recorded[Event]]) -> list[Push]:
-        wanted = [one for one in batch if type(one.event) in self._handled]
-        pushes: list[Push] = []
-        for projection in self._group.projections:
-            kept = await self._kept(projection, wanted)
-            if kept:
-                writes = projection.project(kept)
-                await apply(self._connection, writes)
-                pushes += [write for write in writes if isinstance(write, Push)]
-        pushes.sort(key=lambda push: push.recorded.position)
-        return pushes
-
-    async def _kept(
-        self, projection: AnyProjection, batch: Sequence[Recorded[Event]]
-    ) -> Sequence[Recorded[Event]]:
-        mine = [one for one in batch if isinstance(one.event, projection.events)]
-        if self._group.pushes or not mine:
-            return mine
-        return await parking.hold_back(self._connection, projection.name, mine)
-
-    async def _park(self, batch: Sequence[Recorded[Event]]) -> list[Push]:
-        """The one event at fault: each projection tries it alone, and parks it if that fails."""
-        for projection in self._group.projections:
-            kept = await self._kept(projection, batch)
-            if not kept:
-                continue
-            try:
-                async with self._connection.transaction():
-                    await apply(self._connection, projection.project(kept))
-            except psycopg.OperationalError:
-                raise
-            except Exception as error:  # noqa: BLE001, written down with its dead letter
-                await parking.park(self._connection, projection.name, kept[0], error)
-        return []
+    async def _try_alone(self, projection: AnyProjection, one: Recorded[Event]) -> None:
+        """The event at fault: whichever projection cannot apply it has a dead letter."""
+        try:
+            async with self._connection.transaction():
+                await apply(self._connection, self._writes(projection, [one]))
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001, written down with its dead letter
+            await apply(self._connection, [parking.park(projection.name, one, error)])
+            self._blocked.setdefault(projection.name, set()).add(one.stream)
 
     async def _publish(self, entries: dict[str, list[Entry]]) -> None:
         if not entries:
@@ -222,10 +211,6 @@ class Step:
                 await publish(runtime.redis, runtime.settings.redis_prefix, entries)
         except Exception as error:  # noqa: BLE001, see PUBLISH_TIMEOUT_S
             log.warning("publish_failed", rooms=len(entries), error=repr(error))
-
-
-async def _nothing(_batch: Sequence[Recorded[Event]]) -> list[Push]:
-    return []
 
 
 def grouped(projections: Sequence[AnyProjection]) -> list[Group]:

@@ -128,7 +128,7 @@ async def test_a_deposed_leader_cannot_write(runtime: Runtime) -> None:
     async with runtime.db.connection() as connection:
         await use(connection, await generations.serving(connection))
         with pytest.raises(Deposed):
-            await Step(runtime, connection, group).advance(0, batch)
+            await Step(runtime, connection, group, {}).advance(0, batch)
     assert await kinds(runtime) == ["one"]
 
 
