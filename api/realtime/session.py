@@ -179,7 +179,8 @@ def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Eff
             if len(bytes(data)) > p.MAX_DATA:
                 return [_refuse(frame, "activity.too_large", most=p.MAX_DATA)]
             act = RecordActivity(room=at.room, kind=kind, data=data)
-            stream = uuid5(at.participation, "activity")
+            # The same after a reconnect, so that an act sent again is known as done.
+            stream = uuid5(who.id, f"activity {at.room}")
             return [Run(frame.id, at, (Part(ACTIVITY, stream, act, blind=True),))]
         case p.Cursor() | p.Typing() | p.Select():
             return [_motion(at, frame)]
