@@ -1,7 +1,6 @@
 """The contract of an event store: the same cases for MemoryStore and PostgresStore."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import msgspec
@@ -11,7 +10,6 @@ from domain.activity import ActivityRecorded
 from domain.kernel import Event, Metadata
 from domain.motion import CursorMoved
 from infra.eventstore.codec import MAX_STATE, TooLarge, UnknownTag
-from infra.eventstore.memory import MemoryStore
 from infra.eventstore.store import Store
 from infra.eventstore.types import (
     ANY,
@@ -24,27 +22,9 @@ from infra.eventstore.types import (
     Repeated,
     To,
 )
-from infra.runtime import Clock, open_runtime
-from infra.settings import Settings
 
 ROOM = "project:00000000-0000-0000-0000-000000000001"
 WAIT_S = 10.0
-
-
-@pytest.fixture
-async def memory() -> Store:
-    return MemoryStore(Clock().now)
-
-
-@pytest.fixture
-async def postgres(settings: Settings) -> AsyncIterator[Store]:
-    async with open_runtime(settings) as runtime:
-        yield runtime.store
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def store(request: pytest.FixtureRequest) -> Store:
-    return request.getfixturevalue(request.param)
 
 
 def act(text: str = "x") -> Event:
