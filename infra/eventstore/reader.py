@@ -198,9 +198,21 @@ class Follower:
         self._checkpoints[consumer] = max(self._checkpoints.get(consumer, 0), position)
 
     async def _until(self, condition: Callable[[], bool], timeout_s: float) -> None:
+        _heed_cancellation()
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s), self._changed:
                 await self._changed.wait_for(condition)
+
+
+def _heed_cancellation() -> None:
+    """Raise the CancelledError that a client of Redis or Postgres has swallowed.
+
+    Python 3.11's wait_for, which they use, returns as if nothing was when its result comes in the
+    same turn as the cancellation; a loop that follows the log would then go on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def checkpoint(pool: Pool, consumer: str) -> int:
