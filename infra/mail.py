@@ -40,7 +40,7 @@ def compose(letter: Letter, job: UUID, sender: str, at: datetime) -> EmailMessag
     """
     message = EmailMessage()
     message["Message-ID"] = f"<{job}@formula>"
-    message["Date"] = format_datetime(at, usegmt=True)
+    message["Date"] = format_datetime(at)
     message["From"] = _address(*parseaddr(sender))
     message["To"] = _address(letter.name, letter.address)
     message["Subject"] = one_line(letter.subject)

@@ -26,6 +26,7 @@ MAX_HINTS = 5_000  # of a queue at a time: the rows wait in Postgres
 BLOCK_MS = 2_000
 IDLE_MS = 15_000  # an entry that nobody acknowledged for so long is handed to another
 RECLAIM_S = 5.0
+GONE_MS = 3_600_000  # a consumer silent for so long belongs to a process that ended
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 FORMAT = JSONFormatter()
@@ -104,11 +105,19 @@ class HintBroker(RedisStreamBroker):
     async def _listen(self) -> AsyncGenerator[AckableMessage, None]:
         async with Redis(connection_pool=self.connection_pool) as redis:
             await self._declare_consumer_group()
+            await self._forget_consumers(redis)
             self._note(self._queue, True)
             while True:
                 for entry, fields in [*await self._stale(redis), *await self._fresh(redis)]:
                     data: bytes = fields.get(b"data", b"")
                     yield AckableMessage(data=data, ack=self._ack_generator(entry, self.queue_name))
+
+    async def _forget_consumers(self, redis: Any) -> None:
+        """Every process is a consumer of its own: without this, the group grows for ever."""
+        group = self.consumer_group_name
+        for consumer in await redis.xinfo_consumers(self.queue_name, group):
+            if consumer["idle"] > GONE_MS and not consumer["pending"]:
+                await redis.xgroup_delconsumer(self.queue_name, group, consumer["name"])
 
     async def _fresh(self, redis: Any) -> list[tuple[str, dict[bytes, bytes]]]:
         fetched = await redis.xreadgroup(

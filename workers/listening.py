@@ -1,7 +1,7 @@
 """A worker's queues: a taskiq receiver for each, stopped within a bound."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from taskiq.acks import AcknowledgeType
@@ -41,7 +41,8 @@ async def listen(
         stop.set()
         await asyncio.wait(receiving, timeout=stop_s + 1.0)
         await runner.stop()
-        beating.cancel()
+        for task in (beating, *receiving):
+            task.cancel()
         await asyncio.gather(beating, *receiving, return_exceptions=True)
         for broker in brokers:
             await broker.shutdown()
@@ -57,8 +58,17 @@ def _broker(
     broker = HintBroker(runtime.settings, queue, runtime.node, note)
     for kind in kinds:
         if kind.queue == queue:
-            broker.register_task(runner.run, task_name=kind.name)
+            broker.register_task(_task(runner), task_name=kind.name)
     return broker
+
+
+def _task(runner: Runner) -> Callable[[str], Coroutine[Any, Any, None]]:
+    """taskiq renames what it registers, and a bound method has no name of its own."""
+
+    async def run(job: str) -> None:
+        await runner.run(job)
+
+    return run
 
 
 def _receiver(broker: HintBroker, queue: Queue, stop_s: float) -> Receiver:

@@ -19,6 +19,7 @@ from workers.batching import Batcher
 from workers.model import Context, Job
 
 SETTLE_AGAIN_S = 0.5
+CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
 
 log = structlog.get_logger()
 
@@ -84,7 +85,8 @@ class Runner:
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_S)
         held, self._held = self._held, {}
         if not held:
             return

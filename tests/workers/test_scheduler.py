@@ -1,0 +1,189 @@
+"""Timers over a real log: what is due happens once, whoever leads."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.lock import LOCK, AcquireLock, lock_stream
+from domain.participation import PARTICIPATION, Join
+from infra.runtime import Origin, Runtime
+from projections.read import wait_for
+from tests.workers.office import until
+from workers.reaper import Reaper
+from workers.scheduler import Schedule, schedule
+
+ANN, PROJECT, ALIVE, LOST, UNKNOWN = (UUID(int=n) for n in (1, 11, 21, 22, 23))
+ROOM = f"project:{PROJECT}"
+LEASE_S = 5.0
+
+
+@asynccontextmanager
+async def scheduling(runtime: Runtime, notes: list[bool]) -> AsyncGenerator[asyncio.Task[None]]:
+    async with asyncio.TaskGroup() as tasks:
+        scheduler = tasks.create_task(schedule(runtime, notes.append))
+        yield scheduler
+        scheduler.cancel()
+
+
+async def happened(runtime: Runtime, tag: str) -> list[UUID]:
+    """The streams of the events with that tag, in their order."""
+    async with runtime.db.connection() as db:
+        cursor = await db.execute(
+            "SELECT stream FROM formula_log WHERE tag = %s ORDER BY position", (tag,)
+        )
+        return [stream for (stream,) in await cursor.fetchall()]
+
+
+async def lock(runtime: Runtime, resource: str, age_s: float) -> UUID:
+    """A lock of half a minute, acquired so long ago."""
+    stream = lock_stream(PROJECT, resource)
+    acquire = AcquireLock(
+        project=PROJECT,
+        resource=resource,
+        holder=ANN,
+        participation=runtime.new_id(),
+        now=runtime.now() - timedelta(seconds=age_s),
+    )
+    await runtime.execute(Origin(ANN), LOCK, stream, acquire, project=PROJECT)
+    return stream
+
+
+async def join(runtime: Runtime, node: UUID) -> UUID:
+    """Somebody whom `node` let in."""
+    participation = runtime.new_id()
+    join = Join(user=ANN, connection=runtime.new_id(), room=ROOM, project=PROJECT, node=node)
+    outcome = await runtime.execute(Origin(ANN), PARTICIPATION, participation, join)
+    await wait_for(runtime, "live", outcome.position or 0)
+    return participation
+
+
+@pytest.fixture
+async def nodes(projected: Runtime) -> Runtime:
+    """One gateway is alive, one was last seen a minute ago, one has no row."""
+    async with projected.db.connection() as db:
+        await db.execute(
+            "INSERT INTO formula_nodes (node, role, name, pid, state, seen_at) VALUES"
+            " (%s, 'api', 'here', 1, 'ready', clock_timestamp() + interval '1 hour'),"
+            " (%s, 'api', 'here', 2, 'ready', clock_timestamp() - interval '1 minute')",
+            (ALIVE, LOST),
+        )
+    return projected
+
+
+async def known_nodes(runtime: Runtime) -> set[UUID]:
+    async with runtime.db.connection() as db:
+        cursor = await db.execute("SELECT node FROM formula_nodes")
+        return {node for (node,) in await cursor.fetchall()}
+
+
+async def test_a_lock_whose_time_is_over_expires_once(projected: Runtime) -> None:
+    over = await lock(projected, "task:1", age_s=40)
+    await lock(projected, "task:2", age_s=0)
+
+    async def expired() -> list[UUID]:
+        return await happened(projected, "lock.expired.v1")
+
+    async with scheduling(projected, []), scheduling(projected, []):
+        await until(expired)
+    await Schedule(projected).expire_locks(0.0)
+    assert await expired() == [over]
+
+
+async def test_members_of_lost_gateways_are_ended(nodes: Runtime) -> None:
+    await join(nodes, ALIVE)
+    strays = [await join(nodes, LOST), await join(nodes, UNKNOWN)]
+    reap = Reaper(nodes, LEASE_S)
+    for now in (0.0, 2.0, 4.0):
+        await reap(now)
+    assert await happened(nodes, "participation.left.v1") == []  # it may have been cut off itself
+    await reap(LEASE_S)
+    assert sorted(await happened(nodes, "participation.left.v1")) == sorted(strays)
+
+
+async def test_a_reaper_that_was_cut_off_waits_again(nodes: Runtime) -> None:
+    stray = await join(nodes, LOST)
+    reap = Reaper(nodes, LEASE_S)
+    for now in (0.0, 2.0, 4.0, 20.0, 22.0, 24.0):
+        await reap(now)
+    assert await happened(nodes, "participation.left.v1") == []
+    await reap(25.0)
+    assert await happened(nodes, "participation.left.v1") == [stray]
+
+
+async def test_a_lost_gateway_is_forgotten_after_its_members(nodes: Runtime) -> None:
+    await join(nodes, LOST)
+    reap = Reaper(nodes, LEASE_S)
+    for now in (0.0, 2.0, 4.0, 6.0):
+        await reap(now)
+    assert await known_nodes(nodes) == {ALIVE, LOST}
+    await wait_for(nodes, "live", await nodes.store.head())
+    await reap(7.0)
+    assert await known_nodes(nodes) == {ALIVE}
+
+
+async def test_motion_has_partitions_ahead_of_the_log(runtime: Runtime) -> None:
+    async with runtime.db.connection() as db:
+        await db.execute("SELECT setval('formula_events_notification_id_seq', 20500000)")
+        await Schedule(runtime).make_partitions(0.0)
+        cursor = await db.execute("SELECT formula_motion_partitions(4)")
+        assert await cursor.fetchone() == (0,)
+
+
+async def test_what_nobody_needs_is_swept_away(runtime: Runtime) -> None:
+    async with runtime.db.connection() as db:
+        await db.execute(
+            "INSERT INTO formula_nodes (node, role, name, pid, state, seen_at) VALUES"
+            " (%s, 'worker', 'here', 1, 'ready', clock_timestamp() - interval '2 hours'),"
+            " (%s, 'worker', 'here', 2, 'ready', clock_timestamp() - interval '2 minutes')",
+            (LOST, ALIVE),
+        )
+        await db.execute(
+            "INSERT INTO formula_refresh_tokens (token_hash, family, user_id, expires_at) VALUES"
+            " ('old', %(ann)s, %(ann)s, clock_timestamp() - interval '1 second'),"
+            " ('new', %(ann)s, %(ann)s, clock_timestamp() + interval '1 hour')",
+            {"ann": ANN},
+        )
+        await Schedule(runtime).sweep(0.0)
+        tokens = await (
+            await db.execute("SELECT token_hash FROM formula_refresh_tokens")
+        ).fetchall()
+    assert await known_nodes(runtime) == {ALIVE}
+    assert tokens == [(b"new",)]
+
+
+async def test_another_scheduler_takes_over_from_one_that_ends(runtime: Runtime) -> None:
+    first: list[bool] = []
+    second: list[bool] = []
+
+    async def leads(notes: list[bool]) -> bool:
+        return notes[-1:] == [True]
+
+    async with scheduling(runtime, first) as leader:
+        await until(lambda: leads(first))
+        async with scheduling(runtime, second):
+            assert second in ([], [False])
+            leader.cancel()
+            await until(lambda: leads(second))
+    assert first == [False, True]
+    assert second == [False, True]
+
+
+async def test_a_scheduler_that_loses_its_lease_leads_again(runtime: Runtime) -> None:
+    notes: list[bool] = []
+
+    async def led(times: int) -> bool:
+        return notes.count(True) == times
+
+    async with scheduling(runtime, notes):
+        await until(lambda: led(1))
+        async with runtime.db.connection() as db:
+            await db.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND classid = 5014003"
+            )
+        await until(lambda: led(2))
+    assert notes == [False, True, False, True]
