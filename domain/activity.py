@@ -7,8 +7,8 @@ import msgspec
 from domain.errors import Invalid
 from domain.kernel import Command, Decider, Event
 from domain.rooms import Room
+from domain.text import checked_json
 
-NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # the backslash is not itself escaped
 KIND = re.compile(r"[a-z0-9_.-]{1,60}")
 MAX_DATA = 8 * 1024  # bytes
 
@@ -32,21 +32,8 @@ class Activity(msgspec.Struct, frozen=True):
 def decide(command: RecordActivity, _activity: Activity) -> list[ActivityRecorded]:
     if KIND.fullmatch(command.kind) is None:
         raise Invalid("activity.bad_kind", kind=command.kind[:60])
-    _check(bytes(command.data))
-    room = str(Room.parse(command.room))
-    return [ActivityRecorded(room=room, kind=command.kind, data=command.data)]
-
-
-def _check(data: bytes) -> None:
-    """Raw JSON was skipped, not read, when it came in; jsonb must be able to keep it for ever."""
-    if len(data) > MAX_DATA:
-        raise Invalid("activity.too_large", size=len(data), most=MAX_DATA)
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid("activity.bad_data") from error
-    if NUL.search(data):
-        raise Invalid("text.has_nul")
+    data = checked_json(command.data, "activity", MAX_DATA)
+    return [ActivityRecorded(room=str(Room.parse(command.room)), kind=command.kind, data=data)]
 
 
 def evolve(activity: Activity, _event: ActivityRecorded) -> Activity:

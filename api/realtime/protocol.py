@@ -9,15 +9,15 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from domain.activity import MAX_DATA
 from domain.errors import Detail
+from domain.motion import MAX_PLACE
 
 SUBPROTOCOL = "formula.v1.json"
 PATH = "/api/v1/realtime/ws"
 
 MAX_FRAME = 64 * 1024  # bytes
 MAX_ROOMS = 100  # of one connection
-MAX_DATA = 8 * 1024  # bytes of an act's data
-MAX_CURSOR = 1024  # bytes of a cursor or a selection
 HELLO_S = 5.0  # from the upgrade to an accepted token
 PING_S = 20.0
 
@@ -146,7 +146,7 @@ class Limits(msgspec.Struct, frozen=True):
     frame: int = MAX_FRAME
     rooms: int = MAX_ROOMS
     data: int = MAX_DATA
-    cursor: int = MAX_CURSOR
+    cursor: int = MAX_PLACE
 
 
 class Welcome(ServerFrame, frozen=True, tag="welcome"):

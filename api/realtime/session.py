@@ -8,11 +8,12 @@ from uuid import UUID, uuid5
 import msgspec
 
 from api.realtime import protocol as p
+from domain import motion
 from domain.access import Action, Who, allowed
 from domain.activity import ACTIVITY, RecordActivity
+from domain.errors import Refused
 from domain.kernel import Command, Decider, Event
 from domain.lock import LOCK, AcquireLock, ReleaseLock, RenewLock, StealLock, lock_stream
-from domain.motion import CursorMoved, Selected, Typing
 from domain.participation import PARTICIPATION, LeaveReason, SetStatus
 from domain.project import ProjectRole
 
@@ -176,8 +177,6 @@ def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Eff
         case p.Leave():
             return [Exit(at, LeaveReason.SAID, frame.id)]
         case p.Act(kind=kind, data=data):
-            if len(bytes(data)) > p.MAX_DATA:
-                return [_refuse(frame, "activity.too_large", most=p.MAX_DATA)]
             act = RecordActivity(room=at.room, kind=kind, data=data)
             # The same after a reconnect, so that an act sent again is known as done.
             stream = uuid5(who.id, f"activity {at.room}")
@@ -189,21 +188,18 @@ def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Eff
 
 
 def _motion(at: Membership, frame: p.Cursor | p.Typing | p.Select) -> Effect:
-    match frame:
-        case p.Cursor(at=place):
-            return _bounded(at, frame, place, CursorMoved(room=at.room, at=place))
-        case p.Typing(where=where, on=on):
-            return Move(at, Typing(room=at.room, where=where, on=on))
-        case p.Select(selection=selection):
-            return _bounded(at, frame, selection, Selected(room=at.room, selection=selection))
-        case _:
-            assert_never(frame)
-
-
-def _bounded(at: Membership, frame: p.Incoming, data: msgspec.Raw, event: Event) -> Effect:
-    if len(bytes(data)) > p.MAX_CURSOR:
-        return _refuse(frame, "motion.too_large", most=p.MAX_CURSOR)
-    return Move(at, event)
+    try:
+        match frame:
+            case p.Cursor(at=place):
+                return Move(at, motion.cursor(at.room, place))
+            case p.Typing(where=where, on=on):
+                return Move(at, motion.typing(at.room, where, on))
+            case p.Select(selection=selection):
+                return Move(at, motion.selected(at.room, selection))
+            case _:
+                assert_never(frame)
+    except Refused as error:
+        return Tell(p.Err(re=frame.id, code=error.code, detail=error.detail))
 
 
 def _lock(

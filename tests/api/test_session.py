@@ -28,7 +28,7 @@ from api.realtime.session import (
 from domain.access import Who
 from domain.activity import RecordActivity
 from domain.lock import AcquireLock, ReleaseLock, RenewLock, lock_stream
-from domain.motion import CursorMoved, Typing
+from domain.motion import MAX_PLACE, CursorMoved, Typing
 from domain.participation import LeaveReason, SetStatus
 from domain.project import ProjectRole
 from domain.user import Role
@@ -107,17 +107,12 @@ def test_motion_is_a_fact_without_an_answer() -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        p.Cursor(room=ROOM, at=msgspec.Raw(b'"' + b"x" * p.MAX_CURSOR + b'"')),
-        p.Select(room=ROOM, selection=msgspec.Raw(b'"' + b"x" * p.MAX_CURSOR + b'"')),
+        p.Cursor(room=ROOM, at=msgspec.Raw(b'"' + b"x" * MAX_PLACE + b'"')),
+        p.Select(room=ROOM, selection=msgspec.Raw(b'"' + b"x" * MAX_PLACE + b'"')),
     ],
 )
 def test_motion_is_bounded(frame: p.Incoming) -> None:
     assert refused("motion.too_large", INSIDE, frame)
-
-
-def test_an_act_is_bounded() -> None:
-    large = msgspec.Raw(b'"' + b"x" * p.MAX_DATA + b'"')
-    assert refused("activity.too_large", INSIDE, p.Act(room=ROOM, kind="x", data=large))
 
 
 def lock_command(frame: p.Incoming) -> tuple[object, Hold]:
@@ -198,3 +193,9 @@ def applied(session: Session, effect: Effect) -> Session:
             return session.exited(membership.room)
         case _:
             return session
+
+
+def test_motion_that_the_log_could_not_show_is_refused() -> None:
+    nul = msgspec.Raw(b'{"x":"\\u0000"}')
+    assert refused("text.has_nul", INSIDE, p.Cursor(room=ROOM, at=nul))
+    assert refused("motion.bad_data", INSIDE, p.Select(room=ROOM, selection=msgspec.Raw(b"1e999")))
