@@ -24,7 +24,7 @@ tour: .venv/installed ## show what a running Formula does, step by step
 
 .PHONY: test
 test: .venv/installed ## all tests, against real servers
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 .PHONY: test-fast
 test-fast: .venv/installed ## the tests that need no servers

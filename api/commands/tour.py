@@ -1,10 +1,10 @@
 """formula tour: what Formula does, shown on a running server."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 from rich.padding import Padding
 from rich.text import Text
 
@@ -28,7 +28,7 @@ def tour(
     Example: [bold]formula tour --url http://formula.example:5014 --json | tail -1[/]
     """
     settings = running_settings() if url is None else load_settings()
-    report = asyncio.run(_tour(url or base_url(settings), settings.mailbox))
+    report = uvloop.run(_tour(url or base_url(settings), settings.mailbox))
     if json:
         print_json(report)
     elif report.ok:
