@@ -1,0 +1,88 @@
+import msgspec
+import pytest
+
+from infra.settings import (
+    Settings,
+    SettingsError,
+    as_environment,
+    child_environment,
+    explain,
+    load_settings,
+)
+
+URL = "postgresql://ann:secret@db.example:5432/formula"
+
+
+def test_defaults_are_enough() -> None:
+    assert load_settings({}) == Settings()
+
+
+def test_a_variable_sets_the_field_of_its_name() -> None:
+    settings = load_settings({"PORT": "8080", "FORMULA_DEMO": "false", "DATABASE_URL": URL})
+    assert (settings.port, settings.formula_demo, settings.database_url) == (8080, False, URL)
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert load_settings({"PORT": "", "LOG_FORMAT": ""}) == Settings()
+
+
+def test_variables_of_others_are_not_looked_at() -> None:
+    assert load_settings({"PORTS": "many", "HOME": "/root"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "many"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("FORMULA_DEMO", "perhaps"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("JWT_ACCESS_TTL_S", "1"),
+    ],
+)
+def test_a_malformed_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: "):
+        load_settings({name: value})
+
+
+def test_all_that_is_malformed_is_said_at_once() -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({"PORT": "many", "LOG_LEVEL": "loud"})
+    assert {line.partition(":")[0] for line in str(error.value).split("; ")} == {
+        "PORT",
+        "LOG_LEVEL",
+    }
+
+
+def test_a_child_gets_the_same_settings() -> None:
+    settings = Settings(
+        port=8080, formula_demo=False, database_url=URL, mail_from="A <a@b.example>"
+    )
+    assert load_settings(as_environment(settings)) == settings
+
+
+def test_a_child_gets_nothing_that_the_parent_did_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("PATH", "/bin")
+    environment = child_environment(Settings())
+    assert ("DATABASE_URL" in environment, environment["PATH"]) == (False, "/bin")
+
+
+def test_what_is_explained_says_where_each_value_came_from() -> None:
+    lines = {one.name: one for one in explain(load_settings({"PORT": "8080"}))}
+    assert len(lines) == len(msgspec.structs.fields(Settings))
+    assert (lines["PORT"].value, lines["PORT"].default) == ("8080", "5014")
+    assert (lines["PORT"].source, lines["HOST"].source) == ("environment", "default")
+
+
+@pytest.mark.parametrize(
+    "name", ["JWT_SECRET", "AWS_SECRET_ACCESS_KEY", "REDIS_PASSWORD", "DATABASE_URL", "SMTP_URL"]
+)
+def test_what_is_explained_hides_secrets(name: str) -> None:
+    value = "smtp://ann:secret@mail.example" if name.endswith("_URL") else "secret"
+    (line,) = [one for one in explain(load_settings({name: value})) if one.name == name]
+    assert line.value
+    assert "secret" not in line.value
