@@ -18,6 +18,7 @@ from api.comments import comments
 from api.edge import AccessLog, add_headers
 from api.errors import refused, rejected
 from api.health import livez, readyz
+from api.jobs import jobs
 from api.operations import operations
 from api.projects import projects
 from api.reads import provide_db
@@ -43,6 +44,7 @@ ROUTERS = (
     audit,
     realtime,
     operations,
+    jobs,
 )
 
 

@@ -1,13 +1,14 @@
 """What every exchange carries: a request id, headers that keep browsers honest, an access line."""
 
 import time
+from typing import cast
 from uuid import UUID
 
 import structlog
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from infra.runtime import Runtime
 
@@ -65,7 +66,7 @@ class AccessLog(ASGIMiddleware):
             await next_app(scope, receive, noting)
             log.debug(
                 "request",
-                method=scope["method"] if "method" in scope else "",
+                method=cast(HTTPScope, scope)["method"],  # see `scopes`
                 path=scope["path"],
                 status=status,
                 ms=round((time.perf_counter() - started) * 1_000, 2),

@@ -34,6 +34,8 @@ STATUS: Mapping[type, int] = {
     StoreOverloaded: 503,
     BehindPosition: 503,
     psycopg.OperationalError: 503,
+    psycopg.errors.UndefinedTable: 503,  # no projector has run yet
+    psycopg.DataError: 422,  # a filter that Postgres cannot hold: a NUL, a number too large
     Exception: 500,
 }
 
@@ -43,6 +45,8 @@ CODES: Mapping[type, str] = {
     StoreOverloaded: "store.overloaded",
     BehindPosition: "position.not_reached",
     psycopg.OperationalError: "store.unavailable",
+    psycopg.errors.UndefinedTable: "store.not_ready",
+    psycopg.DataError: "request.invalid",
     Exception: "server.failed",
 }
 

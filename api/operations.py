@@ -1,4 +1,4 @@
-"""/projections and /jobs: how far behind the read models are, and what waits to be done."""
+"""/projections: how far the read models have come, and what they hold back."""
 
 from datetime import datetime
 

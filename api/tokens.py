@@ -1,16 +1,19 @@
 """Access tokens: what is signed into them, and reading them back."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 from uuid import UUID
 
 import jwt
 import msgspec
+from msgspec import Meta
 
 from domain.errors import Refused
 from domain.user import Role
 
 ISSUER = AUDIENCE = "formula"
 ALGORITHM = "HS256"
+LATEST = 253_402_300_799  # seconds: the end of the year 9999
 
 
 class NotAuthenticated(Refused):
@@ -25,7 +28,7 @@ class Claims(msgspec.Struct, frozen=True):
     sid: UUID
     jti: UUID
     iat: int
-    exp: int
+    exp: Annotated[int, Meta(ge=0, le=LATEST)]
     iss: str = ISSUER
     aud: str = AUDIENCE
 

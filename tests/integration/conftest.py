@@ -17,28 +17,49 @@ from infra.passwords import Passwords
 from infra.runtime import SYSTEM, Runtime
 
 PASSWORD = "correct horse battery"
+CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+Json = Any  # whatever an answer's body is
 
 
 class Person:
     """Somebody who is signed in; requests are made in their name."""
 
     def __init__(self, client: httpx.AsyncClient, user: UUID, email: str, token: str) -> None:
-        self.id = user
+        self.id = str(user)
         self.email = email
         self.token = token
+        self.position = 0  # of their last write
         self._client = client
 
     async def __call__(
-        self, method: str, path: str, body: object = None, **headers: str
+        self, method: str, path: str, body: Json = None, **headers: str
     ) -> httpx.Response:
         """A request; header names are written with underscores."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self._client.request(
-            method,
+        named.setdefault("Authorization", f"Bearer {self.token}")
+        return await self._client.request(method, f"/api/v1{path}", json=body, headers=named)
+
+    async def do(self, method: str, path: str, body: Json = None, **headers: str) -> Json:
+        """A command that succeeds; its answer."""
+        answer = await self(method, path, body, **headers)
+        assert answer.is_success, answer.text
+        self.position = int(answer.headers.get("X-Position", self.position))
+        return answer.json()
+
+    async def get(self, path: str, **filters: Json) -> Json:
+        """What a query answers once it shows one's last write."""
+        answer = await self._client.get(
             f"/api/v1{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {self.token}", **named},
+            params={"min_position": self.position, **filters},
+            headers={"Authorization": f"Bearer {self.token}"},
         )
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def refused(self, method: str, path: str, body: Json = None, **headers: str) -> str:
+        """The status and the code of a request that fails."""
+        return refusal(await self(method, path, body, **headers))
 
 
 class Api:
@@ -51,42 +72,41 @@ class Api:
         self.runtime = runtime
         self.heart = heart
         self.client = client
-        self._passwords: Passwords = CHEAP
         self._people = 0
 
-    async def as_(self, role: Role | str, name: str = "") -> Person:
+    async def as_(self, role: str) -> Person:
         """A new user of that role, signed in."""
         self._people += 1
-        email = f"{name or role}{self._people}@example.com"
+        email = f"{role}{self._people}@example.com"
         user = self.runtime.new_id()
-        wanted = NewUser(email=email, name=name or str(role), role=Role(role), password=PASSWORD)
-        await register_user(self.runtime, self._passwords, SYSTEM, user, wanted)
+        wanted = NewUser(email=email, name=role.title(), role=Role(role), password=PASSWORD)
+        outcome = await register_user(self.runtime, CHEAP, SYSTEM, user, wanted)
         session = await self.login(email)
-        return Person(self.client, user, email, session["access_token"])
+        person = Person(self.client, user, email, session["access_token"])
+        person.position = outcome.position or 0
+        return person
 
-    async def login(self, email: str, password: str = PASSWORD) -> dict[str, Any]:
+    async def login(self, email: str, password: str = PASSWORD) -> Json:
         answer = await self.post("/auth/login", {"email": email, "password": password})
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def post(self, path: str, body: object) -> httpx.Response:
+    async def post(self, path: str, body: Json) -> httpx.Response:
         """A request in nobody's name."""
         return await self.client.post(f"/api/v1{path}", json=body)
 
 
-CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+def refusal(answer: httpx.Response) -> str:
+    """Status and code, as in "403 access.denied"."""
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.text
+    return f"{answer.status_code} {answer.json()['code']}"
 
 
 @pytest.fixture
 async def api(projected: Runtime) -> AsyncIterator[Api]:
     async with heartbeat(projected, "api") as heart:
         app = create_app(projected, heart, passwords=CHEAP)
-        transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)  # typed apart
+        # httpx and Litestar type ASGI apart
+        transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             yield Api(app, projected, heart, client)
-
-
-async def created(answer: httpx.Response) -> dict[str, Any]:
-    """What a creation answered."""
-    assert answer.status_code == 201, answer.text
-    return answer.json()

@@ -1,0 +1,156 @@
+"""Every route, for every role and relation, lets in whom domain.access lets in, and nobody else."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
+import httpx
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from api import tokens
+from api.auth import Open
+from domain.access import Action, Who, allowed
+from domain.client import CLIENT, CreateClient
+from domain.kernel import Command
+from domain.notification import NOTIFICATION, SendNotification
+from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
+from domain.task import TASK, CreateTask
+from domain.user import USER, RegisterUser, Role
+from infra.runtime import SYSTEM, Runtime
+from tests.integration.conftest import Api
+
+SPACE = UUID("7d1f0d6e-2f7e-5f0a-8e0c-2b6d2a3c4e10")
+PROJECT_ID, TASK_ID, CLIENT_ID, NOBODY = (uuid5(SPACE, name) for name in ("p", "t", "c", "n"))
+BY_ACCESS = ("project.not_found", "task.not_found", "access.denied")
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A method of a path, and what it declares."""
+
+    method: str
+    path: str
+    opt: Mapping[str, Any]
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """A user of some role, perhaps a member of the project."""
+
+    role: Role
+    member: ProjectRole | None
+
+    @property
+    def id(self) -> UUID:
+        return uuid5(SPACE, f"{self.role} {self.member}")
+
+    @property
+    def message(self) -> UUID:
+        return uuid5(self.id, "notification")
+
+
+ACTORS = [Actor(role, member) for role in Role for member in (*ProjectRole, None)]
+
+
+def routes(api: Api) -> Iterator[Route]:
+    """All but the description of the API itself."""
+    for route in api.app.routes:
+        assert isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items():
+            if method != "OPTIONS" and not route.path_format.startswith("/schema"):
+                assert isinstance(handler, HTTPRouteHandler)
+                yield Route(str(method), route.path_format, handler.opt)
+
+
+async def test_every_route_declares_who_may_use_it(api: Api) -> None:
+    undeclared = [
+        route for route in routes(api) if not isinstance(route.opt.get("action"), Action | Open)
+    ]
+    assert undeclared == []
+    assert len(list(routes(api))) > 40
+
+
+async def test_without_a_token_only_public_routes_answer(api: Api) -> None:
+    for route in routes(api):
+        answer = await ask(api, route, {}, path(route, ACTORS[0], oneself=False))
+        public = route.opt["action"] is Open.PUBLIC
+        assert (answer.status_code != 401) == public, route
+
+
+async def test_every_route_lets_in_whom_the_access_table_lets_in(api: Api) -> None:
+    await prepare(api.runtime)
+    wrong: list[str] = []
+    for actor in ACTORS:
+        headers = {"Authorization": f"Bearer {token(api.runtime, actor)}"}
+        for route in routes(api):
+            for oneself in (False, True):
+                answer = await ask(api, route, headers, path(route, actor, oneself=oneself))
+                may = expected(route, actor, oneself=oneself)
+                if let_in(answer) != may:
+                    wrong.append(f"{actor} {route.method} {route.path} {answer.text}")
+    assert wrong == []
+
+
+async def ask(api: Api, route: Route, headers: dict[str, str], path: str) -> httpx.Response:
+    """With a body that no route takes: who may gets 422, so no order of calls matters."""
+    body = None if route.method in ("GET", "DELETE") else {"no such field": True}
+    return await api.client.request(route.method, path, json=body, headers=headers)
+
+
+def path(route: Route, actor: Actor, *, oneself: bool) -> str:
+    """The path about things that exist, and about the actor or about somebody else."""
+    other = Actor(Role.MEMBER, None) if actor.role is not Role.MEMBER else ACTORS[0]
+    person = actor if oneself else other
+    user = NOBODY if "{project}" in route.path else person.id  # removing nobody changes nothing
+    ids = {
+        "project": PROJECT_ID,
+        "task": TASK_ID,
+        "client": CLIENT_ID,
+        "user": user,
+        "notification": person.message,
+    }
+    return route.path.format_map({name: ids.get(name, NOBODY) for name in PARAMETERS})
+
+
+PARAMETERS = ("project", "task", "client", "user", "notification", "comment", "stream", "job")
+
+
+def expected(route: Route, actor: Actor, *, oneself: bool) -> bool:
+    action = route.opt["action"]
+    if isinstance(action, Open):
+        return True
+    in_project = "{project}" in route.path or "{task}" in route.path
+    about_person = "{user}" in route.path or "{notification}" in route.path
+    return allowed(
+        action,
+        Who(actor.id, actor.role),
+        project_role=actor.member if in_project else None,
+        oneself=route.opt.get("own", False) or (oneself and about_person and not in_project),
+    )
+
+
+def let_in(answer: httpx.Response) -> bool:
+    denied = answer.status_code in (401, 403, 404) and answer.json().get("code") in BY_ACCESS
+    return not denied and answer.status_code != 401
+
+
+def token(runtime: Runtime, actor: Actor) -> str:
+    claims = tokens.claims(actor.id, actor.role, NOBODY, NOBODY, runtime.now(), 900)
+    return tokens.sign(claims, runtime.settings.jwt_secret)
+
+
+async def prepare(runtime: Runtime) -> None:
+    """The users, each with a message of their own, and a project with a task and some of them."""
+    now = runtime.now()
+    create = CreateProject(name="P", manager=NOBODY, at=now)
+    await runtime.execute(SYSTEM, PROJECT, PROJECT_ID, create)
+    await runtime.execute(SYSTEM, TASK, TASK_ID, CreateTask(project=PROJECT_ID, title="T", at=now))
+    await runtime.execute(SYSTEM, CLIENT, CLIENT_ID, CreateClient(name="C", at=now))
+    for actor in ACTORS:
+        register = RegisterUser(email=f"{actor.id}@x.example", name="N", role=actor.role, at=now)
+        await runtime.execute(SYSTEM, USER, actor.id, register)
+        send = SendNotification(user=actor.id, kind="test", title="T", at=now)
+        await runtime.execute(SYSTEM, NOTIFICATION, actor.message, send)
+        if actor.member is not None:
+            add: Command = AddMember(user=actor.id, role=actor.member)
+            await runtime.execute(SYSTEM, PROJECT, PROJECT_ID, add)

@@ -1,0 +1,130 @@
+"""Logging in, staying logged in, and being thrown out."""
+
+import asyncio
+from uuid import UUID
+
+import httpx
+from argon2 import PasswordHasher
+
+from infra import accounts
+from tests.integration.conftest import PASSWORD, Api, Person, refusal
+
+
+async def test_a_login_tells_who_one_is_and_lets_one_in(api: Api) -> None:
+    ann = await api.as_("member")
+    session = await api.login(ann.email.upper())
+    assert session["user"]["id"] == ann.id
+    assert (session["token_type"], session["expires_in"]) == ("Bearer", 900)
+    me = Person(api.client, api.runtime.node, "", session["access_token"])
+    assert await me.get("/auth/me") == session["user"]
+
+
+async def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(api: Api) -> None:
+    ann = await api.as_("member")
+    wrong = await api.post("/auth/login", {"email": ann.email, "password": "not the password"})
+    unknown = await api.post("/auth/login", {"email": "x@y.example", "password": PASSWORD})
+    nonsense = await api.post("/auth/login", {"email": "no address", "password": PASSWORD})
+    assert refusal(wrong) == "401 auth.bad_credentials"
+    assert refusal(unknown) == refusal(nonsense) == refusal(wrong)
+
+
+async def test_a_refresh_token_works_once_and_brings_the_next(api: Api) -> None:
+    ann = await api.as_("member")
+    first = await api.login(ann.email)
+    second = (await refresh(api, first)).json()
+    assert second["refresh_token"] != first["refresh_token"]
+    assert (await refresh(api, second)).status_code == 200
+
+
+async def test_a_refresh_token_used_twice_ends_its_login(api: Api) -> None:
+    ann = await api.as_("member")
+    other = await api.login(ann.email)
+    first = await api.login(ann.email)
+    second = (await refresh(api, first)).json()
+    assert refusal(await refresh(api, first)) == "401 auth.token_reused"
+    assert refusal(await refresh(api, second)) == "401 auth.bad_token"
+    assert (await refresh(api, other)).status_code == 200  # another log-in of the same person
+
+
+async def test_of_two_refreshes_at_once_one_wins_and_the_login_ends(api: Api) -> None:
+    ann = await api.as_("member")
+    first = await api.login(ann.email)
+    answers = await asyncio.gather(refresh(api, first), refresh(api, first))
+    assert sorted(answer.status_code for answer in answers) == [200, 401]
+    winner = next(answer for answer in answers if answer.status_code == 200)
+    assert refusal(await refresh(api, winner.json())) == "401 auth.bad_token"
+
+
+async def test_after_a_logout_the_refresh_token_is_void(api: Api) -> None:
+    ann = await api.as_("member")
+    session = await api.login(ann.email)
+    here = Person(api.client, api.runtime.node, "", session["access_token"])
+    assert (await here("POST", "/auth/logout")).status_code == 204
+    assert refusal(await refresh(api, session)) == "401 auth.bad_token"
+
+
+async def test_a_deactivated_user_is_out_at_once(api: Api) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    session = await api.login(ann.email)
+    await admin.do("POST", f"/users/{ann.id}/deactivate", {"reason": "left"})
+    assert await ann.refused("GET", "/auth/me") == "401 auth.deactivated"
+    assert refusal(await refresh(api, session)) == "401 auth.bad_token"
+    again = await api.post("/auth/login", {"email": ann.email, "password": PASSWORD})
+    assert refusal(again) == "401 auth.deactivated"
+    await admin.do("POST", f"/users/{ann.id}/reactivate")
+    assert await api.login(ann.email)
+
+
+async def test_another_role_counts_at_once(api: Api) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    assert await ann.refused("GET", "/audit") == "403 access.denied"
+    await admin.do("PUT", f"/users/{ann.id}/role", {"role": "auditor"})
+    assert (await ann("GET", "/audit")).status_code == 200
+
+
+async def test_without_a_usable_token_nobody_gets_in(api: Api) -> None:
+    ann = await api.as_("member")
+    missing = await api.client.get("/api/v1/auth/me")
+    assert refusal(missing) == "401 auth.missing"
+    assert missing.headers["WWW-Authenticate"].startswith("Bearer")
+    for header in ("Bearer x", f"Basic {ann.token}", f"Bearer {ann.token[:-2]}"):
+        assert (await ann("GET", "/auth/me", Authorization=header)).status_code == 401
+
+
+async def test_one_changes_ones_password_with_the_old_one(api: Api) -> None:
+    ann = await api.as_("member")
+    session = await api.login(ann.email)
+    path, new = f"/users/{ann.id}/password", "a new pass phrase"
+    wrong = {"password": new, "current": "something else"}
+    assert await ann.refused("PUT", path, {"password": new}) == "403 auth.bad_password"
+    assert await ann.refused("PUT", path, wrong) == "403 auth.bad_password"
+    await ann.do("PUT", path, {"password": new, "current": PASSWORD})
+    assert await api.login(ann.email, new)
+    assert refusal(await refresh(api, session)) == "401 auth.bad_token"
+
+
+async def test_an_admin_sets_somebodys_password_without_the_old_one(api: Api) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    await admin.do("PUT", f"/users/{ann.id}/password", {"password": "set by an admin"})
+    assert await api.login(ann.email, "set by an admin")
+
+
+async def test_a_short_password_is_refused(api: Api) -> None:
+    admin = await api.as_("admin")
+    body = {"email": "b@example.com", "name": "Bob", "role": "member", "password": "123456789"}
+    assert await admin.refused("POST", "/users", body) == "422 request.invalid"
+
+
+async def test_a_hash_made_with_older_parameters_is_made_anew_at_login(api: Api) -> None:
+    ann = await api.as_("member")
+    old = PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(PASSWORD)
+    await accounts.set_hash(api.runtime.db, UUID(ann.id), old)
+    await api.login(ann.email)
+    new = await accounts.hash_of(api.runtime.db, UUID(ann.id))
+    assert new is not None
+    assert "t=1" in new
+    assert await api.login(ann.email)
+
+
+async def refresh(api: Api, session: dict[str, str]) -> httpx.Response:
+    return await api.post("/auth/refresh", {"refresh_token": session["refresh_token"]})

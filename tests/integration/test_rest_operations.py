@@ -1,0 +1,161 @@
+"""Audit, notifications, health and what operators look at."""
+
+from uuid import UUID, uuid4
+
+from domain.notification import NOTIFICATION, SendNotification
+from domain.participation import PARTICIPATION, Join
+from infra.runtime import SYSTEM
+from tests.integration.conftest import Api
+
+
+async def test_auditors_see_who_did_what_and_from_where(api: Api) -> None:
+    boss, eve = await api.as_("manager"), await api.as_("auditor")
+    client = await boss.do("POST", "/clients", {"name": "C"}, X_Request_ID=str(uuid4()))
+    await boss.do("PATCH", f"/clients/{client['id']}", {"name": "D"})
+    eve.position = boss.position
+    rows = (await eve.get("/audit", subject=client["id"]))["items"]
+    assert [row["type"] for row in rows] == ["client.changed.v1", "client.created.v1"]
+    assert {row["actor"] for row in rows} == {boss.id}
+    assert rows[0]["ip"] == "127.0.0.1"
+    [first] = (await eve.get("/audit", actor=boss.id, type="client.created.v1"))["items"]
+    assert (first["command"], first["data"]["name"]) == ("create_client", "C")
+    since = await eve.get("/audit", since=rows[0]["at"], aggregate="client")
+    assert [row["version"] for row in since["items"]] == [2]
+
+
+async def test_a_stream_is_read_from_the_log_page_by_page(api: Api) -> None:
+    boss, eve = await api.as_("manager"), await api.as_("auditor")
+    client = await boss.do("POST", "/clients", {"name": "0"})
+    for number in (1, 2):
+        await boss.do("PATCH", f"/clients/{client['id']}", {"name": str(number)})
+    path = f"/audit/streams/{client['id']}"
+    first = await eve.get(path, limit=2)
+    rest = await eve.get(path, limit=2, cursor=first["next"])
+    shown = first["items"] + rest["items"]
+    assert [(row["version"], row["data"]["name"]) for row in shown] == [
+        (1, "0"),
+        (2, "1"),
+        (3, "2"),
+    ]
+    assert shown[0]["meta"]["actor"] == boss.id
+    assert rest["next"] is None
+
+
+async def test_ones_notifications_are_read_once(api: Api) -> None:
+    ann, eve = await api.as_("member"), await api.as_("member")
+    for person in (ann, eve):
+        send = SendNotification(
+            user=UUID(person.id), kind="test", title=f"For {person.email}", at=api.runtime.now()
+        )
+        outcome = await api.runtime.execute(SYSTEM, NOTIFICATION, uuid4(), send)
+        ann.position = outcome.position or 0
+    [shown] = (await ann.get("/notifications"))["items"]
+    assert (shown["title"], shown["read_at"]) == (f"For {ann.email}", None)
+    other = await eve.refused("POST", f"/notifications/{shown['id']}/read")
+    assert other == "403 access.denied"
+    await ann.do("POST", f"/notifications/{shown['id']}/read")
+    assert (await ann.get("/notifications", unread=True))["items"] == []
+
+
+async def test_an_announcement_is_published(api: Api) -> None:
+    operator = await api.as_("operator")
+    body = {"title": "Maintenance", "level": "warning", "roles": ["member"]}
+    made = await operator.do("POST", "/realtime/notifications/system", body)
+    [stored] = await api.runtime.store.read_stream(UUID(made["id"]))
+    assert stored.event.__struct_config__.tag == "announcement.published.v1"
+
+
+async def test_who_is_online_and_where(api: Api) -> None:
+    boss = await api.as_("manager")
+    project = (await boss.do("POST", "/projects", {"name": "P"}))["id"]
+    join = Join(
+        user=UUID(boss.id),
+        connection=uuid4(),
+        room=f"project:{project}",
+        project=UUID(project),
+        node=api.runtime.node,
+    )
+    outcome = await api.runtime.execute(SYSTEM, PARTICIPATION, uuid4(), join)
+    boss.position = outcome.position or 0
+    [person] = (await boss.get("/realtime/users/online"))["items"]
+    assert (person["user_id"], person["connections"]) == (boss.id, 1)
+    [room] = (await boss.get("/realtime/collaborations/active"))["items"]
+    assert (room["room"], room["members"]) == (f"project:{project}", 1)
+
+
+async def test_the_status_tells_position_epoch_and_lag(api: Api) -> None:
+    ann = await api.as_("guest")
+    api.heart.set("ready")
+    await api.heart.beat()
+    status = await ann.get("/realtime/status")
+    assert status["nodes"] == {"api": 1}
+    assert status["position"] >= ann.position
+    assert {"live", "queries", "audit"} <= status["lag"].keys()
+    assert status["epoch"]
+
+
+async def test_only_operators_see_the_processes_in_detail(api: Api) -> None:
+    ann, operator = await api.as_("member"), await api.as_("operator")
+    plain = await ann.get("/realtime/health/summary")
+    full = await operator.get("/realtime/health/summary")
+    assert plain["status"] == full["status"] == "degraded"  # no projector process, no worker
+    assert [one["status"] for one in plain["services"]] == ["up", "up"]
+    assert "detail" not in plain["processes"][0]
+    assert full["processes"][0]["detail"]["node"] == str(api.runtime.node)
+    again = await ann.get("/realtime/health/summary")
+    assert again["services"][0]["since"] == plain["services"][0]["since"]
+
+
+async def test_operators_see_checkpoints_and_dead_letters(api: Api) -> None:
+    operator = await api.as_("operator")
+    async with api.runtime.db.connection() as connection:
+        await connection.execute(
+            "INSERT INTO formula_dead_letters (projection, position, stream, error)"
+            " VALUES ('tasks', 1, %(stream)s, 'boom'), ('tasks', 2, %(stream)s, NULL)",
+            {"stream": uuid4()},
+        )
+    shown = await operator.get("/projections")
+    assert {"live", "queries", "audit"} <= {group["name"] for group in shown["groups"]}
+    assert {"name": "tasks", "group": "queries"}.items() <= shown["projections"][7].items()
+    [dead] = shown["dead_letters"]
+    assert (dead["projection"], dead["parked"], dead["failed"]) == ("tasks", 2, 1)
+
+
+async def test_operators_see_jobs_by_queue_and_state(api: Api) -> None:
+    operator = await api.as_("operator")
+    job = uuid4()
+    async with api.runtime.db.connection() as connection:
+        await connection.execute(
+            "INSERT INTO formula_jobs"
+            " (id, queue, name, consumer, position, key, args, state, max_attempts)"
+            " VALUES (%s, 'email', 'mail_assigned', 'jobs', 1, 'k', '{}', 'dead', 3)",
+            (job,),
+        )
+    [found] = (await operator.get("/jobs", queue="email", state="dead"))["items"]
+    assert found["id"] == str(job)
+    assert (await operator.get("/jobs", state="done"))["items"] == []
+    assert await operator.get(f"/jobs/{job}") == found
+    assert await operator.get("/jobs/counts") == [{"queue": "email", "state": "dead", "jobs": 1}]
+    assert await operator.refused("GET", f"/jobs/{uuid4()}") == "404 job.not_found"
+
+
+async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
+    alive = await api.client.get("/livez")
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+    starting = await api.client.get("/readyz")
+    assert starting.status_code == 503
+    assert starting.json()["missing"] == ["api", "projector", "worker", "scheduler"]
+    async with api.runtime.db.connection() as connection:
+        for role in ("projector", "worker", "scheduler"):
+            await connection.execute(
+                "INSERT INTO formula_nodes (node, role, name, pid, state)"
+                " VALUES (%s, %s, 'here', 1, 'ready')",
+                (uuid4(), role),
+            )
+    api.heart.set("ready")
+    await api.heart.beat()
+    ready = await api.client.get("/readyz")
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "missing": []})
+    api.heart.set("stopping")
+    stopping = await api.client.get("/readyz")
+    assert (stopping.status_code, stopping.json()["status"]) == (503, "stopping")
