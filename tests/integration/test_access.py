@@ -70,6 +70,19 @@ async def test_every_route_declares_who_may_use_it(api: Api) -> None:
     assert len(list(routes(api))) > 40
 
 
+async def test_no_route_that_changes_something_asks_only_for_the_right_to_read(api: Api) -> None:
+    reading = {
+        action
+        for action in Action
+        if action.value.endswith((".read", ".list", ".list_all"))
+        and action is not Action.NOTIFICATION_READ  # to read it is to mark it
+    }
+    wrong = [
+        route for route in routes(api) if route.method != "GET" and route.opt["action"] in reading
+    ]
+    assert wrong == []
+
+
 async def test_without_a_token_only_public_routes_answer(api: Api) -> None:
     for route in routes(api):
         answer = await ask(api, route, {}, path(route, ACTORS[0], oneself=False))
