@@ -142,14 +142,12 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         await clock.adjust(pool)
         store = PostgresStore(pool, writer, follower)
         writing = asyncio.create_task(writer.run(), name="writer")
-        listening = asyncio.create_task(follower.run(), name="listener")
         try:
             yield Runtime(settings, pool, redis, store, States(store), clock, uuid4())
         finally:
             writer.close()
             await writing
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await follower.close()
             await redis.aclose()
 
 

@@ -52,5 +52,4 @@ BEGIN
         RAISE EXCEPTION 'checkpoint of % is no longer at %', consumer, from_position
             USING ERRCODE = 'FM001';
     END IF;
-    PERFORM pg_notify('formula_checkpoints', consumer || ' ' || to_position);
 END $$;

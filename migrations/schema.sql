@@ -8,7 +8,6 @@ BEGIN
         RAISE EXCEPTION 'checkpoint of % is no longer at %', consumer, from_position
             USING ERRCODE = 'FM001';
     END IF;
-    PERFORM pg_notify('formula_checkpoints', consumer || ' ' || to_position);
 END $$;
 
 CREATE FUNCTION public.formula_append(command_ids uuid[], command_metadata bytea[], check_commands integer[], check_streams uuid[], check_versions bigint[], event_checks integer[], event_topics text[], event_states bytea[], motion_participations uuid[], motion_actors uuid[], motion_projects uuid[], motion_tags text[], motion_states bytea[], OUT outcomes smallint[], OUT positions bigint[], OUT versions bigint[], OUT motion_positions bigint[], OUT recorded_at timestamp with time zone) RETURNS record

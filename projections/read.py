@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
 from infra.db import Connection
+from infra.eventstore.reader import reached
 from infra.runtime import Runtime
 from projections.generations import serving, use
 
@@ -35,7 +36,7 @@ async def reading(
 
 async def wait_for(runtime: Runtime, group: str, position: int, timeout_s: float = WAIT_S) -> None:
     """Return once `group` has projected `position`. Raises BehindPosition after the time-out."""
-    if not await runtime.store.follower.wait_for(runtime.db, group, position, timeout_s):
+    if not await reached(runtime.db, group, position, timeout_s):
         raise BehindPosition(f"{group} is not at {position} yet")
 
 

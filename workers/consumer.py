@@ -19,6 +19,7 @@ from workers.together import side_by_side
 
 CONSUMER = "jobs"
 BATCH = 1_000  # events
+WRITE_S = 1.0  # between checkpoints while there are no jobs
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 DEPOSED = "FM001"  # formula_advance: the checkpoint is not where this leader left it
 
@@ -58,15 +59,19 @@ async def _lead(
 async def _follow(
     runtime: Runtime, connection: Connection, kinds: Sequence[Job[Any]], relay: Relay
 ) -> None:
-    follower = runtime.store.follower
-    position = await _position(connection)
+    """Most events ask for nothing: their positions are only written down once a second."""
+    follower, loop = runtime.store.follower, asyncio.get_running_loop()
+    position = written = await _position(connection)
+    due = loop.time() + WRITE_S
     while True:
         seen = follower.count
         batch = await runtime.store.read(position, BATCH, motion=False)
-        if batch:
-            if await _advance(connection, position, batch, kinds):
+        jobs = [job for recorded in batch for job in reactions(recorded, kinds)]
+        position = batch[-1].position if batch else position
+        if jobs or (position > written and loop.time() >= due):
+            if await _advance(connection, written, position, jobs):
                 relay.wake()
-            position = batch[-1].position
+            written, due = position, loop.time() + WRITE_S
         if len(batch) < BATCH:
             await follower.wait(seen)
 
@@ -79,20 +84,12 @@ async def _position(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-async def _advance(
-    connection: Connection,
-    position: int,
-    batch: Sequence[Recorded[Event]],
-    kinds: Sequence[Job[Any]],
-) -> int:
+async def _advance(connection: Connection, position: int, to: int, jobs: Sequence[NewJob]) -> int:
     """Rows and checkpoint together; how many rows are new."""
-    jobs = [job for recorded in batch for job in reactions(recorded, kinds)]
     async with connection.transaction():
         if not jobs:  # a checkpoint lost in a crash: the same events make no jobs again
             await connection.execute("SET LOCAL synchronous_commit = off")
-        await connection.execute(
-            "SELECT formula_advance(%s, %s, %s)", (CONSUMER, position, batch[-1].position)
-        )
+        await connection.execute("SELECT formula_advance(%s, %s, %s)", (CONSUMER, position, to))
         return await insert_jobs(connection, jobs) if jobs else 0
 
 

@@ -1,8 +1,7 @@
 """Reading the log in order, a stream by version, and waiting for what comes next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -18,6 +17,7 @@ from infra.eventstore.codec import decode, decode_metadata, motion_metadata
 from infra.eventstore.types import First
 
 POLL_S = 1.0  # backstop: a notification may be lost with its connection
+LOOK_S, LOOK_MOST_S = 0.002, 0.05  # between looks at a checkpoint that somebody waits for
 
 log = structlog.get_logger()
 
@@ -137,17 +137,17 @@ async def _rows(pool: Pool, statement: LiteralString, values: Mapping[str, objec
 
 
 class Follower:
-    """Wakes whoever follows the log: one listening connection for the whole process.
+    """Wakes whoever follows the log: one listening connection for the process, once one is needed.
 
     Listen, catch up, wait, with a poll as the backstop: a waiter reads, and only waits again
-    when it has read everything. Also knows how far consumers of the log have come.
+    when it has read everything.
     """
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
-        self._changed = asyncio.Condition()
         self._count = 0
-        self._checkpoints: dict[str, int] = {}
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._listening: asyncio.Task[None] | None = None
 
     @property
     def count(self) -> int:
@@ -156,52 +156,49 @@ class Follower:
 
     async def wait(self, seen: int, timeout_s: float = POLL_S) -> None:
         """Return once something was appended since `count` was `seen`, or after the time-out."""
-        await self._until(lambda: self._count > seen, timeout_s)
+        _heed_cancellation()
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen(), name="listener")
+        if self._count > seen:
+            return
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiting.add(waiter)
+        late = loop.call_later(timeout_s, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            late.cancel()
+            self._waiting.discard(waiter)
 
-    async def wait_for(self, pool: Pool, consumer: str, position: int, timeout_s: float) -> bool:
-        """Whether the consumer's checkpoint reached `position` within the time-out."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        while self._checkpoints.get(consumer, 0) < position:
-            self._note(consumer, await checkpoint(pool, consumer))
-            left = deadline - asyncio.get_running_loop().time()
-            if left <= 0:
-                return self._checkpoints.get(consumer, 0) >= position
-            await self._until(
-                lambda: self._checkpoints.get(consumer, 0) >= position, min(left, POLL_S / 4)
-            )
-        return True
+    async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
 
-    async def run(self) -> None:
-        """Listen until cancelled; connects again when the connection is lost."""
+    async def _listen(self) -> None:
+        """Connects again when the connection is lost."""
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
                 async with connection:
-                    await connection.execute("LISTEN formula_events; LISTEN formula_checkpoints")
-                    await self._heard("formula_events", "")  # what came while nobody listened
-                    async for notify in connection.notifies():
-                        await self._heard(notify.channel, notify.payload)
+                    await connection.execute("LISTEN formula_events")
+                    self._heard()  # what came while nobody listened
+                    async for _ in connection.notifies():
+                        self._heard()
             except psycopg.OperationalError as error:
                 log.warning("listener_lost", error=str(error).strip())
                 await asyncio.sleep(POLL_S / 2)
 
-    async def _heard(self, channel: str, payload: str) -> None:
-        async with self._changed:
-            if channel == "formula_events":
-                self._count += 1
-            else:
-                consumer, _, position = payload.rpartition(" ")
-                self._note(consumer, int(position))
-            self._changed.notify_all()
+    def _heard(self) -> None:
+        self._count += 1
+        for waiter in self._waiting:
+            _wake(waiter)
 
-    def _note(self, consumer: str, position: int) -> None:
-        self._checkpoints[consumer] = max(self._checkpoints.get(consumer, 0), position)
 
-    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> None:
-        _heed_cancellation()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s), self._changed:
-                await self._changed.wait_for(condition)
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _heed_cancellation() -> None:
@@ -213,6 +210,21 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def reached(pool: Pool, consumer: str, position: int, timeout_s: float) -> bool:
+    """Whether a consumer of the log has come to `position` within the time-out.
+
+    Asked of its checkpoint, soon at first: nobody pays for it while nobody waits.
+    """
+    loop, pause_s = asyncio.get_running_loop(), LOOK_S
+    deadline = loop.time() + timeout_s
+    while await checkpoint(pool, consumer) < position:
+        if loop.time() >= deadline:
+            return False
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, LOOK_MOST_S)
+    return True
 
 
 async def checkpoint(pool: Pool, consumer: str) -> int:

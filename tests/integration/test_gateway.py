@@ -10,6 +10,7 @@ import pytest
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, DeactivateUser
 from infra.runtime import SYSTEM, Runtime
+from projections.read import wait_for
 from tests.integration.sockets import Json, Live, Socket, live_gateway
 
 People = tuple[UUID, UUID, str]
@@ -195,8 +196,7 @@ async def test_hello_welcomes_and_resumes(live: Live, people: People) -> None:
 
 async def test_hello_joins_ones_projects_when_asked(live: Live, people: People) -> None:
     ann, _, room = people
-    head = await live.runtime.store.head()
-    assert await live.runtime.store.follower.wait_for(live.runtime.db, "queries", head, 5)
+    await wait_for(live.runtime, "queries", await live.runtime.store.head())
     socket = await live.open()
     await socket.say("hello", token=live.token(ann), auto=True)
     joined = await socket.until(lambda frame: frame["op"] == "joined" and frame["room"] == room)
