@@ -3,7 +3,7 @@
 A claim is fenced by worker and attempt: whoever lost its lease can no longer settle the job.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -220,12 +220,13 @@ async def release(db: Connection, worker: UUID, claims: Mapping[UUID, int]) -> N
 
 UNHINTED = """
 WITH due AS (
-    SELECT waiting.id FROM unnest(%(queues)s::text[], %(rooms)s::integer[]) q(name, room)
+    SELECT waiting.id
+    FROM unnest(%(queues)s::text[], %(rooms)s::integer[], %(again)s::boolean[]) q(name, room, again)
     CROSS JOIN LATERAL (
         SELECT j.id FROM formula_jobs j
         WHERE j.queue = q.name AND j.state = 'queued' AND j.run_at <= statement_timestamp()
-            AND (j.hinted_at IS NULL
-                OR j.hinted_at < statement_timestamp() - make_interval(secs => %(stale_s)s))
+            AND (j.hinted_at IS NULL OR q.again
+                AND j.hinted_at < statement_timestamp() - make_interval(secs => %(stale_s)s))
         ORDER BY j.hinted_at NULLS FIRST, j.run_at LIMIT q.room
         FOR UPDATE SKIP LOCKED
     ) waiting
@@ -235,13 +236,21 @@ FROM due WHERE j.id = due.id RETURNING j.id, j.queue, j.name
 """
 
 
-async def unhinted(db: Connection, rooms: Mapping[str, int], stale_s: float) -> list[Hint]:
-    """Waiting jobs that Redis was not told of for `stale_s`, at most `rooms` of each queue.
+async def unhinted(
+    db: Connection, rooms: Mapping[str, int], again: Collection[str], stale_s: float
+) -> list[Hint]:
+    """Waiting jobs that Redis was not told of, at most `rooms` of each queue.
 
-    They count as told from now on.
+    In the queues `again` also those that it was told of more than `stale_s` ago. All of them
+    count as told from now on.
     """
+    values = {
+        "queues": list(rooms),
+        "rooms": list(rooms.values()),
+        "again": [queue in again for queue in rooms],
+        "stale_s": stale_s,
+    }
     async with db.cursor(row_factory=class_row(Hint)) as cursor:
-        values = {"queues": list(rooms), "rooms": list(rooms.values()), "stale_s": stale_s}
         await cursor.execute(UNHINTED, values)
         return await cursor.fetchall()
 

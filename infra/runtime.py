@@ -152,12 +152,18 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
 
 
 def open_redis(settings: Settings) -> Redis:
-    """A client that connects when first used and retries over a short restart."""
+    """A client that connects when first used and retries over a short restart.
+
+    Put asyncio.timeout around what must not wait for a Redis that stalls: with a socket_timeout
+    redis-py 8 writes inside asyncio.wait_for, and that of Python 3.11 loses cancellations, so
+    that a process told to stop would go on for ever.
+    """
     return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
         settings.redis_url,
         password=settings.redis_password or None,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), 5),
         retry_on_error=[RedisConnectionError],
+        socket_timeout=None,
         socket_connect_timeout=2.0,
         health_check_interval=15,
     )

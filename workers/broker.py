@@ -5,7 +5,7 @@ those of lost workers are taken over on time, and a lost Redis ends nothing.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ BLOCK_MS = 2_000
 IDLE_MS = 15_000  # an entry that nobody acknowledged for so long is handed to another
 RECLAIM_S = 5.0
 GONE_MS = 3_600_000  # a consumer silent for so long belongs to a process that ended
+TIMEOUT_S = 5.0  # a Redis that stalls for so long is lost
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 FORMAT = JSONFormatter()
@@ -73,7 +74,7 @@ class HintBroker(RedisStreamBroker):
         super().__init__(
             settings.redis_url,
             queue_name=stream(settings.redis_prefix, queue.name),
-            max_connection_pool_size=queue.concurrency + 2,
+            max_connection_pool_size=2,
             consumer_group_name=GROUP,
             consumer_name=str(consumer),
             consumer_id="0",  # a group made anew sees the hints that came before it
@@ -81,6 +82,7 @@ class HintBroker(RedisStreamBroker):
             xread_count=queue.concurrency,  # what waits here cannot be taken by others
             idle_timeout=IDLE_MS,
             password=settings.redis_password or None,
+            socket_timeout=None,  # see infra.runtime.open_redis
             socket_connect_timeout=2.0,
         )
         self.formatter = FORMAT
@@ -96,7 +98,7 @@ class HintBroker(RedisStreamBroker):
                 async for message in self._listen():
                     failures = 0
                     yield message
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError) as error:  # TimeoutError is an OSError
                 self._note(self._queue, False)
                 log.warning("broker_lost", queue=self._queue, error=repr(error))
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
@@ -104,13 +106,24 @@ class HintBroker(RedisStreamBroker):
 
     async def _listen(self) -> AsyncGenerator[AckableMessage, None]:
         async with Redis(connection_pool=self.connection_pool) as redis:
-            await self._declare_consumer_group()
-            await self._forget_consumers(redis)
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._declare_consumer_group()
+                await self._forget_consumers(redis)
             self._note(self._queue, True)
             while True:
-                for entry, fields in [*await self._stale(redis), *await self._fresh(redis)]:
-                    data: bytes = fields.get(b"data", b"")
-                    yield AckableMessage(data=data, ack=self._ack_generator(entry, self.queue_name))
+                async with asyncio.timeout(self.block / 1_000 + TIMEOUT_S):
+                    entries = [*await self._stale(redis), *await self._fresh(redis)]
+                    if entries:
+                        await self._acknowledge(redis, [entry for entry, _ in entries])
+                for _, fields in entries:
+                    yield AckableMessage(data=fields.get(b"data", b""), ack=_acknowledged)
+
+    async def _acknowledge(self, redis: Any, entries: Sequence[str]) -> None:
+        """Before the jobs run: a hint that comes to nothing is sent again, since the row waits."""
+        async with redis.pipeline() as pipe:
+            pipe.xack(self.queue_name, self.consumer_group_name, *entries)
+            pipe.xdel(self.queue_name, *entries)
+            await pipe.execute()
 
     async def _forget_consumers(self, redis: Any) -> None:
         """Every process is a consumer of its own: without this, the group grows for ever."""
@@ -143,15 +156,6 @@ class HintBroker(RedisStreamBroker):
         )
         return taken[1]
 
-    def _ack_generator(self, id: str, queue_name: str) -> Callable[[], Awaitable[None]]:  # noqa: A002, the base's name
-        async def acknowledge() -> None:
-            """Before the job runs: if it fails, the hint comes again, and claims nothing."""
-            try:
-                async with Redis(connection_pool=self.connection_pool).pipeline() as pipe:
-                    pipe.xack(queue_name, self.consumer_group_name, id)
-                    pipe.xdel(queue_name, id)
-                    await pipe.execute()
-            except (RedisError, OSError) as error:
-                log.warning("hint_not_acknowledged", queue=self._queue, error=repr(error))
 
-        return acknowledge
+def _acknowledged() -> None:
+    """taskiq wants to acknowledge each message by itself: that took a round trip a job."""

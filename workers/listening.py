@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
 from infra.runtime import Runtime
@@ -77,6 +76,5 @@ def _receiver(broker: HintBroker, queue: Queue, stop_s: float) -> Receiver:
         validate_params=False,
         max_async_tasks=queue.concurrency,
         run_startup=False,  # the broker makes its group when Redis is there
-        ack_type=AcknowledgeType.WHEN_RECEIVED,  # the row is the authority from then on
         wait_tasks_timeout=stop_s,
     )
