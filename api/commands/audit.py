@@ -8,7 +8,9 @@ from uuid import UUID
 import typer
 from rich.text import Text
 
-from api.commands.output import JsonFlag, actor_name, connected, out, print_json, running_settings
+from api.commands.asking import AsUser, asking
+from api.commands.output import JsonFlag, actor_name, out, print_json, running_settings
+from domain.access import Action
 from infra.runtime import Runtime
 from infra.settings import Settings
 from projections.audit import AuditFilter, AuditRow, list_audit
@@ -27,6 +29,7 @@ def audit(
     since: Annotated[datetime | None, typer.Option(help="UTC, this included.")] = None,
     until: Annotated[datetime | None, typer.Option(help="UTC, this not included.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_user: AsUser = None,
     json: JsonFlag = False,
 ) -> None:
     """Print the audit trail, newest first.
@@ -43,15 +46,17 @@ def audit(
         since=_utc(since),
         until=_utc(until),
     )
-    asyncio.run(_audit(running_settings(), wanted, limit, json=json))
+    asyncio.run(_audit(running_settings(), as_user, wanted, limit, json=json))
 
 
 def _utc(at: datetime | None) -> datetime | None:
     return None if at is None else at.replace(tzinfo=UTC)
 
 
-async def _audit(settings: Settings, wanted: AuditFilter, limit: int, *, json: bool) -> None:
-    async with connected(settings) as runtime:
+async def _audit(
+    settings: Settings, as_user: str | None, wanted: AuditFilter, limit: int, *, json: bool
+) -> None:
+    async with asking(settings, as_user, Action.AUDIT_READ) as runtime:
         async with reading(runtime, group="audit") as db:
             rows = await list_audit(db, wanted, limit=limit)
         for row in rows:

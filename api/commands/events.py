@@ -11,15 +11,16 @@ import msgspec
 import typer
 from rich.text import Text
 
+from api.commands.asking import AsUser, asking
 from api.commands.output import (
     JsonFlag,
     actor_name,
-    connected,
     fail,
     out,
     print_json,
     running_settings,
 )
+from domain.access import Action
 from domain.kernel import Event, Recorded
 from domain.registry import tag_of
 from infra.runtime import Runtime
@@ -54,6 +55,7 @@ def tail(
     stream: Annotated[UUID | None, typer.Option(help="Only this stream.")] = None,
     motion: Annotated[bool, typer.Option(help="Cursors and typing as well.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many.")] = None,
+    as_user: AsUser = None,
     json: JsonFlag = False,
 ) -> None:
     """Follow the log: every event as it is stored.
@@ -63,18 +65,20 @@ def tail(
     """
     wanted = Wanted(tuple(type_ or ("*",)), stream)
     try:
-        asyncio.run(_tail(running_settings(), wanted, after, limit, motion=motion, json=json))
+        asyncio.run(
+            _tail(running_settings(), as_user, wanted, after, limit, motion=motion, json=json)
+        )
     except KeyboardInterrupt:
         raise typer.Exit from None
 
 
 @app.command()
-def show(stream: UUID, json: JsonFlag = False) -> None:
+def show(stream: UUID, as_user: AsUser = None, json: JsonFlag = False) -> None:
     """Print a stream: a user, project, task, lock from its first event on.
 
     Example: [bold]formula events show 0190c6c2-3b6e-7c8f-9a0b-1c2d3e4f5a6b[/]
     """
-    asyncio.run(_show(running_settings(), stream, json=json))
+    asyncio.run(_show(running_settings(), as_user, stream, json=json))
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -91,6 +95,7 @@ class Wanted(msgspec.Struct, frozen=True):
 
 async def _tail(
     settings: Settings,
+    as_user: str | None,
     wanted: Wanted,
     after: int | None,
     limit: int | None,
@@ -98,7 +103,7 @@ async def _tail(
     motion: bool,
     json: bool,
 ) -> None:
-    async with connected(settings) as runtime:
+    async with asking(settings, as_user, Action.LOG_READ) as runtime:
         start = await runtime.store.head() if after is None else after
         left = limit
         async for batch in runtime.store.tail(start, motion=motion):
@@ -109,8 +114,8 @@ async def _tail(
                 return
 
 
-async def _show(settings: Settings, stream: UUID, *, json: bool) -> None:
-    async with connected(settings) as runtime:
+async def _show(settings: Settings, as_user: str | None, stream: UUID, *, json: bool) -> None:
+    async with asking(settings, as_user, Action.LOG_READ) as runtime:
         events = await runtime.store.read_stream(stream)
         if not events:
             fail(f"there is no stream {stream}")

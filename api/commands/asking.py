@@ -1,0 +1,42 @@
+"""As whom a command reads: the access table counts on the command line as well."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+
+from api.auth import Caller, require
+from api.commands.output import connected
+from domain.access import Action
+from domain.email import EMAIL, email_stream
+from domain.errors import NotFound
+from domain.user import USER
+from infra.runtime import Runtime
+from infra.settings import Settings
+
+AsUser = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="EMAIL",
+        help="Ask as this user. Default: as who holds the database's password, who may see all.",
+    ),
+]
+
+
+@asynccontextmanager
+async def asking(settings: Settings, email: str | None, action: Action) -> AsyncGenerator[Runtime]:
+    """A runtime, for those who may do `action`. Raises NotAllowed, and NotFound for a stranger."""
+    async with connected(settings) as runtime:
+        if email is not None:
+            await require(runtime, await _caller(runtime, email), action)
+        yield runtime
+
+
+async def _caller(runtime: Runtime, email: str) -> Caller:
+    holder = (await runtime.load(EMAIL, email_stream(email))).state.user
+    user = (await runtime.load(USER, holder)).state if holder else None
+    if holder is None or user is None or not user.active:
+        raise NotFound("user.not_found", email=email)
+    return Caller(holder, user.role, session=holder, expires=runtime.now())
