@@ -12,7 +12,7 @@ import structlog
 from psycopg.rows import class_row
 
 from domain.kernel import Event, Recorded
-from infra.db import Pool
+from infra.db import Pool, heed_cancellation
 from infra.eventstore.codec import decode, decode_metadata, motion_metadata
 from infra.eventstore.types import First
 
@@ -156,7 +156,7 @@ class Follower:
 
     async def wait(self, seen: int, timeout_s: float = POLL_S) -> None:
         """Return once something was appended since `count` was `seen`, or after the time-out."""
-        _heed_cancellation()
+        heed_cancellation()
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="listener")
         if self._count > seen:
@@ -199,17 +199,6 @@ class Follower:
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def _heed_cancellation() -> None:
-    """Raise the CancelledError that a client of Redis or Postgres has swallowed.
-
-    Python 3.11's wait_for, which they use, returns as if nothing was when its result comes in the
-    same turn as the cancellation; a loop that follows the log would then go on for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def reached(pool: Pool, consumer: str, position: int, timeout_s: float) -> bool:
