@@ -24,6 +24,7 @@ from infra.eventstore.reader import Follower
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
 from infra.settings import Settings
+from infra.waiting import mend_wait_for
 
 S = TypeVar("S")
 C = TypeVar("C", bound=Command)
@@ -126,6 +127,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
 
     `settings.database_url` and `redis_url` must be set (infra.instance finds a running one).
     """
+    mend_wait_for()
     pool: Pool = AsyncConnectionPool(
         settings.database_url,
         min_size=1,
@@ -152,18 +154,12 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
 
 
 def open_redis(settings: Settings) -> Redis:
-    """A client that connects when first used and retries over a short restart.
-
-    Put asyncio.timeout around what must not wait for a Redis that stalls: with a socket_timeout
-    redis-py 8 writes inside asyncio.wait_for, and that of Python 3.11 loses cancellations, so
-    that a process told to stop would go on for ever.
-    """
+    """A client that connects when first used and retries over a short restart."""
     return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
         settings.redis_url,
         password=settings.redis_password or None,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.02), 5),
         retry_on_error=[RedisConnectionError],
-        socket_timeout=None,
         socket_connect_timeout=2.0,
         health_check_interval=15,
     )

@@ -23,11 +23,10 @@ from workers.model import Queue
 
 GROUP = "workers"
 MAX_HINTS = 5_000  # of a queue at a time: the rows wait in Postgres
-BLOCK_MS = 2_000
+BLOCK_MS = 2_000  # below the socket's time-out: 5 s
 IDLE_MS = 15_000  # an entry that nobody acknowledged for so long is handed to another
 RECLAIM_S = 5.0
 GONE_MS = 3_600_000  # a consumer silent for so long belongs to a process that ended
-TIMEOUT_S = 5.0  # a Redis that stalls for so long is lost
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 FORMAT = JSONFormatter()
@@ -82,7 +81,6 @@ class HintBroker(RedisStreamBroker):
             xread_count=queue.concurrency,  # what waits here cannot be taken by others
             idle_timeout=IDLE_MS,
             password=settings.redis_password or None,
-            socket_timeout=None,  # see infra.runtime.open_redis
             socket_connect_timeout=2.0,
         )
         self.formatter = FORMAT
@@ -98,7 +96,7 @@ class HintBroker(RedisStreamBroker):
                 async for message in self._listen():
                     failures = 0
                     yield message
-            except (RedisError, OSError) as error:  # TimeoutError is an OSError
+            except (RedisError, OSError) as error:
                 self._note(self._queue, False)
                 log.warning("broker_lost", queue=self._queue, error=repr(error))
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
@@ -106,15 +104,13 @@ class HintBroker(RedisStreamBroker):
 
     async def _listen(self) -> AsyncGenerator[AckableMessage, None]:
         async with Redis(connection_pool=self.connection_pool) as redis:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._declare_consumer_group()
-                await self._forget_consumers(redis)
+            await self._declare_consumer_group()
+            await self._forget_consumers(redis)
             self._note(self._queue, True)
             while True:
-                async with asyncio.timeout(self.block / 1_000 + TIMEOUT_S):
-                    entries = [*await self._stale(redis), *await self._fresh(redis)]
-                    if entries:
-                        await self._acknowledge(redis, [entry for entry, _ in entries])
+                entries = [*await self._stale(redis), *await self._fresh(redis)]
+                if entries:
+                    await self._acknowledge(redis, [entry for entry, _ in entries])
                 for _, fields in entries:
                     yield AckableMessage(data=fields.get(b"data", b""), ack=_acknowledged)
 

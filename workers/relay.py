@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from infra import jobs
 from infra.runtime import Runtime
-from workers.broker import MAX_HINTS, TIMEOUT_S, rooms, send_hints
+from workers.broker import MAX_HINTS, rooms, send_hints
 from workers.model import Queue
 from workers.runner import Tuning
 from workers.steady import Steady
@@ -66,14 +66,12 @@ class Relay:
         Only an empty stream can have lost a hint: what waits in one is not sent twice.
         """
         redis, prefix = self._runtime.redis, self._runtime.settings.redis_prefix
-        async with asyncio.timeout(TIMEOUT_S):
-            free = await rooms(redis, prefix, self._queues)
+        free = await rooms(redis, prefix, self._queues)
         empty = {queue for queue, room in free.items() if room == MAX_HINTS}
         async with self._runtime.db.connection() as db:
             hints = await jobs.unhinted(db, free, empty, self._tuning.hint_again_s)
         if hints:
-            async with asyncio.timeout(TIMEOUT_S):
-                await send_hints(redis, prefix, hints)
+            await send_hints(redis, prefix, hints)
         sent = [hint.queue for hint in hints]
         return any(0 < room == sent.count(queue) for queue, room in free.items())
 
