@@ -35,17 +35,6 @@ async def leading(conninfo: str, name: str, options: str = "") -> AsyncGenerator
         yield connection
 
 
-def heed_cancellation() -> None:
-    """Raise the CancelledError that a client of Redis or Postgres has swallowed.
-
-    Python 3.11's wait_for, which they use, returns as if nothing was when its result comes in the
-    same turn as the cancellation: a loop around them must ask, or it goes on for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 async def _locked(connection: Connection, name: str) -> bool:
     cursor = await connection.execute(
         "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (LEADERS, name)

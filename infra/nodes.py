@@ -14,7 +14,6 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
-from infra.db import heed_cancellation
 from infra.runtime import Runtime
 
 BEAT_S = 1.0
@@ -64,7 +63,6 @@ class Heart:
             except (psycopg.Error, TimeoutError) as error:
                 self.last_beat_ok = False
                 log.warning("heartbeat_failed", error=str(error).strip())
-            heed_cancellation()
             self._changed.clear()
             try:
                 async with asyncio.timeout(BEAT_S):

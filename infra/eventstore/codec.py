@@ -3,10 +3,10 @@
 from uuid import UUID
 
 import msgspec
-from domain.registry import EVENTS, MOTION_EVENTS
-from domain.upcasts import UPCASTS, upcast
 
 from domain.kernel import Event, Metadata
+from domain.registry import EVENTS, MOTION_EVENTS
+from domain.upcasts import UPCASTS, upcast
 
 MAX_STATE = 256 * 1024  # bytes of one event's payload
 

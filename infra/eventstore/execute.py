@@ -10,7 +10,7 @@ import msgspec
 from domain.errors import NotFound, Refused, WrongState
 from domain.kernel import Command, Decider, Event, Metadata
 from infra.eventstore.store import Store
-from infra.eventstore.types import ANY, Appended, Conflict, First, Repeated, To
+from infra.eventstore.types import ANY, MAX_READ, Appended, Conflict, First, Repeated, To
 
 ATTEMPTS = 10  # decisions of one command before Conflict is given to the caller
 MAX_CACHED = 20_000  # streams whose folded state is kept
@@ -79,10 +79,14 @@ class States:
         """
         cached = self.cached(decider, stream) or Loaded(decider.initial, 0)
         state, version = cached.state, cached.version
-        for recorded in await self._store.read_stream(stream, version):
-            if not isinstance(recorded.event, decider.events):
-                raise NotFound(f"{decider.name}.not_found", id=stream)
-            state, version = decider.evolve(state, recorded.event), recorded.version
+        more = True
+        while more:
+            events = await self._store.read_stream(stream, version)
+            for recorded in events:
+                if not isinstance(recorded.event, decider.events):
+                    raise NotFound(f"{decider.name}.not_found", id=stream)
+                state, version = decider.evolve(state, recorded.event), recorded.version
+            more = len(events) >= MAX_READ
         return self.keep(stream, Loaded(state, version))
 
     def cached(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S] | None:

@@ -11,6 +11,7 @@ from infra.eventstore.types import (
     ANY,
     EXISTS,
     MAX_EVENTS,
+    MAX_READ,
     Appended,
     BadAppend,
     Conflict,
@@ -27,6 +28,7 @@ class MemoryStore:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._log: list[Recorded[Event]] = []
+        self._versions: dict[UUID, int] = {}
         self._commands: dict[UUID, First] = {}
         self._grown = asyncio.Event()
 
@@ -61,7 +63,8 @@ class MemoryStore:
         return [one for one, _ in zip(found, range(limit), strict=False)]
 
     async def read_stream(self, stream: UUID, after: int = 0) -> list[Recorded[Event]]:
-        return [one for one in self._log if one.stream == stream and one.version > after]
+        found = [one for one in self._log if one.stream == stream and one.version > after]
+        return found[:MAX_READ]
 
     async def first(self, command_id: UUID) -> First | None:
         return self._commands.get(command_id)
@@ -82,10 +85,11 @@ class MemoryStore:
                 await self._grown.wait()
 
     def _version(self, stream: UUID) -> int:
-        return max((one.version for one in self._log if one.stream == stream), default=0)
+        return self._versions.get(stream, 0)
 
     def _add(self, metadata: Metadata, stream: UUID, event: Event) -> Recorded[Event]:
         version, position = self._version(stream) + 1, len(self._log) + 1
+        self._versions[stream] = version
         self._log.append(Recorded(event, stream, version, position, self._now(), metadata))
         self._grown.set()
         return self._log[-1]

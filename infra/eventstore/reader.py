@@ -12,9 +12,9 @@ import structlog
 from psycopg.rows import class_row
 
 from domain.kernel import Event, Recorded
-from infra.db import Pool, heed_cancellation
+from infra.db import Pool
 from infra.eventstore.codec import decode, decode_metadata, motion_metadata
-from infra.eventstore.types import First
+from infra.eventstore.types import MAX_READ, First
 
 POLL_S = 1.0  # backstop: a notification may be lost with its connection
 LOOK_S, LOOK_MOST_S = 0.002, 0.05  # between looks at a checkpoint that somebody waits for
@@ -89,9 +89,9 @@ async def read(pool: Pool, after: int, limit: int, *, motion: bool = True) -> li
 
 
 async def read_stream(
-    pool: Pool, stream: UUID, after: int = 0, limit: int = 10_000
+    pool: Pool, stream: UUID, after: int = 0, limit: int = MAX_READ
 ) -> list[Recorded[Event]]:
-    """A stream's events with versions above `after`, oldest first."""
+    """A stream's events with versions above `after`, oldest first, at most `limit`."""
     values = {"stream": stream, "after": after, "limit": limit}
     return [recorded(row) for row in await _rows(pool, READ_STREAM, values)]
 
@@ -156,7 +156,6 @@ class Follower:
 
     async def wait(self, seen: int, timeout_s: float = POLL_S) -> None:
         """Return once something was appended since `count` was `seen`, or after the time-out."""
-        heed_cancellation()
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="listener")
         if self._count > seen:

@@ -28,7 +28,7 @@ class Store(Protocol):
         ...
 
     async def read_stream(self, stream: UUID, after: int = 0) -> list[Recorded[Event]]:
-        """A stream's events above version `after`, oldest first."""
+        """A stream's events above version `after`, oldest first, at most MAX_READ."""
         ...
 
     async def first(self, command_id: UUID) -> First | None:

@@ -12,6 +12,7 @@ ANY = -1  # expected version: whatever it is
 EXISTS = -2  # expected version: any but 0
 NEW = 0  # expected version: the stream does not exist yet
 MAX_EVENTS = 1_000  # of one command
+MAX_READ = 10_000  # events of one read of a stream
 
 
 class To(msgspec.Struct, frozen=True):

@@ -9,7 +9,14 @@ import pytest
 from domain.email import EMAIL, ReserveEmail, email_stream
 from domain.errors import NotFound, WrongState
 from domain.kernel import Command, Metadata
-from domain.project import PROJECT, AddMember, ChangeProject, CreateProject, ProjectRole
+from domain.project import (
+    PROJECT,
+    AddMember,
+    ChangeProject,
+    CreateProject,
+    ProjectChanged,
+    ProjectRole,
+)
 from domain.user import USER, ChangeProfile, DeactivateUser, RegisterUser, Role
 from infra.eventstore.execute import (
     CommandReused,
@@ -22,6 +29,7 @@ from infra.eventstore.execute import (
     execute,
 )
 from infra.eventstore.store import Store
+from infra.eventstore.types import MAX_EVENTS, MAX_READ, To
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -187,3 +195,15 @@ def test_stored_ids_differ_between_people() -> None:
     given = uuid4()
     assert command_id(ANN, given) != command_id(BOB, given)
     assert command_id(ANN, given) == command_id(ANN, given)
+
+
+async def test_a_stream_longer_than_one_read_is_folded_to_its_end(store: Store) -> None:
+    desk, project = Desk(store), uuid4()
+    await desk.do(create(project))
+    renamed = [ProjectChanged(name=f"P{n}") for n in range(MAX_EVENTS)]
+    reads = -(-MAX_READ // MAX_EVENTS)
+    for part in range(reads):
+        to = To(project, 2 + part * MAX_EVENTS, tuple(renamed))
+        await store.append(Metadata(command_id=uuid4()), to)
+    loaded = await States(store).load(PROJECT, project)
+    assert loaded.version == 2 + reads * MAX_EVENTS > MAX_READ

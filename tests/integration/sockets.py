@@ -33,7 +33,7 @@ class Socket:
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
         self.seen: list[Json] = []
-        self._read = 0
+        self._taken: set[int] = set()
 
     async def say(self, op: str, **fields: object) -> UUID:
         """Send a frame with an id of its own; returns the id."""
@@ -45,13 +45,13 @@ class Socket:
         await self.connection.send(msgspec.json.encode(frame).decode(), text=True)
 
     async def until(self, matches: Callable[[Json], bool]) -> Json:
-        """The next frame that matches; those before it are passed over (see `seen`)."""
+        """The first frame that matches and was not given before, among those seen or to come."""
         async with asyncio.timeout(WAIT_S):
             while True:
-                while self._read < len(self.seen):
-                    self._read += 1
-                    if matches(self.seen[self._read - 1]):
-                        return self.seen[self._read - 1]
+                for number, frame in enumerate(self.seen):
+                    if number not in self._taken and matches(frame):
+                        self._taken.add(number)
+                        return frame
                 self.seen.append(msgspec.json.decode(await self.connection.recv()))
 
     async def answer(self, to: UUID) -> Json:
