@@ -28,7 +28,7 @@ test: .venv/installed ## all tests, against real servers
 
 .PHONY: test-fast
 test-fast: .venv/installed ## the tests that need no servers
-	$(BIN)/pytest -q tests/domain tests/projections
+	$(BIN)/pytest -q -m 'not services' tests/domain tests/projections
 
 .PHONY: faults
 faults: .venv/installed ## kill processes under load, with the full counts

@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -27,8 +29,9 @@ log = structlog.get_logger()
 class Server(uvicorn.Server):
     """uvicorn without signal handlers: infra.process has them."""
 
-    def install_signal_handlers(self) -> None:
-        return
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
 
 def front(app: ASGIApp, gateway: Gateway) -> ASGIApp:

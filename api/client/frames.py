@@ -1,6 +1,6 @@
 """What the server says over a WebSocket, decoded: its own frames and those the projector builds."""
 
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -25,8 +25,6 @@ Frame: TypeAlias = (
 )
 Told: TypeAlias = Ev | Mo | p.Presence | p.Joined  # what a room's reader gets
 
-T = TypeVar("T")
-
 _decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 
@@ -41,7 +39,3 @@ def read_frame(message: bytes) -> Frame | None:
 def data(frame: Ev | Mo) -> Any:
     """The payload as plain values."""
     return msgspec.json.decode(frame.data)
-
-
-def data_as(frame: Ev | Mo, kind: type[T]) -> T:
-    return msgspec.json.decode(frame.data, type=kind)

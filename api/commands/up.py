@@ -64,11 +64,14 @@ def up(
 
 def _given(settings: Settings, port: int | None, data: Path | None, demo: bool | None) -> Settings:
     folder = data.resolve() if data is not None else settings.data
+    port = port or settings.port
+    elsewhere = port != Settings().port and settings.public_url == Settings().public_url
     return msgspec.structs.replace(
         settings,
-        port=port or settings.port,
+        port=port,
         formula_data=str(folder),
         formula_demo=settings.formula_demo if demo is None else demo,
+        public_url=f"http://localhost:{port}" if elsewhere else settings.public_url,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 
 from infra.folder import free_port
@@ -67,6 +68,12 @@ class Formula:
         assert self._up is not None
         children = [(one.pid, _command(one)) for one in self._up.children()]
         return next((pid for pid, line in children if all(word in line for word in words)), None)
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", trust_env=False).is_success
+        except httpx.TransportError:
+            return False
 
     def down(self, number: signal.Signals = signal.SIGINT) -> int:
         """Stop it; returns the exit code."""

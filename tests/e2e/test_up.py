@@ -1,15 +1,24 @@
+import asyncio
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 
 import msgspec
 import psutil
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from api.client.client import Client
 from api.client.errors import Refused
+from api.client.frames import read_frame
+from api.realtime import protocol as p
 from api.seed import PASSWORD, project_id
 from infra.folder import free_port
 from tests.e2e.running import DOWN_S, Formula, formula
+from tests.infra.until import until
 
 # One instance for the tests that only look at it: they must meet in one of xdist's workers.
 pytestmark = [
@@ -50,6 +59,23 @@ async def test_the_demo_people_are_at_work(ada: Client) -> None:
         room = await live.join(path)
         seen = await anext(room)
     assert seen.room == path
+
+
+async def test_an_api_that_is_told_to_stop_sends_its_sockets_away_in_order(
+    running: Formula,
+) -> None:
+    pid = running.pid("api.main")
+    assert pid is not None
+    url = f"ws{running.url.removeprefix('http')}{p.PATH}"
+    said: list[bytes] = []
+    async with connect(url, proxy=None) as ours, asyncio.timeout(DOWN_S):
+        os.kill(pid, signal.SIGTERM)
+        with suppress(ConnectionClosed):
+            while True:
+                said.append(await ours.recv(decode=False))
+    assert isinstance(read_frame(said[-1]), p.Closing)
+    assert ours.close_code == p.CloseCode.RESTARTING
+    await until(running.is_ready)
 
 
 def test_the_tour_passes_again_and_again(running: Formula) -> None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import pytest
 
 from api.client.client import Client
@@ -124,14 +123,7 @@ async def kill(running: Formula, words: Sequence[str]) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     await until(lambda: running.pid(*words) not in {None, pid}, SETTLED_S)
-    await until(lambda: is_ready(running), SETTLED_S)
-
-
-def is_ready(running: Formula) -> bool:
-    try:
-        return httpx.get(f"{running.url}/readyz", trust_env=False).is_success
-    except httpx.TransportError:
-        return False
+    await until(running.is_ready, SETTLED_S)
 
 
 async def pages(client: Client, path: str, **query: object) -> list[Any]:
