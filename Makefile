@@ -50,10 +50,6 @@ fmt: .venv/installed ## format and mend what can be mended
 golden: .venv/installed ## write a sample of each new event; none is ever overwritten
 	$(BIN)/python -m tests.golden.generate
 
-.PHONY: bench
-bench: .venv/installed ## measure; results go to bench/results
-	$(BIN)/python -m bench
-
 .PHONY: lock
 lock: ## pin the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -6,13 +6,13 @@ from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
+
 from domain.activity import ACTIVITY as ACTIVITIES
 from domain.activity import ActivityRecorded
 from domain.client import CLIENT, ClientEvent
+from domain.kernel import Recorded
 from domain.project import PROJECT, ProjectEvent
 from domain.task import TASK, CommentAdded, CommentEdited, CommentRemoved, TaskEvent
-
-from domain.kernel import Recorded
 from infra.db import Connection
 from projections.frames import public_type
 from projections.model import Insert, Projection, Row, Table, Write

@@ -6,6 +6,8 @@ from typing import assert_never
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
 from domain.client import (
     CLIENT,
     ClientArchived,
@@ -16,8 +18,6 @@ from domain.client import (
     ClientStatus,
     Contact,
 )
-from msgspec import UNSET, UnsetType
-
 from domain.kernel import Recorded
 from infra.db import Connection
 from projections.model import Projection, Rows, Table, Write

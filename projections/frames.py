@@ -5,9 +5,9 @@ from functools import cache
 from uuid import UUID
 
 import msgspec
-from domain.registry import tag_of
 
 from domain.kernel import Event
+from domain.registry import tag_of
 from projections.model import Push
 
 _encoder = msgspec.json.Encoder()
@@ -54,7 +54,7 @@ def ev_bytes(push: Push, prev: int) -> bytes:
             by=recorded.meta.actor,
             at=recorded.at,
             subject=recorded.stream,
-            data=msgspec.Raw(_encoder.encode(push.data)),
+            data=_data(push),
         )
     )
 
@@ -67,6 +67,19 @@ def mo_bytes(push: Push) -> bytes:
             pos=recorded.position,
             type=push.type,
             by=recorded.meta.actor,
-            data=msgspec.Raw(_encoder.encode(push.data)),
+            data=_data(push),
         )
     )
+
+
+def _data(push: Push) -> msgspec.Raw:
+    """The event without its tag: clients know it by `type`, whatever version its payload has."""
+    event = push.recorded.event
+    rest = _encoder.encode(event).removeprefix(_head(type(event)))
+    return msgspec.Raw(b"{" + rest.removeprefix(b","))
+
+
+@cache
+def _head(event: type[Event]) -> bytes:
+    """How every event of the type begins: msgspec writes the tag first."""
+    return b'{"tag":"' + tag_of(event).encode() + b'"'

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from domain.motion import CursorMoved, MotionFact, Selected, Typing
-
 from domain.kernel import Recorded
+from domain.motion import CursorMoved, MotionFact, Selected, Typing
 from infra.bus import Kind
 from projections.frames import public_type
 from projections.model import Projection, Push, Write

@@ -23,7 +23,7 @@ def test_a_durable_frame_has_its_place_its_author_and_its_subject() -> None:
         "by": str(ANN),
         "at": "2030-01-01T12:00:07Z",
         "subject": str(T1),
-        "data": {"tag": "task.status_changed.v1", "status": "done", "was": "todo"},
+        "data": {"status": "done", "was": "todo"},
     }
 
 
@@ -49,7 +49,7 @@ def test_a_motion_frame_has_no_place_in_the_chain() -> None:
         "pos": 9,
         "type": "motion.typing",
         "by": str(ANN),
-        "data": {"tag": "motion.typing.v1", "room": ROOM, "where": "title", "on": True},
+        "data": {"room": ROOM, "where": "title", "on": True},
     }
     assert msgspec.json.decode(mo_bytes(push), type=Mo).pos == 9
 
