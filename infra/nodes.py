@@ -48,7 +48,6 @@ class Heart:
         self._changed = asyncio.Event()
         self.state = "starting"
         self.detail: Mapping[str, object] = {}
-        self.last_beat_ok = False
 
     def set(self, state: str) -> None:
         self.state = state
@@ -59,9 +58,7 @@ class Heart:
         while True:
             try:
                 await self.beat()
-                self.last_beat_ok = True
             except (psycopg.Error, TimeoutError) as error:
-                self.last_beat_ok = False
                 log.warning("heartbeat_failed", error=str(error).strip())
             self._changed.clear()
             try:

@@ -19,7 +19,7 @@ from domain.lock import (
 )
 from infra.db import Connection
 from projections.model import Projection, Rows, Table, Write
-from projections.rows import FIRST_ID, fetch_all
+from projections.rows import fetch_all
 
 LOCKS = Table(
     name="locks",
@@ -111,28 +111,6 @@ async def expired_locks(db: Connection, now: datetime, limit: int) -> list[LockR
         " acquired_at FROM locks WHERE expires_at <= %(now)s"
         " ORDER BY expires_at, stream LIMIT %(limit)s",
         {"now": now, "limit": limit},
-    )
-
-
-async def locks_of_participation(
-    db: Connection,
-    participations: Sequence[UUID],
-    after: UUID | None = None,
-    limit: int = 500,
-) -> list[LockRow]:
-    """The locks that any of the participations holds, by stream."""
-    return await fetch_all(
-        db,
-        LockRow,
-        "SELECT stream, project, resource, holder, participation, token, expires_at, keep,"
-        " acquired_at FROM locks"
-        " WHERE participation = ANY(%(participations)s) AND stream > %(after)s"
-        " ORDER BY stream LIMIT %(limit)s",
-        {
-            "participations": list(participations),
-            "after": after or FIRST_ID,
-            "limit": limit,
-        },
     )
 
 

@@ -187,36 +187,6 @@ async def active_rooms(
     )
 
 
-async def members_of_node(
-    db: Connection, node: UUID, after: UUID | None = None, limit: int = 500
-) -> list[MemberRow]:
-    """Whom a node has let in, by participation."""
-    return await fetch_all(
-        db,
-        MemberRow,
-        "SELECT participation, room, user_id, connection, node, project, device, location,"
-        " status, joined_at, pos FROM members"
-        " WHERE node = %(node)s AND participation > %(after)s"
-        " ORDER BY participation LIMIT %(limit)s",
-        {"node": node, "after": after or FIRST_ID, "limit": limit},
-    )
-
-
-async def members_by_user(
-    db: Connection, user: UUID, after: UUID | None = None, limit: int = 500
-) -> list[MemberRow]:
-    """Where a person is, by participation."""
-    return await fetch_all(
-        db,
-        MemberRow,
-        "SELECT participation, room, user_id, connection, node, project, device, location,"
-        " status, joined_at, pos FROM members"
-        " WHERE user_id = %(user)s AND participation > %(after)s"
-        " ORDER BY participation LIMIT %(limit)s",
-        {"user": user, "after": after or FIRST_ID, "limit": limit},
-    )
-
-
 PROJECTION = Projection(
     name="members",
     group="live",

@@ -243,16 +243,6 @@ async def comments_of(
     )
 
 
-async def get_comment(db: Connection, task: UUID, comment: UUID) -> CommentRow | None:
-    return await fetch_one(
-        db,
-        CommentRow,
-        "SELECT id, task, project, author, body, mentions, created_at, edited_at, position"
-        " FROM comments WHERE task = %(task)s AND id = %(id)s",
-        {"task": task, "id": comment},
-    )
-
-
 PROJECTION = Projection(
     name="tasks",
     group="queries",
