@@ -1,5 +1,6 @@
 """Coming into a room: may one, what is it like now or what was missed, then live without a hole."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -22,7 +23,6 @@ from projections.read import BehindPosition, reading, wait_for
 from projections.room_log import MAX_MISSED, Snapshot, missed, snapshot
 
 SHOWN_S = 1.0  # how long a join waits to see itself in its snapshot
-REACH_S = 5.0  # how long `after` beyond the projected head waits
 
 EPOCH = """
 SELECT s.system_identifier, c.timeline_id, e.salt
@@ -91,9 +91,13 @@ async def open_room(
     joined_at: int | None,
     re: UUID | None,
 ) -> Opening:
-    """A resume from `after` where that is possible, else a snapshot. Whole, or not at all."""
-    await _reach(runtime, joined_at or 0, SHOWN_S)
-    if after is not None and await _reach(runtime, after, REACH_S):
+    """A resume from `after` where that is possible, else a snapshot. Whole, or not at all.
+
+    `after` may be ahead of the projector (a crash took its last rows): what it projects again is
+    not sent again. Only beyond the log's head there is nothing to resume: a new epoch.
+    """
+    await _shown(runtime, joined_at)
+    if after is not None and after <= await runtime.store.head():
         resumed = await _resume(runtime, epoch, member, membership, after, re)
         if resumed is not None:
             return resumed
@@ -129,15 +133,10 @@ async def _resume(
     return Opening([joined, *replay], frames[-1].pos if frames else after)
 
 
-async def _reach(runtime: Runtime, position: int, timeout_s: float) -> bool:
-    """Whether `live` has come to `position`; beyond the log's head it never will: a new epoch."""
-    if position and position > await runtime.store.head():
-        return False
-    try:
-        await wait_for(runtime, "live", position, timeout_s)
-    except BehindPosition:
-        return False
-    return True
+async def _shown(runtime: Runtime, position: int | None) -> None:
+    """Wait a little until a snapshot shows what was stored at `position`."""
+    with suppress(BehindPosition):
+        await wait_for(runtime, "live", position or 0, SHOWN_S)
 
 
 def _joined(

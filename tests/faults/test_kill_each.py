@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("formula up"),  # one at a time: they need the machine for themselves
 ]
 
-ROUNDS = 10 if os.environ.get("FORMULA_FAULTS") == "full" else 1
+ROUNDS = int(os.environ.get("R", "0")) or 10 if os.environ.get("FORMULA_FAULTS") == "full" else 1
 ACTORS = 4
 BETWEEN = 40  # actions acknowledged between two kills
 SETTLED_S = 60.0
@@ -97,6 +97,8 @@ async def test_whoever_is_killed_nothing_acknowledged_is_lost_or_doubled(running
         await asyncio.gather(*actors)
         wanted = sorted(acting.acknowledged.items(), key=lambda item: item[1])
         await until(lambda: watching.done() or len(seen) >= len(wanted), SETTLED_S)
+        if watching.done():
+            watching.result()
         watching.cancel()
     assert seen == wanted
     async with Client(running.url) as auditor:
