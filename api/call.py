@@ -15,6 +15,7 @@ from domain.kernel import Command, Decider
 from infra.eventstore.execute import Do, Outcome, command_id
 from infra.runtime import Origin, Runtime
 
+MAX_DIGITS = 18  # of a version
 MAX_KEY = 200  # characters of an Idempotency-Key
 KEYS = UUID("5fd0a7f2-6f0f-5d0c-9a67-2f1d2ab3c9e4")  # where keys that are not UUIDs get theirs
 
@@ -134,7 +135,7 @@ def version(tag: str) -> int | None:
     if tag.strip() == "*":
         return None
     digits = tag.strip().removeprefix('"').removesuffix('"')
-    if f'"{digits}"' != tag.strip() or not digits.isdecimal():
+    if f'"{digits}"' != tag.strip() or not digits.isdecimal() or len(digits) > MAX_DIGITS:
         raise Malformed("request.bad_if_match", given=tag[:40])
     return int(digits)
 

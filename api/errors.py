@@ -21,6 +21,8 @@ from projections.read import BehindPosition
 
 STATUS: Mapping[type, int] = {
     Malformed: 400,
+    UnicodeDecodeError: 400,  # a body that is not UTF-8,
+    RecursionError: 400,  # or that is nested without end
     NotAuthenticated: 401,
     NotAllowed: 403,
     NotFound: 404,
@@ -40,6 +42,8 @@ STATUS: Mapping[type, int] = {
 }
 
 CODES: Mapping[type, str] = {
+    UnicodeDecodeError: "request.malformed",
+    RecursionError: "request.malformed",
     Conflict: "version.conflict",
     TooLarge: "body.too_large",
     StoreOverloaded: "store.overloaded",

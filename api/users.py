@@ -173,7 +173,7 @@ async def set_password(
     call: NamedDependency[Call],
     passwords: NamedDependency[Passwords],
 ) -> Response[Done]:
-    """Ends every session of that person: whoever knew the old password is out."""
+    """Ends every log-in of that person; access tokens run out by themselves, soon."""
     runtime = call.runtime
     if user == call.caller.id:
         stored = await accounts.hash_of(runtime.db, user)

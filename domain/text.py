@@ -1,12 +1,17 @@
 """What every text that people write, and all JSON that clients make up, must satisfy."""
 
 import re
+from collections.abc import Iterable
+from typing import cast
 
 import msgspec
 
 from domain.errors import Invalid
 
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # the backslash is not itself escaped
+
+
+MAX_DEPTH = 32  # of JSON that clients make up: every reader of the log recurses into it
 
 
 def checked(text: str, code: str, most: int, least: int = 1) -> str:
@@ -34,9 +39,27 @@ def checked_json(data: msgspec.Raw, subject: str, most: int) -> msgspec.Raw:
     if len(raw) > most:
         raise Invalid(f"{subject}.too_large", size=len(raw), most=most)
     try:
-        msgspec.json.decode(raw)
+        value: object = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"{subject}.bad_data") from error
+    if deeper(value, MAX_DEPTH):
+        raise Invalid(f"{subject}.too_deep", most=MAX_DEPTH)
     if NUL.search(raw):
         raise Invalid("text.has_nul")
     return data
+
+
+def deeper(value: object, most: int) -> bool:
+    """Whether lists and objects are nested more than `most` deep."""
+    level: list[object] = [value]
+    for _ in range(most + 1):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).values()
+    return cast("list[object]", value) if isinstance(value, list) else ()

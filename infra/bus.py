@@ -23,7 +23,10 @@ class Kind(IntEnum):
     JOIN = 2  # a member, to be merged into the next `presence` frame
     UPDATE = 3
     LEAVE = 4
-    RIGHTS = 5  # look anew at a person's rights; payload: the id of the person or a project
+    RIGHTS = 5  # look anew at a person's rights; in the chain; payload: their id or a project's
+
+
+CHAINED = (Kind.EVENT, Kind.RIGHTS)  # kept in the room's log: what the bus loses is mended from it
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -13,8 +13,13 @@ class SettingsError(Exception):
     """A setting is missing or malformed: one line for each, naming the variable."""
 
 
-def _secret(text: str) -> Meta:
-    return Meta(description=text, extra_json_schema={"secret": True})
+POSTGRES = r"^(postgres(ql)?://.*|.*=.*)?$"  # an address, or libpq's key=value pairs
+REDIS = r"^((rediss?|unix)://.*)?$"
+SMTP = r"^(smtps?://.*)?$"
+
+
+def _secret(text: str, pattern: str = ".*") -> Meta:
+    return Meta(description=text, pattern=pattern, extra_json_schema={"secret": True})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,10 +34,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
 
-    database_url: Annotated[str, _secret("Postgres; empty: the embedded server")] = ""
-    database_replica_url: Annotated[str, _secret("streaming replica for queries")] = ""
+    database_url: Annotated[str, _secret("Postgres; empty: the embedded server", POSTGRES)] = ""
+    database_replica_url: Annotated[str, _secret("streaming replica for queries", POSTGRES)] = ""
     database_pool_size: Annotated[int, Meta(ge=1, le=200, description="connections a process")] = 10
-    redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey")] = ""
+    redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey", REDIS)] = ""
     redis_password: Annotated[str, _secret("password of REDIS_URL where it has none")] = ""
     redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"
 
@@ -54,7 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_window_ms: Annotated[int, Meta(ge=1)] = 900_000
     rate_limit_max_requests: Annotated[int, Meta(ge=1)] = 100
 
-    smtp_url: Annotated[str, _secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER")] = ""
+    smtp_url: Annotated[
+        str, _secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER", SMTP)
+    ] = ""
     mail_from: Annotated[str, Meta(description="sender of every mail")] = (
         "Formula <no-reply@formula.invalid>"
     )

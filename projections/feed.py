@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from infra.bus import Entry, Kind
+from infra.bus import CHAINED, Entry, Kind
 from infra.db import Connection
 from projections.frames import ev_bytes, mo_bytes
 from projections.model import Insert, Push, Row, Table, Upsert, Write
@@ -19,6 +19,7 @@ ROOM_LOG = Table(
         "room": "text NOT NULL",
         "pos": "bigint NOT NULL",
         "prev": "bigint NOT NULL",
+        "kind": "smallint NOT NULL",
         "audience": "smallint NOT NULL",
         "frame": "bytea NOT NULL",
     },
@@ -46,13 +47,13 @@ class Feed:
 
     async def admit(self, connection: Connection, pushes: Sequence[Push]) -> Admitted:
         """Chain the frames. After a failed transaction `forget` what was chained here."""
-        await self._load(connection, {p.room for p in pushes if p.kind is Kind.EVENT})
+        await self._load(connection, {p.room for p in pushes if p.kind in CHAINED})
         entries: dict[str, list[Entry]] = {}
         rows: list[Row] = []
         for push in pushes:
             entry = self._entry(push)
             entries.setdefault(push.room, []).append(entry)
-            if entry.kind is Kind.EVENT:
+            if entry.kind in CHAINED:
                 rows.append(_row(push.room, entry))
         heads = [{"room": row["room"], "pos": self._heads[str(row["room"])]} for row in rows]
         heads = list({str(row["room"]): row for row in heads}.values())
@@ -69,11 +70,13 @@ class Feed:
     def _entry(self, push: Push) -> Entry:
         pos = push.recorded.position
         match push.kind:
-            case Kind.EVENT:
+            case Kind.EVENT | Kind.RIGHTS:
                 prev = self._heads.get(push.room, 0)
                 self._heads[push.room] = pos
                 self._heads.move_to_end(push.room)
-                return Entry(push.kind, pos, ev_bytes(push, prev), prev, push.audience)
+                event = push.kind is Kind.EVENT
+                payload = ev_bytes(push, prev) if event else _payload(push.data)
+                return Entry(push.kind, pos, payload, prev, push.audience)
             case Kind.MOTION:
                 return Entry(push.kind, pos, mo_bytes(push), 0, push.audience)
             case _:
@@ -97,6 +100,7 @@ def _row(room: str, entry: Entry) -> Row:
         "room": room,
         "pos": entry.pos,
         "prev": entry.prev,
+        "kind": entry.kind,
         "audience": entry.audience,
         "frame": entry.payload,
     }

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 from psycopg.rows import class_row
 
+from infra.bus import Entry, Kind
 from infra.db import Connection
 from projections.locks import LockRow, locks_of
 from projections.members import Member, members_of
@@ -15,12 +16,17 @@ RECENT = 20  # frames that come with a snapshot
 
 
 class LoggedFrame(msgspec.Struct, frozen=True):
-    """A frame as it was pushed."""
+    """An entry as it was pushed; `frame` is the payload that its kind has."""
 
     pos: int
     prev: int
+    kind: int
     audience: int
     frame: bytes
+
+    @property
+    def entry(self) -> Entry:
+        return Entry(Kind(self.kind), self.pos, self.frame, self.prev, self.audience)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -50,7 +56,7 @@ async def missed(db: Connection, room: str, after: int, limit: int) -> list[Logg
     """The frames above `after`, oldest first, at most `limit`."""
     async with db.cursor(row_factory=class_row(LoggedFrame)) as cursor:
         await cursor.execute(
-            "SELECT pos, prev, audience, frame FROM room_log"
+            "SELECT pos, prev, kind, audience, frame FROM room_log"
             " WHERE room = %(room)s AND pos > %(after)s ORDER BY pos LIMIT %(limit)s",
             {"room": room, "after": after, "limit": limit},
             prepare=True,
@@ -71,9 +77,9 @@ async def heads(db: Connection, rooms: Sequence[str]) -> dict[str, int]:
 async def _recent(db: Connection, room: str) -> list[LoggedFrame]:
     async with db.cursor(row_factory=class_row(LoggedFrame)) as cursor:
         await cursor.execute(
-            "SELECT pos, prev, audience, frame FROM room_log"
-            " WHERE room = %(room)s ORDER BY pos DESC LIMIT %(limit)s",
-            {"room": room, "limit": RECENT},
+            "SELECT pos, prev, kind, audience, frame FROM room_log"
+            " WHERE room = %(room)s AND kind = %(event)s ORDER BY pos DESC LIMIT %(limit)s",
+            {"room": room, "event": int(Kind.EVENT), "limit": RECENT},
             prepare=True,
         )
         return (await cursor.fetchall())[::-1]

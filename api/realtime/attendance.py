@@ -14,7 +14,7 @@ from api.realtime.rooms import Hub, Member, Room, Socket
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Who
-from domain.errors import NotAllowed, NotFound, Refused
+from domain.errors import NotAllowed, NotFound, Refused, WrongState
 from domain.kernel import Event
 from domain.lock import LOCK
 from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
@@ -63,6 +63,8 @@ class Attendance:
         if who is None:
             raise NotAuthenticated("auth.missing")
         known = self.session.rooms.get(name)
+        if known is None and len(self.session.rooms) >= p.MAX_ROOMS:
+            raise WrongState("room.too_many", most=p.MAX_ROOMS)
         participation = known.participation if known else self._runtime.new_id()
         membership = await admit(self._runtime, who, name, participation)
         member = Member(self._socket, participation, audience=0)
@@ -77,7 +79,8 @@ class Attendance:
             self._hub.leave(room, participation)
             self._places.pop(name, None)
             raise
-        self.session = self.session.entered(membership)
+        # The rights as they are now: whoever changed them meanwhile did not know of this room.
+        self.session = self.session.entered(await admit(self._runtime, who, name, participation))
         if self.closed:
             await self.goodbye(LeaveReason.DROPPED)
             return

@@ -63,6 +63,7 @@ class Gateway:
             connection.close(p.CloseCode.RESTARTING, "restarting")
         elif authorization := headers.get(b"authorization", b"").decode("latin-1"):
             await self._authenticate(connection, authorization)
+        connection.listen()
 
     def _connection_gone(self, connection: UUID) -> None:
         self.connections.pop(connection, None)

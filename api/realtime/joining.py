@@ -7,8 +7,7 @@ import msgspec
 from psycopg import sql
 
 from api.realtime import protocol as p
-from api.realtime.rooms import Frame as RoomFrame
-from api.realtime.rooms import Member, visible
+from api.realtime.rooms import Member, framed, visible
 from api.realtime.session import Membership
 from api.realtime.wire import text_frame
 from domain.access import Action, Who, require
@@ -116,20 +115,14 @@ async def _resume(
     after: int,
     re: UUID | None,
 ) -> Opening | None:
+    room = membership.room
     async with reading(runtime) as db:
-        frames = await missed(db, membership.room, after, MAX_MISSED + 1)
+        frames = await missed(db, room, after, MAX_MISSED + 1)
         if len(frames) > MAX_MISSED:
             return None
-        now = await snapshot(db, membership.room, membership.project)
+        now = await snapshot(db, room, membership.project)
     joined = _joined(membership, now, epoch, "resume", after, re, [])
-    replay = [
-        visible(
-            membership.room,
-            RoomFrame(one.pos, one.prev, one.audience, text_frame(one.frame)),
-            member.audience,
-        )
-        for one in frames
-    ]
+    replay = [visible(room, framed(room, one.entry), member.audience) for one in frames]
     return Opening([joined, *replay], frames[-1].pos if frames else after)
 
 

@@ -276,9 +276,27 @@ _decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
 _encoder = msgspec.json.Encoder()
 
 
+class _Identified(msgspec.Struct, frozen=True):
+    id: UUID | None = None
+
+
+_ids = msgspec.json.Decoder(_Identified)
+
+
 def decode_frame(message: bytes) -> Incoming:
     """Raises msgspec.DecodeError (not JSON) and msgspec.ValidationError (not a frame)."""
-    return _decoder.decode(message)
+    try:
+        return _decoder.decode(message)
+    except RecursionError as error:
+        raise msgspec.ValidationError("nested too deeply") from error
+
+
+def id_of(message: bytes) -> UUID | None:
+    """The id of something that is not a frame, so that it can be answered."""
+    try:
+        return _ids.decode(message).id
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def encode_frame(frame: ServerFrame) -> bytes:

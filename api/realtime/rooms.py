@@ -82,12 +82,10 @@ class Room:
     def take_in(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
             match entry.kind:
-                case Kind.EVENT:
+                case Kind.EVENT | Kind.RIGHTS:
                     self.event(entry)
                 case Kind.MOTION:
                     self._motion(entry)
-                case Kind.RIGHTS:
-                    self._rights_changed(UUID(bytes=entry.payload))
                 case _:
                     self._presence(entry)
 
@@ -99,10 +97,12 @@ class Room:
             self._mend(self)
             return
         self.last = entry.pos
-        frame = Frame(entry.pos, entry.prev, entry.audience, text_frame(entry.payload))
+        frame = framed(self.name, entry)
         self._ring.append(frame)
         for member in self.members.values():
             self._give(member, frame)
+        if entry.kind is Kind.RIGHTS:
+            self._rights_changed(UUID(bytes=entry.payload))
 
     def _give(self, member: Member, frame: Frame) -> None:
         if member.after < 0:
@@ -268,7 +268,7 @@ class Hub:
                 for one in frames:
                     # the log is the truth: what it holds next is next, whatever its prev says
                     prev = min(one.prev, room.last)
-                    room.event(Entry(Kind.EVENT, one.pos, one.frame, prev, one.audience))
+                    room.event(msgspec.structs.replace(one.entry, prev=prev))
                 if len(frames) < MEND and not self._mending[room.name]:
                     return
         except Exception as error:  # noqa: BLE001, the heads are asked again within a second
@@ -282,8 +282,18 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
 
+def framed(room: str, entry: Entry) -> Frame:
+    """The entry for the wire. Rights are nobody's business: a `skip` keeps the chain whole."""
+    payload = entry.payload if entry.kind is Kind.EVENT else _skip(room, entry.pos, entry.prev)
+    return Frame(entry.pos, entry.prev, entry.audience, text_frame(payload))
+
+
+def _skip(room: str, pos: int, prev: int) -> bytes:
+    return p.encode_frame(p.Skip(room=room, pos=pos, prev=prev))
+
+
 def visible(room: str, frame: Frame, audience: int) -> bytes:
     """The frame, or a `skip` that keeps the chain whole for those who may not see it."""
     if frame.audience <= audience:
         return frame.bytes
-    return text_frame(p.encode_frame(p.Skip(room=room, pos=frame.pos, prev=frame.prev)))
+    return text_frame(_skip(room, frame.pos, frame.prev))

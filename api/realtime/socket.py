@@ -58,13 +58,18 @@ class Connection:
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
         self._wire, self._gone = wire, gone
         self._queue: deque[s.Effect] = deque()
+        self._deferred: deque[p.Incoming] = deque(maxlen=MAX_IN_FLIGHT)
+        self._signing_in = False
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = asyncio.get_running_loop().time()
         self._paused_since: float | None = None
         self._warned = False
-        wire.on_close, wire.on_drain = self._closed, self.attendance.drained
-        wire.on_message = self.heard
+
+    def listen(self) -> None:
+        """Take over the wire; what came early is heard first."""
+        self._wire.on_close, self._wire.on_drain = self._closed, self.attendance.drained
+        self._wire.on_message = self.heard
 
     @property
     def id(self) -> UUID:
@@ -96,13 +101,27 @@ class Connection:
         try:
             frame = p.decode_frame(message)
         except msgspec.ValidationError as error:
-            self.tell(p.Err(code="frame.invalid", detail={"reason": str(error)}))
+            detail = {"reason": str(error)}
+            self.tell(p.Err(re=p.id_of(message), code="frame.invalid", detail=detail))
             return
         except msgspec.DecodeError:
             self.close(p.CloseCode.PROTOCOL, "not JSON")
             return
+        if self._signing_in:
+            self._deferred.append(frame)
+        else:
+            self._receive(frame)
+
+    def _receive(self, frame: p.Incoming) -> None:
         for effect in s.receive(self.attendance.session, frame, self._runtime.now()):
+            self._signing_in |= isinstance(effect, s.Authenticate)
             self._take(effect)
+
+    def _signed_in(self) -> None:
+        """What was said while the token was looked at is heard now, in its order."""
+        self._signing_in = False
+        while self._deferred and not self._signing_in:
+            self._receive(self._deferred.popleft())
 
     def _take(self, effect: s.Effect) -> None:
         """Motion and answers at once; acts side by side; all else one after the other."""
@@ -151,7 +170,10 @@ class Connection:
         attendance = self.attendance
         match effect:
             case s.Authenticate(token=token, frame=frame):
-                await self.welcome(await authenticate(self._runtime, token), frame)
+                try:
+                    await self.welcome(await authenticate(self._runtime, token), frame)
+                finally:
+                    self._signed_in()
             case s.Enter(room=room, after=after, location=location, re=re):
                 await attendance.enter(room, after, location, re)
             case s.Exit(membership=membership, reason=reason, re=re):

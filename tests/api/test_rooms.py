@@ -140,8 +140,17 @@ def test_changed_rights_are_looked_at_by_every_socket() -> None:
     ann = Peer()
     room, _, _ = room_with(ann)
     concerned = uuid4()
-    room.take_in([Entry(Kind.RIGHTS, 1, concerned.bytes)])
+    room.take_in([event(3, 0), Entry(Kind.RIGHTS, 5, concerned.bytes, 3), event(7, 5)])
     assert ann.looked_at == [concerned]
+    assert ann.frames[1] == {"op": "skip", "room": ROOM, "pos": 5, "prev": 3}
+    assert ann.positions == [3, 5, 7]
+
+
+def test_changed_rights_that_the_bus_lost_are_a_gap() -> None:
+    ann = Peer()
+    room, _, gaps = room_with(ann)
+    room.take_in([event(7, 5)])
+    assert gaps == [room]
 
 
 async def test_a_participation_that_was_reaped_hears_of_it() -> None:

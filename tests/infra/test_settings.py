@@ -82,7 +82,16 @@ def test_what_is_explained_says_where_each_value_came_from() -> None:
     "name", ["JWT_SECRET", "AWS_SECRET_ACCESS_KEY", "REDIS_PASSWORD", "DATABASE_URL", "SMTP_URL"]
 )
 def test_what_is_explained_hides_secrets(name: str) -> None:
-    value = "smtp://ann:secret@mail.example" if name.endswith("_URL") else "secret"
+    scheme = "postgresql" if name == "DATABASE_URL" else "smtp"
+    value = f"{scheme}://ann:secret@mail.example" if name.endswith("_URL") else "secret"
     (line,) = [one for one in explain(load_settings({name: value})) if one.name == name]
     assert line.value
     assert "secret" not in line.value
+
+
+@pytest.mark.parametrize("value", ["nonsense", "mysql://u:topsecret@h/db"])
+def test_an_address_of_something_else_is_refused_by_name_without_its_password(value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"DATABASE_URL": value})
+    assert "DATABASE_URL" in str(caught.value)
+    assert "topsecret" not in str(caught.value)

@@ -17,6 +17,7 @@ from api.realtime.gateway import Gateway, open_gateway
 from api.tokens import claims, sign
 from domain.email import EMAIL, ReserveEmail, email_stream
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
+from domain.task import TASK, CreateTask
 from domain.user import USER, RegisterUser, Role
 from infra.eventstore.execute import Do
 from infra.folder import free_port
@@ -93,6 +94,12 @@ class Live:
     async def add(self, project: UUID, user: UUID, role: ProjectRole) -> None:
         add = AddMember(user=user, role=role)
         await self.runtime.execute(SYSTEM, PROJECT, project, add, project=project)
+
+    async def task(self, project: UUID) -> UUID:
+        task = self.runtime.new_id()
+        create = CreateTask(project=project, title="T", at=self.runtime.now())
+        await self.runtime.execute(SYSTEM, TASK, task, create, project=project)
+        return task
 
     def token(self, user: UUID, ttl_s: int = 900) -> str:
         content = claims(user, Role.MEMBER, uuid4(), uuid4(), self.runtime.now(), ttl_s)

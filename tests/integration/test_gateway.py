@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api.realtime import protocol as p
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, DeactivateUser
 from infra.runtime import SYSTEM, Runtime
@@ -168,6 +169,50 @@ async def test_a_deactivated_user_is_disconnected(live: Live, people: People) ->
     one, _, _ = await both(live, people)
     await live.runtime.execute(SYSTEM, USER, people[0], DeactivateUser())
     assert await one.closed() == 4003
+
+
+async def test_lost_rights_are_mended_like_lost_frames(live: Live, people: People) -> None:
+    one, two, room = await both(live, people)
+    await live.gateway.hub.bus.unsubscribe(f"user:{people[1]}")
+    await live.gateway.hub.bus.unsubscribe(f"user:{people[0]}")
+    project = UUID(room.partition(":")[2])
+    remove = RemoveMember(user=people[1])
+    await live.runtime.execute(SYSTEM, PROJECT, project, remove, project=project)
+    left = await two.until(lambda frame: frame["op"] == "left")
+    assert (left["room"], left["why"]) == (room, "removed")
+    await live.runtime.execute(SYSTEM, USER, people[0], DeactivateUser())
+    assert await one.closed() == 4003
+
+
+async def test_what_is_said_before_the_welcome_is_heard_later(live: Live, people: People) -> None:
+    ann, _, room = people
+    socket = await live.open()
+    await socket.say("hello", token=live.token(ann))
+    joined = await socket.ask("join", room=room)
+    assert joined["op"] == "joined"
+    assert [frame["op"] for frame in socket.seen[:2]] == ["welcome", "joined"]
+
+
+async def test_a_connection_never_has_more_than_its_rooms(live: Live, people: People) -> None:
+    ann, _, room = people
+    project = UUID(room.partition(":")[2])
+    tasks = [await live.task(project) for _ in range(p.MAX_ROOMS + 5)]
+    socket = await live.open(ann)
+    asked = [await socket.say("join", room=f"task:{task}") for task in tasks]
+    answers = [await socket.answer(one) for one in asked]
+    assert sum(answer["op"] == "joined" for answer in answers) == p.MAX_ROOMS - 1  # and one's own
+    assert {answer["code"] for answer in answers if answer["op"] == "err"} == {"room.too_many"}
+
+
+async def test_data_nested_without_end_is_refused(live: Live, people: People) -> None:
+    one, _, room = await both(live, people)
+    for depth, code in ((100, "activity.too_deep"), (1_500, "frame.invalid")):
+        asked, data = uuid4(), '{"a":' * depth + "1" + "}" * depth
+        frame = f'{{"op":"act","id":"{asked}","room":"{room}","kind":"x","data":{data}}}'
+        await one.connection.send(frame)
+        refused = await one.until(lambda seen: seen["op"] == "err")
+        assert refused["code"] == code
+    assert (await one.ask("act", room=room, kind="y"))["op"] == "ack"
 
 
 async def test_nobody_gets_in_without_a_good_token(live: Live) -> None:
