@@ -13,6 +13,7 @@ Connection: TypeAlias = psycopg.AsyncConnection[Any]
 Pool: TypeAlias = AsyncConnectionPool[Connection]
 
 LEASE_POLL_S = 0.5  # a standby asks for the lease this often
+FENCED = "FM001"  # formula_advance: the checkpoint is not where this leader left it
 LEADERS = 5_014_003  # the class of advisory locks that leaders hold
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ import structlog
 
 from domain.kernel import Event, Recorded
 from infra.bus import Entry, publish
-from infra.db import Connection, leading
+from infra.db import FENCED, Connection, leading
 from infra.eventstore.reader import HEAD
 from infra.runtime import Runtime
 from projections import generations, parking
@@ -24,7 +24,6 @@ from projections.model import Projection, Push, Write, reads
 
 BATCH = 2_000  # events of one transaction
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # back-off on infrastructure errors
-FENCED = "FM001"  # formula_advance: the checkpoint is not where this leader left it
 # Read tables are made again from the log: after a crash rows and checkpoint go back together.
 NO_FSYNC = "-c synchronous_commit=off"
 PUBLISH_TIMEOUT_S = 0.25  # Redis away must not hold up the log; gateways mend from room_log

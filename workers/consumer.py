@@ -9,7 +9,7 @@ import psycopg
 import structlog
 
 from domain.kernel import Event, Recorded
-from infra.db import Connection, leading
+from infra.db import FENCED, Connection, leading
 from infra.jobs import NewJob, insert_jobs
 from infra.runtime import Runtime
 from workers.model import QUEUES, Job
@@ -21,7 +21,6 @@ CONSUMER = "jobs"
 BATCH = 1_000  # events
 WRITE_S = 1.0  # between checkpoints while there are no jobs
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-DEPOSED = "FM001"  # formula_advance: the checkpoint is not where this leader left it
 
 log = structlog.get_logger()
 
@@ -42,7 +41,7 @@ async def consume(
                 failures = 0
                 await _lead(runtime, connection, kinds, tuning)
         except psycopg.Error as error:
-            if not isinstance(error, psycopg.OperationalError) and error.sqlstate != DEPOSED:
+            if not isinstance(error, psycopg.OperationalError) and error.sqlstate != FENCED:
                 raise
             log.warning("consumer_stepped_down", error=str(error).strip())
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])

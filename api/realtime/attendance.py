@@ -70,17 +70,20 @@ class Attendance:
         member = Member(self._socket, participation, audience=0)
         room = await self._hub.enter(name, member)
         self._places[name] = (room, member)
+        joined_at: int | None = None
         try:
             joined_at = None if known else await self._announce(who, membership, location)
             opening = await open_room(
                 self._runtime, self._epoch, member, membership, after, joined_at, re
             )
+            # The rights as they are now: whoever changed them meanwhile did not know of this room.
+            membership = await admit(self._runtime, who, name, participation)
         except BaseException:
-            self._hub.leave(room, participation)
-            self._places.pop(name, None)
+            self._remove(membership)
+            if known or joined_at is not None:
+                await self._leave(membership, LeaveReason.REMOVED, None)
             raise
-        # The rights as they are now: whoever changed them meanwhile did not know of this room.
-        self.session = self.session.entered(await admit(self._runtime, who, name, participation))
+        self.session = self.session.entered(membership)
         if self.closed:
             await self.goodbye(LeaveReason.DROPPED)
             return
@@ -110,6 +113,11 @@ class Attendance:
         releases = s.releases(self.session, membership.room, self._runtime.now())
         self._remove(membership)
         await self._release(releases)
+        return await self._leave(membership, reason, re)
+
+    async def _leave(
+        self, membership: s.Membership, reason: LeaveReason, re: UUID | None
+    ) -> Outcome:
         part = s.Part(PARTICIPATION, membership.participation, Leave(reason=reason))
         return await self.execute(re, membership.project, part)
 

@@ -59,11 +59,13 @@ class Gateway:
             self._runtime, self.hub, self._epoch, wire, origin, self._connection_gone
         )
         self.connections[connection.id] = connection
-        if self._closing:
-            connection.close(p.CloseCode.RESTARTING, "restarting")
-        elif authorization := headers.get(b"authorization", b"").decode("latin-1"):
-            await self._authenticate(connection, authorization)
-        connection.listen()
+        try:
+            if self._closing:
+                connection.close(p.CloseCode.RESTARTING, "restarting")
+            elif authorization := headers.get(b"authorization", b"").decode("latin-1"):
+                await self._authenticate(connection, authorization)
+        finally:
+            connection.listen()  # also to what failed: only so is its end heard
 
     def _connection_gone(self, connection: UUID) -> None:
         self.connections.pop(connection, None)

@@ -58,7 +58,7 @@ class Connection:
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
         self._wire, self._gone = wire, gone
         self._queue: deque[s.Effect] = deque()
-        self._deferred: deque[p.Incoming] = deque(maxlen=MAX_IN_FLIGHT)
+        self._deferred: deque[p.Incoming] = deque()
         self._signing_in = False
         self._worker: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,14 +107,15 @@ class Connection:
         except msgspec.DecodeError:
             self.close(p.CloseCode.PROTOCOL, "not JSON")
             return
-        if self._signing_in:
+        if self._signing_in and len(self._deferred) >= MAX_IN_FLIGHT:
+            self.tell(p.Err(re=frame.id, code="rate.limited", retry_after=1.0))
+        elif self._signing_in:
             self._deferred.append(frame)
         else:
             self._receive(frame)
 
     def _receive(self, frame: p.Incoming) -> None:
         for effect in s.receive(self.attendance.session, frame, self._runtime.now()):
-            self._signing_in |= isinstance(effect, s.Authenticate)
             self._take(effect)
 
     def _signed_in(self) -> None:
@@ -135,6 +136,7 @@ class Connection:
             case s.Run(parts=parts) if not self._queue and all(part.blind for part in parts):
                 self._spawn(self._guarded(self._perform(effect), _re(effect)))
             case _:
+                self._signing_in |= isinstance(effect, s.Authenticate)
                 self._queue.append(effect)
                 if self._worker is None:
                     self._worker = self._spawn(self._work())
