@@ -1,12 +1,13 @@
 # `make` alone prints what there is. Nothing but Python 3.11 (and node for `check`) is needed.
 PYTHON ?= python3.11
 BIN := .venv/bin
+SUITE ?= append
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -33,6 +34,14 @@ test-fast: .venv/installed ## the tests that need no servers
 .PHONY: faults
 faults: .venv/installed ## kill processes under load, with the full counts
 	FORMULA_FAULTS=full $(BIN)/pytest -m faults --timeout 900
+
+.PHONY: bench
+bench: .venv/installed ## measure beside the peers: make bench SUITE=append
+	$(BIN)/python -m bench $(SUITE)
+
+.PHONY: bench-quick
+bench-quick: .venv/installed ## the same in a minute, to see that it works
+	$(BIN)/python -m bench $(SUITE) --quick
 
 .PHONY: check
 check: .venv/installed ## format, lint, types, architecture

@@ -1,0 +1,207 @@
+"""The harness: fresh servers, contestants as processes of their own, interleaved rounds."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import IO
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from bench.child import Sample
+from bench.report import Row, Target, judged
+from infra.embedded import Embedded, embedded_servers
+from infra.folder import EmbeddedError, require_reachable, server_user
+from infra.settings import Settings
+from migrations.runner import migrate
+
+LIMIT_S = 300.0  # of one process: one that hangs must not hang the suite
+TEMPLATE = "bench_template"
+
+
+class Stage(msgspec.Struct, frozen=True, dict=True):
+    """Where a suite plays: servers of its own, a migrated database for whoever asks."""
+
+    folder: Path
+    servers: Embedded
+    quick: bool
+
+    @cached_property
+    def _template(self) -> str:
+        self._create(TEMPLATE, "template1")
+        migrate(make_conninfo(self.servers.database_url, dbname=TEMPLATE))
+        return TEMPLATE
+
+    def database(self, name: str) -> Settings:
+        """The settings of a new database with Formula's tables."""
+        self._create(name, self._template)
+        return Settings(
+            database_url=make_conninfo(self.servers.database_url, dbname=name),
+            redis_url=self.servers.redis_url,
+            redis_prefix=f"{name}:",
+        )
+
+    def _create(self, name: str, template: str) -> None:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        with psycopg.connect(self.servers.database_url, autocommit=True) as connection:
+            connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+@contextmanager
+def stage(*, quick: bool) -> Generator[Stage]:
+    """Fresh servers that keep what they commit on a disk, all gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="formula-bench-", dir=_base()) as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the servers may run as another user
+        with embedded_servers(folder / "data", durable=True) as servers:
+            yield Stage(folder, servers, quick)
+
+
+def _base() -> str:
+    """Not /dev/shm, whatever the tests do: what is committed there waits for no disk."""
+    for base in (tempfile.gettempdir(), "/var/tmp"):  # noqa: S108, a new folder is made there
+        with suppress(EmbeddedError, OSError):
+            require_reachable(Path(base), server_user(), "")
+            return base
+    raise EmbeddedError("no folder for temporary files that all users can enter: set TMPDIR")
+
+
+class Contestant(msgspec.Struct, frozen=True):
+    """A name, and the arguments of its process; several are run at once and add up.
+
+    The module that defines the arguments is the program: it takes them and answers a Sample.
+    """
+
+    name: str
+    processes: tuple[msgspec.Struct, ...]
+
+
+def contestant(name: str, *processes: msgspec.Struct) -> Contestant:
+    return Contestant(name, processes)
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """The median over the rounds, and how far apart they were."""
+
+    median: float
+    low: float
+    high: float
+
+
+def figure(values: Sequence[float]) -> Figure:
+    return Figure(median(values), min(values), max(values))
+
+
+class Results(msgspec.Struct, frozen=True):
+    """The samples of one competition, by contestant."""
+
+    samples: dict[str, list[Sample]]
+
+    def figure(self, name: str, metric: str) -> Figure | None:
+        """None where no round had an answer."""
+        found = [one.values[metric] for one in self.samples[name] if metric in one.values]
+        return figure(found) if found else None
+
+    def row(
+        self,
+        title: str,
+        unit: str,
+        of: str,
+        metric: str = "per_s",
+        *,
+        against: str | None = None,
+        target: Target | None = None,
+    ) -> Row:
+        """A contestant's figure, beside another's of the same competition if so asked."""
+        mine = self.figure(of, metric)
+        other = self.figure(against, metric) if against else None
+        errors = [one for one in self.samples[of] if one.errors]
+        row = Row(
+            name=title,
+            unit=unit,
+            value=mine and round(mine.median, 3),
+            low=mine and round(mine.low, 3),
+            high=mine and round(mine.high, 3),
+            against=against,
+            ratio=round(mine.median / other.median, 3) if mine and other else None,
+            errors=sum(one.errors for one in errors),
+            note=errors[0].error if errors else msgspec.UNSET,
+        )
+        return row if target is None else judged(row, target)
+
+
+def compete(contestants: Sequence[Contestant], rounds: int) -> Results:
+    """Every contestant once a round, every other round backwards: what drifts hits all alike."""
+    results = Results({one.name: [] for one in contestants})
+    for number in range(rounds):
+        for one in contestants if number % 2 == 0 else reversed(contestants):
+            sample = play(one)
+            results.samples[one.name].append(sample)
+            say(f"round {number + 1}/{rounds}  {one.name}: {_told(sample)}")
+    return results
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _told(sample: Sample) -> str:
+    values = ", ".join(f"{value:,.4g} {metric}" for metric, value in sample.values.items())
+    return values + (f" ({sample.errors} errors: {sample.error})" if sample.errors else "")
+
+
+def play(one: Contestant) -> Sample:
+    """One round of one contestant; a process that fails is an error in its sample."""
+    with ExitStack() as stack:
+        running = [stack.enter_context(_process(arguments)) for arguments in one.processes]
+        return _total([_answer(process, said) for process, said in running])
+
+
+@contextmanager
+def _process(
+    arguments: msgspec.Struct,
+) -> Generator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """In a process group of its own, of which nothing is left behind."""
+    program = [sys.executable, "-m", type(arguments).__module__, msgspec.json.encode(arguments)]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(
+            program, stdout=subprocess.PIPE, stderr=said, start_new_session=True
+        ) as process,
+    ):
+        try:
+            yield process, said
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _answer(process: subprocess.Popen[bytes], said: IO[bytes]) -> Sample:
+    try:
+        line, _ = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return Sample({}, 1, f"no answer within {LIMIT_S:.0f} s")
+    if process.returncode == 0:
+        return msgspec.json.decode(line, type=Sample)
+    said.seek(0)
+    last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
+    return Sample({}, 1, last or f"exit code {process.returncode}")
+
+
+def _total(samples: Sequence[Sample]) -> Sample:
+    """Rates of processes that ran at once add up."""
+    metrics = set(samples[0].values).intersection(*(one.values for one in samples))
+    return Sample(
+        {metric: sum(one.values[metric] for one in samples) for metric in metrics},
+        sum(one.errors for one in samples),
+        next((one.error for one in samples if one.error), ""),
+    )
