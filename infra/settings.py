@@ -37,6 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[str, _secret("Postgres; empty: the embedded server", POSTGRES)] = ""
     database_replica_url: Annotated[str, _secret("streaming replica for queries", POSTGRES)] = ""
     database_pool_size: Annotated[int, Meta(ge=1, le=200, description="connections a process")] = 10
+    motion_retention_s: Annotated[
+        int, Meta(ge=60, description="cursors and typing stay in the log for at least so long")
+    ] = 7 * 86_400
     redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey", REDIS)] = ""
     redis_password: Annotated[str, _secret("password of REDIS_URL where it has none")] = ""
     redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"

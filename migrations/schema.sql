@@ -99,6 +99,7 @@ END $$;
 
 CREATE FUNCTION public.formula_motion_partitions(ahead integer) RETURNS integer
     LANGUAGE plpgsql
+    SET lock_timeout TO '2s'
     AS $$
 DECLARE
     width CONSTANT bigint := 1000000;
@@ -106,11 +107,14 @@ DECLARE
     made integer := 0;
     partition text;
 BEGIN
+    -- What ATTACH takes anyway: readers and appends go on, a second maker waits.
+    LOCK TABLE formula_motion_events IN SHARE UPDATE EXCLUSIVE MODE;
     FOR slot IN head / width .. head / width + ahead LOOP
         partition := format('formula_motion_events_%s', lpad(slot::text, 8, '0'));
         IF to_regclass(partition) IS NULL THEN
+            EXECUTE format('CREATE TABLE %I (LIKE formula_motion_events INCLUDING ALL)', partition);
             EXECUTE format(
-                'CREATE TABLE %I PARTITION OF formula_motion_events FOR VALUES FROM (%s) TO (%s)',
+                'ALTER TABLE formula_motion_events ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
                 partition, slot * width, (slot + 1) * width);
             made := made + 1;
         END IF;

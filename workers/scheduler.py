@@ -13,6 +13,7 @@ from psycopg.errors import UndefinedTable
 from domain.errors import Refused
 from domain.lock import LOCK, ExpireLock
 from infra.db import Connection, leading
+from infra.eventstore.motion import maintain
 from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.nodes import KEPT_S, LEASE_S
 from infra.runtime import SYSTEM, Runtime
@@ -22,7 +23,6 @@ from workers.reaper import Reaper
 from workers.together import side_by_side, together
 
 LOCKS = 500  # expired at one tick
-PARTITIONS = 4  # of a million motion facts each, ahead of the log
 HOLD_S = 1.0
 RETRY_S = 1.0
 
@@ -43,7 +43,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
     return (
         Tick("expire_locks", 1.0, schedule.expire_locks),
         Tick("reap", 1.0, Reaper(runtime, lease_s)),
-        Tick("make_partitions", 60.0, schedule.make_partitions),
+        Tick("maintain_motion", 60.0, schedule.maintain_motion),
         Tick("sweep", 600.0, schedule.sweep),
     )
 
@@ -108,9 +108,13 @@ class Schedule:
         except (Refused, Conflict) as error:  # of this one; the others must not wait for it
             log.warning("lock_not_expired", stream=str(lock.stream), error=repr(error))
 
-    async def make_partitions(self, _now: float) -> None:
-        async with self._runtime.db.connection() as db:
-            await db.execute("SELECT formula_motion_partitions(%s)", (PARTITIONS,))
+    async def maintain_motion(self, _now: float) -> None:
+        settings = self._runtime.settings
+        done = await maintain(settings.database_url, settings.motion_retention_s)
+        if done is not None and done.dropped:
+            log.info("motion_dropped", partitions=done.dropped)
+        if done is not None and done.held is not None:
+            log.warning("motion_held", table=done.held.table, pid=done.held.pid)
 
     async def sweep(self, _now: float) -> None:
         """Rows of processes long gone, and tokens that nobody can use any more."""

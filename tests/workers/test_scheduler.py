@@ -128,7 +128,7 @@ async def test_a_lost_gateway_is_forgotten_after_its_members(nodes: Runtime) -> 
 async def test_motion_has_partitions_ahead_of_the_log(runtime: Runtime) -> None:
     async with runtime.db.connection() as db:
         await db.execute("SELECT setval('formula_events_notification_id_seq', 20500000)")
-        await Schedule(runtime).make_partitions(0.0)
+        await Schedule(runtime).maintain_motion(0.0)
         cursor = await db.execute("SELECT formula_motion_partitions(4)")
         assert await cursor.fetchone() == (0,)
 
