@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import IO
+from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from bench.child import Sample
 from bench.report import Row, Target, judged
@@ -25,6 +25,7 @@ from infra.settings import Settings
 from migrations.runner import migrate
 
 LIMIT_S = 300.0  # of one process: one that hangs must not hang the suite
+MAX_WORDS = 300  # characters of what a process that failed said last
 TEMPLATE = "bench_template"
 
 
@@ -38,17 +39,20 @@ class Stage(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def _template(self) -> str:
         self._create(TEMPLATE, "template1")
-        migrate(make_conninfo(self.servers.database_url, dbname=TEMPLATE))
+        migrate(self._url(TEMPLATE))
         return TEMPLATE
 
     def database(self, name: str) -> Settings:
         """The settings of a new database with Formula's tables."""
         self._create(name, self._template)
         return Settings(
-            database_url=make_conninfo(self.servers.database_url, dbname=name),
+            database_url=self._url(name),
             redis_url=self.servers.redis_url,
             redis_prefix=f"{name}:",
         )
+
+    def _url(self, name: str) -> str:
+        return urlsplit(self.servers.database_url)._replace(path=f"/{name}").geturl()
 
     def _create(self, name: str, template: str) -> None:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
@@ -193,8 +197,8 @@ def _answer(process: subprocess.Popen[bytes], said: IO[bytes]) -> Sample:
     if process.returncode == 0:
         return msgspec.json.decode(line, type=Sample)
     said.seek(0)
-    last = said.read().decode(errors="replace").strip().rpartition("\n")[2]
-    return Sample({}, 1, last or f"exit code {process.returncode}")
+    words = said.read().decode(errors="replace").strip().splitlines()
+    return Sample({}, 1, words[-1][:MAX_WORDS] if words else f"exit code {process.returncode}")
 
 
 def _total(samples: Sequence[Sample]) -> Sample:

@@ -26,12 +26,14 @@ class Appends(msgspec.Struct, frozen=True):
 async def run(load: Appends) -> Sample:
     """`per_s`: durable events a second."""
     async with open_runtime(load.settings) as runtime:
-        streams, numbers = await known(runtime.db, stream_ids(load.first, load.last)), count()
+        async with runtime.db.connection() as connection:
+            streams = await known(connection, stream_ids(load.first, load.last))
+        numbers = count()
 
         async def append() -> None:
             stream, version = streams.take()
             to = To(stream, version, (changed(next(numbers)),))
-            appended = await runtime.store.append(metadata(runtime), to)
+            appended = await runtime.store.append(metadata(runtime.new_id), to)
             streams.give(stream, appended.versions[-1])
 
         return await closed_loop(load.callers, load.window, append)

@@ -1,14 +1,13 @@
 """What is appended: realistic commands on random streams whose versions the caller knows."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from domain.kernel import Metadata
 from domain.priority import Priority
 from domain.task import TaskChanged
-from infra.db import Pool
-from infra.runtime import Runtime
+from infra.db import Connection
 
 ACTOR, PROJECT = UUID(int=0xAC << 100 | 7), UUID(int=0xBC << 100 | 11)
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -48,11 +47,10 @@ def stream_ids(first: int, last: int) -> list[UUID]:
     return [uuid5(NAMESPACE_OID, str(number)) for number in range(first, last)]
 
 
-async def known(pool: Pool, streams: Sequence[UUID]) -> Streams:
+async def known(connection: Connection, streams: Sequence[UUID]) -> Streams:
     """The streams at the versions that the log has now."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(VERSIONS, {"streams": list(streams)})
-        return Streams(dict(await cursor.fetchall()))
+    cursor = await connection.execute(VERSIONS, {"streams": list(streams)})
+    return Streams(dict(await cursor.fetchall()))
 
 
 def changed(number: int) -> TaskChanged:
@@ -64,13 +62,13 @@ def changed(number: int) -> TaskChanged:
     )
 
 
-def metadata(runtime: Runtime) -> Metadata:
+def metadata(new_id: Callable[[], UUID]) -> Metadata:
     """All that the API notes of a command: about 300 bytes as it is stored."""
     return Metadata(
         actor=ACTOR,
         command="change_task",
-        command_id=runtime.new_id(),
-        correlation_id=runtime.new_id(),
+        command_id=new_id(),
+        correlation_id=new_id(),
         project_id=PROJECT,
         ip="203.0.113.71",
         user_agent=USER_AGENT,

@@ -5,14 +5,14 @@ import subprocess
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import msgspec
 import psycopg
 
 from bench.child import Sample, answer, given
 from bench.load.loops import Window
-from bench.load.streams import ACTOR, PROJECT, USER_AGENT, changed
-from domain.kernel import Metadata
+from bench.load.streams import changed, metadata
 from infra.eventstore.codec import encode, encode_metadata
 from infra.programs import postgres_programs
 
@@ -70,9 +70,8 @@ def run(load: Inserts) -> Sample:
 def _insert(*, full: bool) -> str:
     """The same payload and metadata that Formula stores."""
     topic, state = encode(changed(1_000))
-    ids = {"actor": ACTOR, "command_id": ACTOR, "correlation_id": ACTOR, "project_id": PROJECT}
-    meta = Metadata(command="change_task", ip="203.0.113.71", user_agent=USER_AGENT, **ids)
-    values = {"topic": topic, "state": state.hex(), "metadata": encode_metadata(meta).hex()}
+    meta = encode_metadata(metadata(uuid4))
+    values = {"topic": topic, "state": state.hex(), "metadata": meta.hex()}
     return (FULL if full else SINGLE).format(**values)
 
 
