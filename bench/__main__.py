@@ -11,6 +11,7 @@ from bench import append
 from bench.environment import environment
 from bench.harness import Stage, say, stage
 from bench.report import Report, Row, save, table
+from infra.folder import EmbeddedError
 from infra.log import configure_logging
 from infra.settings import Settings
 
@@ -29,7 +30,11 @@ def main() -> int:
         print("\n".join(ABOUT.values()))
         return 0
     configure_logging(Settings(log_level="warning"))
-    report = measured(options.suite, quick=options.quick)
+    try:
+        report = measured(options.suite, quick=options.quick)
+    except EmbeddedError as error:
+        say(f"bench: {error}")
+        return 1
     print(table(report))
     if options.json:
         print(msgspec.json.encode(report).decode())

@@ -1,21 +1,30 @@
 """append: how fast, in what order and at what size of the log events are stored and read."""
 
-from bench.harness import Contestant, Results, Stage, compete, contestant
+import time
+from collections.abc import Mapping, Sequence
+
+from bench.fill import fill, streams_of
+from bench.harness import Contestant, Results, Stage, compete, contestant, say
 from bench.load.append import Appends
 from bench.load.execute import Commands
 from bench.load.latency import Arrivals
 from bench.load.loops import Window
 from bench.load.order import Watch
+from bench.load.read import Reads
 from bench.peers import emmett
 from bench.peers.emmett import NodeAppends
 from bench.peers.pgbench import Inserts
 from bench.peers.plain import Transactions
 from bench.peers.recorder import ThreadAppends
+from bench.peers.selects import Selects
 from bench.report import Row, Target
+from infra.settings import Settings
 
 CALLERS = (1, 8, 32, 128, 512)
 CLIENTS = (1, 8, 32)
 IDLE_RATE = 100  # a second: each is answered long before the next is due
+ROOM = 1_000  # bytes on the disk for each event of a log, its indexes and its share of the WAL
+GROWTH_RATE = 500  # appends a second: a moderate load
 # What is compared: title, contestant, the other one, the least ratio.
 THROUGHPUT = (
     ("durable append, 1 caller", "formula 1", "pgbench 1", 0.6),
@@ -29,8 +38,15 @@ THROUGHPUT = (
 )
 
 
+PAGE = 1_000  # events: what a tail of the log reads at once
+
+
 def run(stage: Stage) -> list[Row]:
-    return [*throughput(stage), *idle(stage), *order(stage)]
+    sizes = (1_000, 10_000) if stage.quick else (10**4, 10**5, 10**6, 10**7)
+    stage.require_room(sum(sizes) * ROOM)
+    rows = [*throughput(stage), *idle(stage), *order(stage)]
+    logs = filled(stage, sizes)
+    return [*rows, *reads(stage, logs), *growth(stage, logs)]
 
 
 def throughput(stage: Stage) -> list[Row]:
@@ -121,3 +137,61 @@ def order(stage: Stage) -> list[Row]:
         results.row("of these out of order", "events", "tail", "disordered", target=never),
         results.row("gaps in streams' versions", "events", "tail", "torn", target=never),
     ]
+
+
+def filled(stage: Stage, sizes: Sequence[int]) -> dict[int, Settings]:
+    """A database with a log of each size."""
+    logs = {events: stage.database(f"log_{events}") for events in sizes}
+    for events, log in logs.items():
+        start = time.monotonic()
+        fill(log.database_url, events)
+        say(f"{events:,} events loaded in {time.monotonic() - start:.1f} s")
+    return logs
+
+
+def reads(stage: Stage, logs: Mapping[int, Settings]) -> list[Row]:
+    """The log from its beginning, in pages, by one reader."""
+    log, events = (logs[10_000], 10_000) if stage.quick else (logs[10**6], 500_000)
+    contestants = [
+        contestant("read rows", Reads(log, events, PAGE, decoded=False)),
+        contestant("read events", Reads(log, events, PAGE, decoded=True)),
+        contestant("eventsourcing reads", Selects(log.database_url, events, PAGE)),
+    ]
+    results = compete(contestants, rounds=1 if stage.quick else 3)
+    never = Target(most=0)
+    return [
+        results.row("read rows", "events/s", "read rows", target=Target(least=150_000)),
+        results.row("read events", "events/s", "read events", target=Target(least=80_000)),
+        results.row("eventsourcing reads", "events/s", "eventsourcing reads"),
+        *(
+            results.row(f"{of}: {fault}", "events", of, fault, target=never)
+            for of in ("read rows", "read events")
+            for fault in ("missed", "twice")
+        ),
+    ]
+
+
+def growth(stage: Stage, logs: Mapping[int, Settings]) -> list[Row]:
+    """What an append and its way to a tail cost as the log grows, at a fixed moderate rate."""
+    window = Window(1.0) if stage.quick else Window(4.0, before_s=1.0)
+    results = compete(
+        [
+            contestant(
+                f"{events:,} events",
+                Arrivals(log, GROWTH_RATE, window, tail=True, last=streams_of(events)),
+            )
+            for events, log in logs.items()
+        ],
+        rounds=1 if stage.quick else 5,
+    )
+    return [*_grown(results, "append p99"), *_grown(results, "tail p99")]
+
+
+def _grown(results: Results, metric: str) -> list[Row]:
+    smallest, *others = results.samples
+    rows = [results.row(f"{metric}, {smallest}", "ms", smallest, metric)]
+    for size in others:
+        target = Target(most=1.3) if size == others[-1] else None
+        title = f"{metric}, {size}"
+        rows.append(results.row(title, "ms", size, metric, against=smallest, target=target))
+    return rows

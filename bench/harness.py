@@ -1,6 +1,7 @@
 """The harness: fresh servers, contestants as processes of their own, interleaved rounds."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from bench.child import Sample
-from bench.report import Row, Target, judged
+from bench.report import Row, Target, judged, number
 from infra.embedded import Embedded, embedded_servers
 from infra.folder import EmbeddedError, require_reachable, server_user
 from infra.settings import Settings
@@ -50,6 +51,15 @@ class Stage(msgspec.Struct, frozen=True, dict=True):
             redis_url=self.servers.redis_url,
             redis_prefix=f"{name}:",
         )
+
+    def require_room(self, needed: int) -> None:
+        """Said before the first round, not by Postgres in the middle of the last. In bytes."""
+        free = shutil.disk_usage(self.folder).free
+        if free < needed:
+            raise EmbeddedError(
+                f"{self.folder} has {free / 1e9:.1f} GB free and {needed / 1e9:.1f} GB are needed:"
+                " free some, or set TMPDIR to a folder with more"
+            )
 
     def _url(self, name: str) -> str:
         return urlsplit(self.servers.database_url)._replace(path=f"/{name}").geturl()
@@ -146,11 +156,11 @@ class Results(msgspec.Struct, frozen=True):
 def compete(contestants: Sequence[Contestant], rounds: int) -> Results:
     """Every contestant once a round, every other round backwards: what drifts hits all alike."""
     results = Results({one.name: [] for one in contestants})
-    for number in range(rounds):
-        for one in contestants if number % 2 == 0 else reversed(contestants):
+    for turn in range(rounds):
+        for one in contestants if turn % 2 == 0 else reversed(contestants):
             sample = play(one)
             results.samples[one.name].append(sample)
-            say(f"round {number + 1}/{rounds}  {one.name}: {_told(sample)}")
+            say(f"round {turn + 1}/{rounds}  {one.name}: {_told(sample)}")
     return results
 
 
@@ -159,7 +169,7 @@ def say(text: str) -> None:
 
 
 def _told(sample: Sample) -> str:
-    values = ", ".join(f"{value:,.4g} {metric}" for metric, value in sample.values.items())
+    values = ", ".join(f"{metric} {number(value)}" for metric, value in sample.values.items())
     return values + (f" ({sample.errors} errors: {sample.error})" if sample.errors else "")
 
 
@@ -203,7 +213,7 @@ def _answer(process: subprocess.Popen[bytes], said: IO[bytes]) -> Sample:
 
 def _total(samples: Sequence[Sample]) -> Sample:
     """Rates of processes that ran at once add up."""
-    metrics = set(samples[0].values).intersection(*(one.values for one in samples))
+    metrics = [name for name in samples[0].values if all(name in one.values for one in samples)]
     return Sample(
         {metric: sum(one.values[metric] for one in samples) for metric in metrics},
         sum(one.errors for one in samples),

@@ -1,6 +1,7 @@
 """Formula's latency at a fixed rate: until an append is answered, and until a tail has it."""
 
 import asyncio
+import gc
 import time
 from itertools import count
 from uuid import UUID
@@ -61,6 +62,7 @@ async def run(load: Arrivals) -> Sample:
     async with open_runtime(load.settings) as runtime:
         async with runtime.db.connection() as connection:
             streams = await known(connection, stream_ids(0, load.last))
+        gc.freeze()  # so many streams make a collection long, and a larger log seem slower
         timed = Timed(runtime, streams, time.perf_counter() + load.window.before_s)
         if not load.tail:
             tally = await open_loop(load.rate, load.window, timed.append)

@@ -38,6 +38,7 @@ INSERT INTO formula_events
 VALUES (md5((:stream)::text)::uuid, :version,
     '{topic}', '\\x{state}', '\\x{metadata}', uuidv7(), 1);
 """
+WARM_UP = 100  # transactions of each client
 TPS = re.compile(r"tps = ([0-9.]+)")
 FAILED = re.compile(r"number of failed transactions: ([0-9]+)")
 
@@ -59,8 +60,8 @@ def run(load: Inserts) -> Sample:
     with TemporaryDirectory(prefix="formula-pgbench-") as folder:
         script = Path(folder) / "insert.sql"
         script.write_text(DRAWN + _insert(full=load.full))
-        _pgbench(load, script, load.window.before_s)
-        printed = _pgbench(load, script, load.window.seconds)
+        _pgbench(load, script, f"--transactions={WARM_UP}")
+        printed = _pgbench(load, script, f"--time={ceil(load.window.seconds)}")
     tps, failed = TPS.search(printed), FAILED.search(printed)
     if tps is None or failed is None:
         raise ValueError(f"pgbench printed no result: {printed[-200:]}")
@@ -75,10 +76,10 @@ def _insert(*, full: bool) -> str:
     return (FULL if full else SINGLE).format(**values)
 
 
-def _pgbench(load: Inserts, script: Path, seconds: float) -> str:
+def _pgbench(load: Inserts, script: Path, length: str) -> str:
     program = postgres_programs() / "pgbench"
-    options = ("--no-vacuum", "--protocol=prepared", f"--file={script}")
-    size = (f"--client={load.clients}", f"--jobs={min(load.clients, 2)}", f"--time={ceil(seconds)}")
+    options = ("--no-vacuum", "--protocol=prepared", f"--file={script}", length)
+    size = (f"--client={load.clients}", f"--jobs={min(load.clients, 2)}")
     done = subprocess.run(
         [program, *options, *size, load.url], check=True, capture_output=True, text=True
     )

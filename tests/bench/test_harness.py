@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from bench.child import Sample
-from bench.harness import Figure, Results, compete, contestant, figure, play
+from bench.harness import Figure, Results, Stage, compete, contestant, figure, play
 from bench.report import Target
+from infra.embedded import Embedded
+from infra.folder import EmbeddedError
 from tests.bench.echo import Echo
 
 
@@ -54,6 +56,13 @@ def test_no_verdict_is_good_where_either_side_has_no_figure(failed: str) -> None
     results = Results(samples | {failed: [Sample({}, 1, "gone")]})
     row = results.row("ours", "events/s", "ours", against="peer", target=Target(least=0.1))
     assert (row.ratio, row.ok) == (None, False)
+
+
+def test_a_suite_is_told_beforehand_that_the_disk_is_too_small(tmp_path: Path) -> None:
+    here = Stage(tmp_path, Embedded("", ""), quick=True)
+    here.require_room(1)
+    with pytest.raises(EmbeddedError, match="set TMPDIR"):
+        here.require_room(10**18)
 
 
 def test_errors_of_any_round_are_counted_and_named() -> None:
