@@ -101,6 +101,11 @@ ORDER BY xact_start LIMIT 1
 """
 
 
+def partition_of(position: int) -> str:
+    """The name of the partition that a motion fact with this position belongs to."""
+    return f"{PREFIX}{position // WIDTH:08}"
+
+
 async def maintain(conninfo: str, keep_s: int) -> Maintained | None:
     """Make partitions ahead and drop those whose facts are all older than `keep_s`.
 

@@ -26,6 +26,7 @@ from infra.eventstore.types import ANY, Motion, To
 from infra.runtime import Runtime
 from infra.settings import Settings
 from tests.contract.test_store import ROOM, act, meta
+from tests.integration.test_access_cli import formula
 from tests.workers.office import until
 
 WAIT_S = 10.0
@@ -278,3 +279,13 @@ async def test_who_locks_all_of_motion_is_named_too(settings: Settings) -> None:
             "formula_motion_events",
             other.info.backend_pid,
         )
+
+
+async def test_the_command_says_what_it_dropped_and_who_is_in_the_way(aged: Runtime) -> None:
+    async with reader(aged.settings) as analyst:
+        code, out, err = await formula(aged, "store", "maintain")
+        assert (code, "dropped nothing" in out) == (1, True)
+        assert f"{FIRST} is in use, perhaps by analyst (process {analyst.info.backend_pid}" in err
+    code, out, err = await formula(aged, "store", "maintain", "--json")
+    assert (code, err) == (0, "")
+    assert msgspec.json.decode(out, type=Maintained) == Maintained(0, [FIRST], None)
