@@ -3,8 +3,9 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from bench.contestant import Contestant, contestant
 from bench.fill import fill, streams_of
-from bench.harness import Contestant, Results, Stage, compete, contestant, say
+from bench.harness import Results, Stage, compete, say
 from bench.load.append import Appends
 from bench.load.execute import Commands
 from bench.load.latency import Arrivals
@@ -73,8 +74,7 @@ def throughput(stage: Stage) -> list[Row]:
 def _formulas(stage: Stage, window: Window) -> list[Contestant]:
     """One database for all: what they write to is of one size."""
     log = stage.database("log")
-    long = Window(window.seconds, before_s=1.0, after_s=1.0)  # two do not start at the same moment
-    halves = (Appends(log, 64, long, 0, 5_000), Appends(log, 64, long, 5_000, 10_000))
+    halves = (Appends(log, 64, window, 0, 5_000), Appends(log, 64, window, 5_000, 10_000))
     return [
         *(contestant(f"formula {callers}", Appends(log, callers, window)) for callers in CALLERS),
         contestant("formula 64 + 64", *halves),
@@ -132,10 +132,10 @@ def order(stage: Stage) -> list[Row]:
     never = Target(most=0)
     return [
         results.row("tail beside two writers", "events", "tail", "events"),
-        results.row("of these missed", "events", "tail", "missed", target=never),
-        results.row("of these twice", "events", "tail", "twice", target=never),
-        results.row("of these out of order", "events", "tail", "disordered", target=never),
-        results.row("gaps in streams' versions", "events", "tail", "torn", target=never),
+        results.row("tail: missed", "events", "tail", "missed", target=never),
+        results.row("tail: twice", "events", "tail", "twice", target=never),
+        results.row("tail: out of order", "events", "tail", "disordered", target=never),
+        results.row("log: gaps in versions", "events", "tail", "torn", target=never),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A contestant's process: one JSON object of arguments in, one JSON line, its Sample, out."""
+"""A contestant's process: one JSON object of arguments in, one JSON line, its Sample, out last."""
 
 import sys
 from typing import TypeVar
@@ -23,6 +23,12 @@ def given(arguments: type[A]) -> A:
     """The arguments that the harness started this process with; what it logs goes to stderr."""
     configure_logging(Settings(log_level="warning"))
     return msgspec.json.decode(sys.argv[1], type=arguments)
+
+
+def ready() -> None:
+    """Set up; begin when the contestant's other processes are, or at once where it has none."""
+    print("ready", flush=True)
+    sys.stdin.readline()
 
 
 def answer(sample: Sample) -> None:

@@ -21,7 +21,7 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # Postgres counts its microseconds fro
 COPY = """
 COPY formula_events (originator_id, originator_version, topic, state, notification_id, metadata,
     command_id, command_size, recorded_at)
-FROM STDIN (FORMAT binary)
+FROM STDIN (FORMAT binary, FREEZE)
 """
 INDEXES = """
 SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), c.conname,
@@ -56,15 +56,21 @@ def fill(url: str, events: int) -> None:
     """Positions 1 to `events` in an empty log. Its indexes are made when the rows are there."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET maintenance_work_mem = '1GB'")
-        indexes = msgspec.convert(connection.execute(INDEXES).fetchall(), list[Index])
-        _do(connection, [index.drop for index in indexes])
-        with connection.cursor() as cursor, cursor.copy(COPY) as copy:
-            for piece in _pieces(events):
-                copy.write(piece)
-        _do(connection, [index.create for index in indexes])
+        with connection.transaction():
+            _copy(connection, events)
         connection.execute("SELECT setval('formula_events_notification_id_seq', %s)", (events,))
         connection.execute("SELECT formula_motion_partitions(8)")
         _do(connection, ["VACUUM ANALYZE formula_events", "CHECKPOINT"])
+
+
+def _copy(connection: psycopg.Connection, events: int) -> None:
+    """Into a table truncated in this transaction, rows come frozen: VACUUM has no second pass."""
+    indexes = msgspec.convert(connection.execute(INDEXES).fetchall(), list[Index])
+    _do(connection, ["TRUNCATE formula_events", *(index.drop for index in indexes)])
+    with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        for piece in _pieces(events):
+            copy.write(piece)
+    _do(connection, [index.create for index in indexes])
 
 
 def _do(connection: psycopg.Connection, statements: Sequence[str]) -> None:

@@ -1,17 +1,13 @@
-"""The harness: fresh servers, contestants as processes of their own, interleaved rounds."""
+"""The harness: fresh servers, interleaved rounds, and rows of their medians."""
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import IO
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,14 +15,13 @@ import psycopg
 from psycopg import sql
 
 from bench.child import Sample
+from bench.contestant import Contestant, play
 from bench.report import Row, Target, judged, number
 from infra.embedded import Embedded, embedded_servers
 from infra.folder import EmbeddedError, require_reachable, server_user
 from infra.settings import Settings
 from migrations.runner import migrate
 
-LIMIT_S = 300.0  # of one process: one that hangs must not hang the suite
-MAX_WORDS = 300  # characters of what a process that failed said last
 TEMPLATE = "bench_template"
 
 
@@ -87,20 +82,6 @@ def _base() -> str:
             require_reachable(Path(base), server_user(), "")
             return base
     raise EmbeddedError("no folder for temporary files that all users can enter: set TMPDIR")
-
-
-class Contestant(msgspec.Struct, frozen=True):
-    """A name, and the arguments of its process; several are run at once and add up.
-
-    The module that defines the arguments is the program: it takes them and answers a Sample.
-    """
-
-    name: str
-    processes: tuple[msgspec.Struct, ...]
-
-
-def contestant(name: str, *processes: msgspec.Struct) -> Contestant:
-    return Contestant(name, processes)
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -171,51 +152,3 @@ def say(text: str) -> None:
 def _told(sample: Sample) -> str:
     values = ", ".join(f"{metric} {number(value)}" for metric, value in sample.values.items())
     return values + (f" ({sample.errors} errors: {sample.error})" if sample.errors else "")
-
-
-def play(one: Contestant) -> Sample:
-    """One round of one contestant; a process that fails is an error in its sample."""
-    with ExitStack() as stack:
-        running = [stack.enter_context(_process(arguments)) for arguments in one.processes]
-        return _total([_answer(process, said) for process, said in running])
-
-
-@contextmanager
-def _process(
-    arguments: msgspec.Struct,
-) -> Generator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """In a process group of its own, of which nothing is left behind."""
-    program = [sys.executable, "-m", type(arguments).__module__, msgspec.json.encode(arguments)]
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            program, stdout=subprocess.PIPE, stderr=said, start_new_session=True
-        ) as process,
-    ):
-        try:
-            yield process, said
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _answer(process: subprocess.Popen[bytes], said: IO[bytes]) -> Sample:
-    try:
-        line, _ = process.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        return Sample({}, 1, f"no answer within {LIMIT_S:.0f} s")
-    if process.returncode == 0:
-        return msgspec.json.decode(line, type=Sample)
-    said.seek(0)
-    words = said.read().decode(errors="replace").strip().splitlines()
-    return Sample({}, 1, words[-1][:MAX_WORDS] if words else f"exit code {process.returncode}")
-
-
-def _total(samples: Sequence[Sample]) -> Sample:
-    """Rates of processes that ran at once add up."""
-    metrics = [name for name in samples[0].values if all(name in one.values for one in samples)]
-    return Sample(
-        {metric: sum(one.values[metric] for one in samples) for metric in metrics},
-        sum(one.errors for one in samples),
-        next((one.error for one in samples if one.error), ""),
-    )

@@ -1,11 +1,9 @@
 """Formula's appends: so many callers, one event a command, each names the version it knows."""
 
-from itertools import count
-
 import msgspec
 import uvloop
 
-from bench.child import Sample, answer, given
+from bench.child import Sample, answer, given, ready
 from bench.load.loops import Window, closed_loop
 from bench.load.streams import changed, known, metadata, stream_ids
 from infra.eventstore.types import To
@@ -28,14 +26,14 @@ async def run(load: Appends) -> Sample:
     async with open_runtime(load.settings) as runtime:
         async with runtime.db.connection() as connection:
             streams = await known(connection, stream_ids(load.first, load.last))
-        numbers = count()
 
         async def append() -> None:
             stream, version = streams.take()
-            to = To(stream, version, (changed(next(numbers)),))
+            to = To(stream, version, (changed(version),))
             appended = await runtime.store.append(metadata(runtime.new_id), to)
             streams.give(stream, appended.versions[-1])
 
+        ready()
         return await closed_loop(load.callers, load.window, append)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import count
 from uuid import UUID
 
 import msgspec
@@ -38,15 +37,15 @@ async def run(load: Commands) -> Sample:
     """`per_s`: commands a second."""
     async with open_runtime(load.settings) as runtime:
         tasks = stream_ids(load.first, load.last)
-        streams, numbers = Streams(await _hot(runtime, tasks)), count()
+        streams = Streams(await _hot(runtime, tasks))
 
         async def execute() -> None:
-            stream, _ = streams.take()
-            wanted, origin = changed(next(numbers)), _origin(runtime)
-            command = ChangeTask(title=wanted.title, description=f"{wanted.title}: the price?")
-            done = await runtime.execute(origin, TASK, stream, command, project=PROJECT)
+            stream, version = streams.take()
+            title = changed(version).title
+            command = ChangeTask(title=title, description=f"{title}: what does it cost?")
+            done = await runtime.execute(_origin(runtime), TASK, stream, command, project=PROJECT)
             if not done.events:
-                raise NothingDone
+                raise NothingDone(f"by {command} to {stream} at {version}")
             streams.give(stream, done.version)
 
         return await closed_loop(load.callers, load.window, execute)

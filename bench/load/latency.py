@@ -3,14 +3,13 @@
 import asyncio
 import gc
 import time
-from itertools import count
 from uuid import UUID
 
 import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
-from bench.load.loops import Latencies, Window, open_loop
+from bench.load.loops import Latencies, Tally, Window, open_loop
 from bench.load.streams import Streams, changed, known, metadata, stream_ids
 from infra.eventstore.types import To
 from infra.runtime import Runtime, open_runtime
@@ -29,6 +28,10 @@ class Arrivals(msgspec.Struct, frozen=True):
     last: int = 10_000
 
 
+class Missed(Exception):
+    """Events that were appended and that the tail has not got."""
+
+
 class Timed:
     """Appends, and a tail of the log, that note how long after it was due they had an event."""
 
@@ -36,7 +39,7 @@ class Timed:
         self.appended, self.tailed = Latencies(since), Latencies(since)
         self.caught_up = asyncio.Event()
         self._store, self._new_id = runtime.store, runtime.new_id
-        self._streams, self._numbers = streams, count()
+        self._streams = streams
         self._due: dict[UUID | None, float] = {}  # by command, of events that no tail has got
 
     async def append(self, due: float) -> None:
@@ -44,8 +47,7 @@ class Timed:
         self._due[meta.command_id] = due
         self.caught_up.clear()
         stream, version = self._streams.take()
-        to = To(stream, version, (changed(next(self._numbers)),))
-        done = await self._store.append(meta, to)
+        done = await self._store.append(meta, To(stream, version, (changed(version),)))
         self.appended.record(due)
         self._streams.give(stream, done.versions[-1])
 
@@ -55,6 +57,13 @@ class Timed:
                 self.tailed.record(self._due.pop(one.meta.command_id))
             if not self._due:
                 self.caught_up.set()
+
+    async def catch_up(self, tally: Tally) -> None:
+        """When no more is appended: wait until the tail has had everything."""
+        try:
+            await asyncio.wait_for(self.caught_up.wait(), LATE_S)
+        except TimeoutError:
+            tally.failed(Missed(f"{len(self._due)} events, for {LATE_S:.0f} s"))
 
 
 async def run(load: Arrivals) -> Sample:
@@ -69,7 +78,7 @@ async def run(load: Arrivals) -> Sample:
             return tally.sample(timed.appended.values("append"))
         following = asyncio.create_task(timed.follow(await runtime.store.head()))
         tally = await open_loop(load.rate, load.window, timed.append)
-        await asyncio.wait_for(timed.caught_up.wait(), LATE_S)
+        await timed.catch_up(tally)
         following.cancel()
         return tally.sample(timed.appended.values("append") | timed.tailed.values("tail"))
 

@@ -20,11 +20,10 @@ TIMER_ABSOLUTE = 1  # TFD_TIMER_ABSTIME: due times do not drift
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What is measured of a run: not its ends, where others may still start or be done."""
+    """How long a load is measured, and before that, how long it warms up."""
 
     seconds: float
     before_s: float = 0.5
-    after_s: float = 0.0
 
 
 class Tally(msgspec.Struct):
@@ -73,7 +72,6 @@ async def closed_loop(
     start, before = time.perf_counter(), tally.done
     await asyncio.sleep(window.seconds)
     took, done = time.perf_counter() - start, tally.done - before
-    await asyncio.sleep(window.after_s)
     tally.over = True
     await asyncio.gather(*calling)
     return tally.sample({"per_s": done / took})

@@ -10,7 +10,7 @@ import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
-from bench.harness import contestant, play
+from bench.contestant import contestant, play
 from bench.load.append import Appends
 from bench.load.streams import changed, metadata
 from domain.kernel import Event, Recorded

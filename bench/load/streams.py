@@ -54,7 +54,7 @@ async def known(connection: Connection, streams: Sequence[UUID]) -> Streams:
 
 
 def changed(number: int) -> TaskChanged:
-    """About 150 bytes as it is stored."""
+    """About 150 bytes as it is stored; another number, another title."""
     return TaskChanged(
         title=f"Review the offer for the north hall, round {number}",
         description="The client wants the price with and without the stage.",

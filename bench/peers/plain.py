@@ -2,7 +2,6 @@
 
 import time
 from datetime import UTC, datetime
-from itertools import count
 
 import msgspec
 import psycopg
@@ -32,13 +31,13 @@ async def run(load: Transactions) -> Sample:
     """`append p50` and `p99`: milliseconds since the transaction was due."""
     connecting = psycopg.AsyncConnection.connect(load.url, autocommit=True)
     async with await connecting as connection:
-        streams, numbers = await known(connection, stream_ids(0, load.last)), count()
+        streams = await known(connection, stream_ids(0, load.last))
         latencies = Latencies(time.perf_counter() + load.window.before_s)
 
         async def insert(due: float) -> None:
             stream, version = streams.take()
             meta = metadata(lambda: uuid7(datetime.now(UTC)))
-            event = encode(changed(next(numbers)))
+            event = encode(changed(version))
             row = (stream, version + 1, *event, encode_metadata(meta), meta.command_id)
             await connection.execute(INSERT, row, prepare=True)
             latencies.record(due)

@@ -34,7 +34,7 @@ def run(load: ThreadAppends) -> Sample:
         while not tally.over:
             with lock:
                 stream, version = streams.take()
-            topic, state = encode(changed(done[number]))
+            topic, state = encode(changed(version))
             try:
                 recorder.insert_events([StoredEvent(stream, version + 1, topic, state)])
             except Exception as error:  # noqa: BLE001, errors are part of what is measured

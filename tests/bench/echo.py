@@ -5,11 +5,14 @@ from pathlib import Path
 
 import msgspec
 
-from bench.child import Sample, answer, given
+from bench.child import Sample, answer, given, ready
 
 
 class Echo(msgspec.Struct, frozen=True):
-    """Leaves its name in `book`, then answers `per_s`; None: ends with `last_words`."""
+    """Leaves its name in `book`, and once all are ready its small letters; answers `per_s`.
+
+    Without a figure it ends before it is ready, with `last_words`.
+    """
 
     name: str
     book: str
@@ -18,11 +21,17 @@ class Echo(msgspec.Struct, frozen=True):
 
 
 def run(echo: Echo) -> Sample:
-    with Path(echo.book).open("a") as book:
-        book.write(echo.name)
+    _note(echo, echo.name)
     if echo.per_s is None:
         sys.exit(echo.last_words)
+    ready()
+    _note(echo, echo.name.lower())
     return Sample({"per_s": echo.per_s})
+
+
+def _note(echo: Echo, text: str) -> None:
+    with Path(echo.book).open("a") as book:
+        book.write(text)
 
 
 if __name__ == "__main__":

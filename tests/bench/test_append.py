@@ -1,6 +1,6 @@
 """The append suite's contestants against a real database, in processes of their own."""
 
-from bench.harness import contestant, play
+from bench.contestant import contestant, play
 from bench.load.append import Appends
 from bench.load.execute import Commands
 from bench.load.latency import Arrivals

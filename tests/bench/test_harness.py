@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.child import Sample
-from bench.harness import Figure, Results, Stage, compete, contestant, figure, play
+from bench.contestant import contestant, play
+from bench.harness import Figure, Results, Stage, compete, figure
 from bench.report import Target
 from infra.embedded import Embedded
 from infra.folder import EmbeddedError
@@ -21,14 +22,16 @@ def test_rounds_are_interleaved_and_turn_round(tmp_path: Path) -> None:
     book = tmp_path / "book"
     contestants = [contestant(name, Echo(name, str(book), 5.0)) for name in "ABC"]
     results = compete(contestants, rounds=2)
-    assert book.read_text() == "ABCCBA"
+    assert book.read_text() == "AaBbCcCcBbAa"
     assert results.samples["B"] == [Sample({"per_s": 5.0})] * 2
 
 
-def test_processes_of_one_contestant_add_up(tmp_path: Path) -> None:
-    book = str(tmp_path / "book")
-    sample = play(contestant("two", Echo("A", book, 5.0), Echo("B", book, 7.0)))
+def test_processes_of_one_contestant_begin_when_all_are_ready_and_add_up(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    sample = play(contestant("two", Echo("A", str(book), 5.0), Echo("B", str(book), 7.0)))
     assert sample == Sample({"per_s": 12.0})
+    assert book.read_text()[:2].isupper()
+    assert book.read_text()[2:].islower()
 
 
 def test_a_process_that_dies_is_an_error_with_its_last_words(tmp_path: Path) -> None:

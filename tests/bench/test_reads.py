@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
+from bench.contestant import contestant, play
 from bench.fill import INDEXES, fill, streams_of
-from bench.harness import contestant, play
 from bench.load.append import Appends
 from bench.load.loops import Window
 from bench.load.read import Reads, read
