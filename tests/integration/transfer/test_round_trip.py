@@ -1,0 +1,147 @@
+"""What is imported is what was exported, and everything goes on from there."""
+
+import asyncio
+import zlib
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from infra.eventstore import restore
+from infra.eventstore.types import To
+from infra.eventstore.verify import verify
+from infra.runtime import Runtime, open_runtime
+from infra.settings import Settings
+from tests.integration.transfer.logs import (
+    MANY,
+    NAMES,
+    NEXT_POSITION,
+    SALT,
+    STOCK,
+    act,
+    ask,
+    execute,
+    exported,
+    imported,
+    live,
+    logged,
+    meta,
+    names,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_was_exported_is_imported(
+    name: str, runtime: Runtime, target: Settings, tmp_path: Path
+) -> None:
+    stream, source = await live(runtime), runtime.settings
+    execute(source.database_url, STOCK, uuid4(), b'{"tag":"motion.cursor.v1","room":"r","at":1}')
+    written = exported(source, tmp_path / name)
+    read = imported(target, tmp_path / name)
+    assert logged(target.database_url) == logged(source.database_url)
+    assert (written.totals, written.resumed) == (read.totals, read.resumed) == (read.totals, 0)
+    assert (read.totals.events, read.totals.motion, read.totals.first) == (6, 2, 1)
+    async with open_runtime(target) as there:
+        assert await there.store.read(0, 100) == await runtime.store.read(0, 100)
+        assert await there.store.read_stream(stream) == await runtime.store.read_stream(stream)
+        command = (await there.store.read_stream(stream))[0].meta.command_id
+        assert command is not None
+        assert await there.store.first(command) == await runtime.store.first(command)
+    report = await verify(target.database_url, 0, lambda _done, _of: None)
+    assert (list(report.findings), report.events) == ([], read.totals.events)
+
+
+async def test_both_formats_have_the_same_hash(runtime: Runtime, tmp_path: Path) -> None:
+    await live(runtime)
+    one = exported(runtime.settings, tmp_path / "log.ndjson")
+    other = exported(runtime.settings, tmp_path / "log.parquet")
+    assert one.totals == other.totals
+    assert names(tmp_path) == ["log.ndjson", "log.parquet"]
+
+
+async def test_a_compressed_state_is_exported_readable(
+    settings: Settings, target: Settings, tmp_path: Path
+) -> None:
+    state = b'{"tag":"activity.recorded.v1","room":"r","kind":"k","data":{"n":1}}'
+    insert = STOCK.replace("motion.cursor", "activity.recorded")
+    execute(settings.database_url, insert, uuid4(), zlib.compress(state))
+    exported(settings, tmp_path / "log.ndjson")
+    assert b'"state":' + state in (tmp_path / "log.ndjson").read_bytes()
+    imported(target, tmp_path / "log.ndjson")
+    assert ask(target.database_url, "SELECT state FROM formula_events") == state
+
+
+async def test_appends_go_on_behind_an_import(
+    runtime: Runtime, target: Settings, tmp_path: Path
+) -> None:
+    stream = await live(runtime)
+    written = exported(runtime.settings, tmp_path / "log.ndjson")
+    imported(target, tmp_path / "log.ndjson")
+    async with open_runtime(target) as there:
+        appended = await there.store.append(meta(), To(stream, 3, (act("e"),)))
+        assert appended.positions == (written.totals.last + 1,)
+        assert appended.versions == (4,)
+
+
+async def test_who_follows_an_import_sees_every_event_in_order(
+    full: Settings, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "CHUNK", 100)
+    exported(full, tmp_path / "log.ndjson")
+    async with open_runtime(target) as there:
+        following = asyncio.create_task(follow(there, MANY))
+        await asyncio.to_thread(imported, target, tmp_path / "log.ndjson")
+        async with asyncio.timeout(20):
+            seen = await following
+    assert seen == list(range(1, MANY + 1))
+
+
+async def follow(runtime: Runtime, count: int) -> list[int]:
+    seen: list[int] = []
+    async for batch in runtime.store.tail(0):
+        seen += [recorded.position for recorded in batch]
+        if len(seen) >= count:
+            break
+    return seen
+
+
+def test_an_import_makes_the_positions_of_the_former_log_void(
+    full: Settings, target: Settings, tmp_path: Path
+) -> None:
+    exported(full, tmp_path / "log.ndjson")
+    before = ask(target.database_url, SALT)
+    imported(target, tmp_path / "log.ndjson")
+    assert ask(target.database_url, SALT) != before
+
+
+async def test_motion_far_apart_finds_its_partitions(
+    runtime: Runtime, target: Settings, tmp_path: Path
+) -> None:
+    conninfo = runtime.settings.database_url
+    for at in (20_000_000, 30_999_999):
+        execute(conninfo, "SELECT setval('formula_events_notification_id_seq', %s)", at)
+        execute(conninfo, "SELECT formula_motion_partitions(1)")
+        await live(runtime)
+    exported(runtime.settings, tmp_path / "log.parquet")
+    imported(target, tmp_path / "log.parquet")
+    assert logged(target.database_url) == logged(conninfo)
+    async with open_runtime(target) as there:
+        await live(there)
+        assert len(await there.store.read(0, 100)) == 21
+
+
+def test_an_import_that_was_done_is_done(full: Settings, target: Settings, tmp_path: Path) -> None:
+    exported(full, tmp_path / "log.ndjson")
+    imported(target, tmp_path / "log.ndjson")
+    again = imported(target, tmp_path / "log.ndjson")
+    assert again.resumed == again.totals.rows == MANY
+    assert logged(target.database_url) == logged(full.database_url)
+
+
+def test_an_empty_log_is_a_file_as_well(
+    settings: Settings, target: Settings, tmp_path: Path
+) -> None:
+    for name in ("log.ndjson", "log.parquet"):
+        assert exported(settings, tmp_path / name).totals.rows == 0
+        assert imported(target, tmp_path / name).totals.rows == 0
+    assert ask(target.database_url, NEXT_POSITION) == 1
