@@ -101,8 +101,8 @@ def _row_maker() -> Callable[[bytes, int, int], bytes]:
     topic, state = encode(changed(10**7))
     before, after = state.split(b"%d" % 10**7)
     command = uuid7(datetime.now(UTC)).int >> 64 << 64
-    meta = encode_metadata(metadata(lambda: UUID(int=command)))
-    head, middle, tail = meta.split(str(UUID(int=command)).encode())
+    meta = encode_metadata(metadata(UUID(int=command)))
+    head, tail = meta.split(str(UUID(int=command)).encode())
     form = f"!h i16s iq i{len(topic)}s i{len(state)}s iq i{len(meta)}s i16s ii iq"
     pack, name, at = struct.Struct(form.replace(" ", "")).pack, topic.encode(), _microseconds()
     topic_size, state_size, meta_size = len(name), len(state), len(meta)
@@ -113,7 +113,7 @@ def _row_maker() -> Callable[[bytes, int, int], bytes]:
         return pack(
             *(9, 16, stream, 8, version, topic_size, name),
             *(state_size, b"%b%08d%b" % (before, n, after), 8, n + 1),
-            *(meta_size, b"".join((head, hyphenated, middle, hyphenated, tail))),
+            *(meta_size, b"".join((head, hyphenated, tail))),
             *(16, (command + n).to_bytes(16, "big"), 4, 1, 8, at + n),
         )
 

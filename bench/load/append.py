@@ -30,7 +30,7 @@ async def run(load: Appends) -> Sample:
         async def append() -> None:
             stream, version = streams.take()
             to = To(stream, version, (changed(version),))
-            appended = await runtime.store.append(metadata(runtime.new_id), to)
+            appended = await runtime.store.append(metadata(runtime.new_id()), to)
             streams.give(stream, appended.versions[-1])
 
         ready()

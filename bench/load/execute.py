@@ -10,10 +10,10 @@ import uvloop
 
 from bench.child import Sample, answer, given
 from bench.load.loops import Window, closed_loop
-from bench.load.streams import ACTOR, PROJECT, USER_AGENT, Streams, changed, metadata, stream_ids
+from bench.load.streams import ORIGIN, PROJECT, Streams, changed, metadata, stream_ids
 from domain.task import TASK, ChangeTask, TaskCreated
 from infra.eventstore.types import MAX_EVENTS, NEW, To
-from infra.runtime import Origin, Runtime, open_runtime
+from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 
 AT_ONCE = 50  # loads while the states are warmed
@@ -43,17 +43,12 @@ async def run(load: Commands) -> Sample:
             stream, version = streams.take()
             title = changed(version).title
             command = ChangeTask(title=title, description=f"{title}: what does it cost?")
-            done = await runtime.execute(_origin(runtime), TASK, stream, command, project=PROJECT)
+            done = await runtime.execute(ORIGIN, TASK, stream, command, project=PROJECT)
             if not done.events:
                 raise NothingDone(f"by {command} to {stream} at {version}")
             streams.give(stream, done.version)
 
         return await closed_loop(load.callers, load.window, execute)
-
-
-def _origin(runtime: Runtime) -> Origin:
-    correlation = runtime.new_id()
-    return Origin(ACTOR, ip="203.0.113.71", user_agent=USER_AGENT, correlation_id=correlation)
 
 
 async def _hot(runtime: Runtime, tasks: Sequence[UUID]) -> dict[UUID, int]:
@@ -72,7 +67,7 @@ async def _create(runtime: Runtime, tasks: Sequence[UUID]) -> None:
     created = TaskCreated(project=PROJECT, title="A task of the load", at=datetime.now(UTC))
     for start in range(0, len(tasks), MAX_EVENTS):
         parts = (To(task, NEW, (created,)) for task in tasks[start : start + MAX_EVENTS])
-        await runtime.store.append(metadata(runtime.new_id), *parts)
+        await runtime.store.append(metadata(runtime.new_id()), *parts)
 
 
 if __name__ == "__main__":

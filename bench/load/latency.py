@@ -43,7 +43,7 @@ class Timed:
         self._due: dict[UUID | None, float] = {}  # by command, of events that no tail has got
 
     async def append(self, due: float) -> None:
-        meta = metadata(self._new_id)
+        meta = metadata(self._new_id())
         self._due[meta.command_id] = due
         self.caught_up.clear()
         stream, version = self._streams.take()

@@ -43,7 +43,7 @@ async def run(watch: Watch) -> Sample:
         start, end = await runtime.store.head(), runtime.new_id()
         tailing = asyncio.create_task(_tail(runtime, start, end))
         written = await asyncio.to_thread(play, contestant("writers", *watch.writers))
-        await runtime.store.append(metadata(runtime.new_id), To(end, NEW, (changed(0),)))
+        await runtime.store.append(metadata(runtime.new_id()), To(end, NEW, (changed(0),)))
         tailed = await asyncio.wait_for(tailing, LATE_S)
         found = verdict(tailed, await _read(runtime, start))
         return Sample(written.values | found, written.errors, written.error)

@@ -1,16 +1,22 @@
 """What is appended: realistic commands on random streams whose versions the caller knows."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from domain.kernel import Metadata
 from domain.priority import Priority
 from domain.task import TaskChanged
 from infra.db import Connection
+from infra.runtime import Origin
 
-ACTOR, PROJECT = UUID(int=0xAC << 100 | 7), UUID(int=0xBC << 100 | 11)
-USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+ORIGIN = Origin(
+    actor=UUID("019a8f3c-5b1e-7c42-9d07-3e6f1a2b4c58"),
+    ip="203.0.113.71",
+    user_agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    correlation_id=UUID("019a8f41-77d0-7f63-a2c8-5d9e0b1f7a34"),
+)
+PROJECT = UUID("019a8f3d-0c77-7a19-8e35-b1d2c3f4a569")
 
 VERSIONS = """
 SELECT wanted.stream, coalesce(head.version, 0)
@@ -62,14 +68,14 @@ def changed(number: int) -> TaskChanged:
     )
 
 
-def metadata(new_id: Callable[[], UUID]) -> Metadata:
+def metadata(command_id: UUID) -> Metadata:
     """All that the API notes of a command: about 300 bytes as it is stored."""
     return Metadata(
-        actor=ACTOR,
+        actor=ORIGIN.actor,
         command="change_task",
-        command_id=new_id(),
-        correlation_id=new_id(),
+        command_id=command_id,
+        correlation_id=ORIGIN.correlation_id,
         project_id=PROJECT,
-        ip="203.0.113.71",
-        user_agent=USER_AGENT,
+        ip=ORIGIN.ip,
+        user_agent=ORIGIN.user_agent,
     )

@@ -45,7 +45,7 @@ def run(load: NodeAppends) -> NoReturn:
     event = changed(0)
     arguments = msgspec.to_builtins(load) | {
         "event": {"type": tag_of(type(event)), "data": msgspec.to_builtins(event)},
-        "metadata": msgspec.to_builtins(metadata(uuid4)),
+        "metadata": msgspec.to_builtins(metadata(uuid4())),
     }
     os.execvp("node", ("node", FOLDER / "append.mjs", msgspec.json.encode(arguments)))  # noqa: S606
 

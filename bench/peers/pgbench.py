@@ -71,7 +71,7 @@ def run(load: Inserts) -> Sample:
 def _insert(*, full: bool) -> str:
     """The same payload and metadata that Formula stores."""
     topic, state = encode(changed(1_000))
-    meta = encode_metadata(metadata(uuid4))
+    meta = encode_metadata(metadata(uuid4()))
     values = {"topic": topic, "state": state.hex(), "metadata": meta.hex()}
     return (FULL if full else SINGLE).format(**values)
 

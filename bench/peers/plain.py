@@ -36,7 +36,7 @@ async def run(load: Transactions) -> Sample:
 
         async def insert(due: float) -> None:
             stream, version = streams.take()
-            meta = metadata(lambda: uuid7(datetime.now(UTC)))
+            meta = metadata(uuid7(datetime.now(UTC)))
             event = encode(changed(version))
             row = (stream, version + 1, *event, encode_metadata(meta), meta.command_id)
             await connection.execute(INSERT, row, prepare=True)
