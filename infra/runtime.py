@@ -19,8 +19,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.kernel import Command, Decider, Metadata
 from infra.db import Pool
-from infra.eventstore.execute import Do, Guard, Loaded, Outcome, States, execute
+from infra.eventstore.execute import Do, Guard, Outcome, execute
 from infra.eventstore.reader import Follower
+from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
 from infra.settings import Settings
@@ -137,18 +138,22 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         timeout=10.0,
     )
     clock = Clock()
-    writer, follower = Writer(settings.database_url), Follower(settings.database_url)
+    writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
+    follower = Follower(settings.database_url)
     redis = open_redis(settings)
     async with pool:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
         store = PostgresStore(pool, writer, follower)
+        states = States(store)
         writing = asyncio.create_task(writer.run(), name="writer")
+        following = asyncio.create_task(states.follow(), name="states")
         try:
-            yield Runtime(settings, pool, redis, store, States(store), clock, uuid4())
+            yield Runtime(settings, pool, redis, store, states, clock, uuid4())
         finally:
+            following.cancel()
             writer.close()
-            await writing
+            await asyncio.gather(writing, following, return_exceptions=True)
             await follower.close()
             await redis.aclose()
 

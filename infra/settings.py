@@ -37,6 +37,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[str, _secret("Postgres; empty: the embedded server", POSTGRES)] = ""
     database_replica_url: Annotated[str, _secret("streaming replica for queries", POSTGRES)] = ""
     database_pool_size: Annotated[int, Meta(ge=1, le=200, description="connections a process")] = 10
+    event_compress_above: Annotated[
+        int,
+        Meta(ge=0, description="bytes of an event above which it is stored compressed; 0: never"),
+    ] = 0
     motion_retention_s: Annotated[
         int, Meta(ge=60, description="cursors and typing stay in the log for at least so long")
     ] = 7 * 86_400

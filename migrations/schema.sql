@@ -1,3 +1,28 @@
+CREATE TYPE public.formula_check AS (
+	command integer,
+	stream uuid,
+	expected bigint,
+	size integer
+);
+
+CREATE TYPE public.formula_new_event AS (
+	check_n integer,
+	nth integer,
+	stream uuid,
+	topic text,
+	state bytea,
+	metadata bytea,
+	command_id uuid,
+	command_size integer
+);
+
+CREATE TYPE public.stored_event_uuid AS (
+	originator_id uuid,
+	originator_version bigint,
+	topic text,
+	state bytea
+);
+
 CREATE FUNCTION public.formula_advance(consumer text, from_position bigint, to_position bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -10,91 +35,258 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION public.formula_append(command_ids uuid[], command_metadata bytea[], check_commands integer[], check_streams uuid[], check_versions bigint[], event_checks integer[], event_topics text[], event_states bytea[], motion_participations uuid[], motion_actors uuid[], motion_projects uuid[], motion_tags text[], motion_states bytea[], OUT outcomes smallint[], OUT positions bigint[], OUT versions bigint[], OUT motion_positions bigint[], OUT recorded_at timestamp with time zone) RETURNS record
+CREATE FUNCTION public.formula_append(exact boolean, commands uuid[], checks public.formula_check[], events public.formula_new_event[], OUT outcomes smallint[], OUT bases bigint[], OUT first_position bigint, OUT stamp timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     AS $$
 #variable_conflict use_column
 DECLARE
-    heads bigint[];
-    stamp timestamptz;
+    judged boolean := NOT exact;
 BEGIN
-    -- Held until after the fsync, so that positions become visible in their order. Not LOCK
-    -- TABLE alone: that waits behind VACUUM. But also a table lock: a stock recorder's
-    -- EXCLUSIVE lock must exclude us as well, and the other way round.
-    PERFORM pg_advisory_xact_lock(5014001);
-    LOCK TABLE formula_events IN ROW EXCLUSIVE MODE;
-
-    stamp := greatest(clock_timestamp(),
-        (SELECT e.recorded_at FROM formula_events e ORDER BY e.notification_id DESC LIMIT 1),
-        (SELECT m.recorded_at FROM formula_motion_events m ORDER BY m.position DESC LIMIT 1));
-
-    SELECT array_agg(coalesce(head.version, 0) ORDER BY c.n) INTO heads
-    FROM unnest(check_streams) WITH ORDINALITY c(stream, n)
-    LEFT JOIN LATERAL (
-        SELECT e.originator_version AS version FROM formula_events e
-        WHERE e.originator_id = c.stream ORDER BY e.originator_version DESC LIMIT 1
-    ) head ON true;
-
-    -- The id comes before the versions: a repeated command must hear "stored", not "conflict".
-    SELECT array_agg(CASE
-               WHEN EXISTS (SELECT FROM formula_events e WHERE e.command_id = c.id) THEN 1
-               WHEN failed.command IS NOT NULL THEN 2
-               ELSE 0 END ORDER BY c.n) INTO outcomes
-    FROM unnest(command_ids) WITH ORDINALITY c(id, n)
-    LEFT JOIN (
-        SELECT DISTINCT k.command
-        FROM unnest(check_commands, check_versions, heads) k(command, expected, head)
-        WHERE CASE k.expected WHEN -1 THEN false WHEN -2 THEN k.head = 0
-              ELSE k.head <> k.expected END
-    ) failed ON failed.command = c.n;
-
-    WITH stored AS (
+    PERFORM formula_lock_log();
+    stamp := formula_stamp();
+    first_position := formula_draw(cardinality(events));
+    LOOP
+        IF judged THEN
+            SELECT j.outcomes, j.bases INTO outcomes, bases FROM formula_judge(commands, checks) j;
+        END IF;
         INSERT INTO formula_events (originator_id, originator_version, topic, state,
             notification_id, metadata, command_id, command_size, recorded_at)
-        SELECT o.stream, o.version, o.topic, o.state,
-            nextval('formula_events_notification_id_seq'), o.metadata,
-            CASE WHEN o.nth = 1 THEN o.id END, CASE WHEN o.nth = 1 THEN o.size END, stamp
-        FROM (
-            SELECT k.stream, e.topic, e.state, c.id, c.metadata,
-                k.head + row_number() OVER (PARTITION BY k.stream ORDER BY e.n) AS version,
-                row_number() OVER (PARTITION BY c.n ORDER BY e.n) AS nth,
-                count(*) OVER (PARTITION BY c.n) AS size
-            FROM unnest(event_checks, event_topics, event_states)
-                WITH ORDINALITY e(k, topic, state, n)
-            JOIN unnest(check_commands, check_streams, heads)
-                WITH ORDINALITY k(command, stream, head, n) ON k.n = e.k
-            JOIN unnest(command_ids, command_metadata, outcomes)
-                WITH ORDINALITY c(id, metadata, outcome, n) ON c.n = k.command
-            WHERE c.outcome = 0
-            ORDER BY e.n
-        ) o
-        RETURNING notification_id, originator_version
-    )
-    SELECT array_agg(s.notification_id ORDER BY s.notification_id),
-        array_agg(s.originator_version ORDER BY s.notification_id)
-    INTO positions, versions FROM stored s;
-
-    IF motion_tags <> '{}' THEN
-        WITH stored AS (
-            INSERT INTO formula_motion_events
-                (position, participation, actor, project, tag, state, recorded_at)
-            SELECT nextval('formula_events_notification_id_seq'), m.participation, m.actor,
-                m.project, m.tag, m.state, stamp
-            FROM (
-                SELECT * FROM unnest(motion_participations, motion_actors, motion_projects,
-                    motion_tags, motion_states)
-                    WITH ORDINALITY m(participation, actor, project, tag, state, n)
-                ORDER BY m.n
-            ) m
-            RETURNING position
-        )
-        SELECT array_agg(s.position ORDER BY s.position) INTO motion_positions FROM stored s;
-    END IF;
-
-    IF positions IS NOT NULL OR motion_positions IS NOT NULL THEN
+        SELECT e.stream, e.nth + CASE WHEN judged THEN bases[e.check_n]
+                ELSE checks[e.check_n].expected END,
+            e.topic, e.state, first_position + e.n - 1, e.metadata,
+            e.command_id, e.command_size, stamp
+        FROM unnest(events) WITH ORDINALITY
+            e(check_n, nth, stream, topic, state, metadata, command_id, command_size, n)
+        WHERE CASE WHEN judged THEN outcomes[checks[e.check_n].command] = 0
+            ELSE NOT EXISTS (
+                    SELECT FROM unnest(checks) c WHERE c.expected <> coalesce((
+                        SELECT e.originator_version FROM formula_events e
+                        WHERE e.originator_id = c.stream
+                        ORDER BY e.originator_version DESC LIMIT 1), 0))
+                AND NOT EXISTS (
+                    SELECT FROM formula_events e WHERE e.command_id = ANY (commands))
+            END;
+        EXIT WHEN FOUND OR judged;
+        judged := true;
+    END LOOP;
+    IF FOUND THEN
         PERFORM pg_notify('formula_events', '');
     END IF;
-    recorded_at := stamp;
+END $$;
+
+CREATE FUNCTION public.formula_append_motion(participations uuid[], actors uuid[], projects uuid[], tags text[], states bytea[]) RETURNS bigint
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    stamp timestamptz;
+    first_position bigint;
+BEGIN
+    PERFORM formula_lock_log();
+    stamp := formula_stamp();
+    first_position := formula_draw(cardinality(tags));
+    INSERT INTO formula_motion_events
+        (position, participation, actor, project, tag, state, recorded_at)
+    SELECT first_position + m.n - 1, m.participation, m.actor, m.project, m.tag, m.state, stamp
+    FROM unnest(participations, actors, projects, tags, states)
+        WITH ORDINALITY m(participation, actor, project, tag, state, n);
+    PERFORM pg_notify('formula_events', '');
+    RETURN first_position;
+END $$;
+
+CREATE FUNCTION public.formula_draw(count integer) RETURNS bigint
+    LANGUAGE sql
+    AS $$
+    SELECT setval('formula_events_notification_id_seq',
+        nextval('formula_events_notification_id_seq') + count - 1) - count + 1
+$$;
+
+CREATE FUNCTION public.formula_inflate(packed bytea) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+    length_bases CONSTANT integer[] := '{3,4,5,6,7,8,9,10,11,13,15,17,19,23,27,31,35,43,51,59,67,83,99,115,131,163,195,227,258}';
+    length_bits CONSTANT integer[] := '{0,0,0,0,0,0,0,0,1,1,1,1,2,2,2,2,3,3,3,3,4,4,4,4,5,5,5,5,0}';
+    distance_bases CONSTANT integer[] := '{1,2,3,4,5,7,9,13,17,25,33,49,65,97,129,193,257,385,513,769,1025,1537,2049,3073,4097,6145,8193,12289,16385,24577}';
+    distance_bits CONSTANT integer[] := '{0,0,0,0,1,1,2,2,3,3,4,4,5,5,6,6,7,7,8,8,9,9,10,10,11,11,12,12,13,13}';
+    plain integer[] := '{}';
+    filled integer := 0;
+    at integer := 16;  -- behind the header of two bytes
+    final boolean := false;
+    kind integer;
+    lengths record;
+    literal record;
+    distance record;
+    found record;
+    run integer;
+    back integer;
+BEGIN
+    WHILE NOT final LOOP
+        final := get_bit(packed, at) = 1;
+        kind := formula_inflate_bits(packed, at + 1, 2);
+        at := at + 3;
+        IF kind = 0 THEN  -- stored: from the next byte on, after its length and that inverted
+            at := (at + 7) / 8;
+            run := get_byte(packed, at) + 256 * get_byte(packed, at + 1);
+            FOR n IN 1 .. run LOOP
+                plain[filled + n] := get_byte(packed, at + 3 + n);
+            END LOOP;
+            filled := filled + run;
+            at := 8 * (at + 4 + run);
+            CONTINUE;
+        ELSIF kind = 1 THEN
+            literal := formula_inflate_code(array_fill(8, '{144}') || array_fill(9, '{112}')
+                || array_fill(7, '{24}') || array_fill(8, '{8}'));
+            distance := formula_inflate_code(array_fill(5, '{30}'));
+        ELSE
+            lengths := formula_inflate_lengths(packed, at);
+            literal := formula_inflate_code(lengths.literals);
+            distance := formula_inflate_code(lengths.distances);
+            at := lengths.next;
+        END IF;
+        LOOP
+            found := formula_inflate_symbol(packed, at, literal.counts, literal.symbols);
+            at := found.next;
+            EXIT WHEN found.symbol = 256;
+            IF found.symbol < 256 THEN
+                filled := filled + 1;
+                plain[filled] := found.symbol;
+                CONTINUE;
+            END IF;
+            run := length_bases[found.symbol - 256] + formula_inflate_bits(
+                packed, at, length_bits[found.symbol - 256]);
+            at := at + length_bits[found.symbol - 256];
+            found := formula_inflate_symbol(packed, at, distance.counts, distance.symbols);
+            at := found.next;
+            back := distance_bases[found.symbol + 1] + formula_inflate_bits(
+                packed, at, distance_bits[found.symbol + 1]);
+            at := at + distance_bits[found.symbol + 1];
+            FOR n IN 1 .. run LOOP
+                plain[filled + n] := plain[filled + n - back];
+            END LOOP;
+            filled := filled + run;
+        END LOOP;
+    END LOOP;
+    RETURN decode((SELECT coalesce(string_agg(lpad(to_hex(b), 2, '0'), '' ORDER BY n), '')
+        FROM unnest(plain) WITH ORDINALITY p(b, n)), 'hex');
+END $$;
+
+CREATE FUNCTION public.formula_inflate_bits(packed bytea, at integer, count integer) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT coalesce(sum(get_bit(packed, at + n) << n), 0)::integer
+    FROM generate_series(0, count - 1) n
+$$;
+
+CREATE FUNCTION public.formula_inflate_code(lengths integer[], OUT counts integer[], OUT symbols integer[]) RETURNS record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT (SELECT array_agg((SELECT count(*)::integer FROM unnest(lengths) l(bits)
+                    WHERE l.bits = n AND n > 0) ORDER BY n) FROM generate_series(0, 15) n),
+        (SELECT array_agg(l.n::integer - 1 ORDER BY l.bits, l.n)
+            FROM unnest(lengths) WITH ORDINALITY l(bits, n) WHERE l.bits > 0)
+$$;
+
+CREATE FUNCTION public.formula_inflate_lengths(packed bytea, at integer, OUT literals integer[], OUT distances integer[], OUT next integer) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    literal_count CONSTANT integer := 257 + formula_inflate_bits(packed, at, 5);
+    distance_count CONSTANT integer := 1 + formula_inflate_bits(packed, at + 5, 5);
+    code_count CONSTANT integer := 4 + formula_inflate_bits(packed, at + 10, 4);
+    places CONSTANT integer[] := '{16,17,18,0,8,7,9,6,10,5,11,4,12,3,13,2,14,1,15}';
+    lengths integer[] := array_fill(0, '{19}');
+    code record;
+    found record;
+    bits integer;
+BEGIN
+    FOR n IN 1 .. code_count LOOP
+        lengths[places[n] + 1] := formula_inflate_bits(packed, at + 11 + 3 * n, 3);
+    END LOOP;
+    code := formula_inflate_code(lengths);
+    next := at + 14 + 3 * code_count;
+    lengths := '{}';
+    WHILE cardinality(lengths) < literal_count + distance_count LOOP
+        found := formula_inflate_symbol(packed, next, code.counts, code.symbols);
+        next := found.next;
+        IF found.symbol < 16 THEN
+            lengths := lengths || found.symbol;
+        ELSE
+            bits := (ARRAY[2, 3, 7])[found.symbol - 15];
+            lengths := lengths || array_fill(
+                CASE found.symbol WHEN 16 THEN lengths[cardinality(lengths)] ELSE 0 END,
+                ARRAY[(ARRAY[3, 3, 11])[found.symbol - 15]
+                    + formula_inflate_bits(packed, next, bits)]);
+            next := next + bits;
+        END IF;
+    END LOOP;
+    literals := lengths[:literal_count];
+    distances := lengths[literal_count + 1:];
+END $$;
+
+CREATE FUNCTION public.formula_inflate_symbol(packed bytea, at integer, counts integer[], symbols integer[], OUT symbol integer, OUT next integer) RETURNS record
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    code integer := 0;    -- the bits so far
+    first integer := 0;   -- the first code of this length
+    before integer := 0;  -- how many codes are shorter
+BEGIN
+    next := at;
+    FOR length IN 1 .. 15 LOOP
+        code := code + get_bit(packed, next);
+        next := next + 1;
+        IF code - first < counts[length + 1] THEN
+            symbol := symbols[before + code - first + 1];
+            RETURN;
+        END IF;
+        before := before + counts[length + 1];
+        first := (first + counts[length + 1]) << 1;
+        code := code << 1;
+    END LOOP;
+    RAISE EXCEPTION 'not a zlib stream: no such code at bit %', at;
+END $$;
+
+CREATE FUNCTION public.formula_json(state bytea) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+    SELECT convert_from(CASE WHEN get_byte(state, 0) = 120 THEN formula_inflate(state) ELSE state END,
+        'UTF8')::jsonb
+$$;
+
+CREATE FUNCTION public.formula_judge(commands uuid[], checks public.formula_check[], OUT outcomes smallint[], OUT bases bigint[]) RETURNS record
+    LANGUAGE sql
+    AS $$
+    WITH checked AS (
+        SELECT k.n, k.command, k.stream, k.size, k.expected, coalesce((
+                SELECT e.originator_version FROM formula_events e WHERE e.originator_id = k.stream
+                ORDER BY e.originator_version DESC LIMIT 1), 0) AS head
+        FROM unnest(checks) WITH ORDINALITY k(command, stream, expected, size, n)
+    ), failed AS (
+        SELECT DISTINCT k.command FROM checked k
+        WHERE CASE k.expected WHEN -1 THEN false WHEN -2 THEN k.head = 0
+            ELSE k.head <> k.expected END
+    ), judged AS (
+        SELECT c.n AS command, CASE
+            -- not EXISTS: that may be hashed, and then reads the whole log
+            WHEN (SELECT true FROM formula_events e WHERE e.command_id = c.id) THEN 1
+            WHEN f.command IS NOT NULL THEN 2
+            ELSE 0 END AS outcome
+        FROM unnest(commands) WITH ORDINALITY c(id, n) LEFT JOIN failed f ON f.command = c.n
+    )
+    SELECT (SELECT array_agg(j.outcome ORDER BY j.command) FROM judged j),
+        (SELECT array_agg(b.base ORDER BY b.n) FROM (
+            SELECT k.n, k.head + coalesce(sum(CASE j.outcome WHEN 0 THEN k.size END) OVER (
+                PARTITION BY k.stream ORDER BY k.n
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)::bigint AS base
+            FROM checked k JOIN judged j ON j.command = k.command) b)
+$$;
+
+CREATE FUNCTION public.formula_lock_log() RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(5014001);
+    LOCK TABLE formula_events IN ROW EXCLUSIVE MODE;
 END $$;
 
 CREATE FUNCTION public.formula_motion_partitions(ahead integer) RETURNS integer
@@ -120,6 +312,18 @@ BEGIN
         END IF;
     END LOOP;
     RETURN made;
+END $$;
+
+CREATE FUNCTION public.formula_stamp() RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    stamp timestamptz := greatest(clock_timestamp(),
+        to_timestamp(pg_sequence_last_value('formula_events_clock') / 1e6));
+BEGIN
+    IF setval('formula_events_clock', (extract(epoch FROM stamp) * 1e6)::bigint) > 0 THEN
+        RETURN stamp;
+    END IF;
 END $$;
 
 CREATE TABLE public.formula_checkpoints (
@@ -157,8 +361,15 @@ CREATE TABLE public.formula_events (
     metadata bytea,
     command_id uuid,
     command_size integer,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    recorded_at timestamp with time zone DEFAULT public.formula_stamp() NOT NULL
 );
+
+CREATE SEQUENCE public.formula_events_clock
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
 
 CREATE SEQUENCE public.formula_events_notification_id_seq
     START WITH 1
@@ -215,7 +426,7 @@ CREATE VIEW public.formula_log AS
     formula_events.originator_id AS stream,
     formula_events.originator_version AS version,
     formula_events.topic AS tag,
-    (convert_from(formula_events.state, 'UTF8'::name))::jsonb AS data,
+    public.formula_json(formula_events.state) AS data,
     (convert_from(formula_events.metadata, 'UTF8'::name))::jsonb AS metadata,
     formula_events.recorded_at
    FROM public.formula_events
@@ -224,7 +435,7 @@ UNION ALL
     formula_motion_events.participation AS stream,
     0 AS version,
     formula_motion_events.tag,
-    (convert_from(formula_motion_events.state, 'UTF8'::name))::jsonb AS data,
+    public.formula_json(formula_motion_events.state) AS data,
     jsonb_strip_nulls(jsonb_build_object('actor', formula_motion_events.actor, 'project_id', formula_motion_events.project)) AS metadata,
     formula_motion_events.recorded_at
    FROM public.formula_motion_events;
@@ -254,6 +465,14 @@ CREATE TABLE public.formula_refresh_tokens (
     expires_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
     revoked_at timestamp with time zone
+);
+
+CREATE TABLE public.formula_snapshots (
+    stream uuid NOT NULL,
+    fingerprint text NOT NULL,
+    version bigint NOT NULL,
+    state bytea NOT NULL,
+    taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 ALTER TABLE ONLY public.formula_events ALTER COLUMN notification_id SET DEFAULT nextval('public.formula_events_notification_id_seq'::regclass);
@@ -296,6 +515,9 @@ ALTER TABLE ONLY public.formula_nodes
 
 ALTER TABLE ONLY public.formula_refresh_tokens
     ADD CONSTRAINT formula_refresh_tokens_pkey PRIMARY KEY (token_hash);
+
+ALTER TABLE ONLY public.formula_snapshots
+    ADD CONSTRAINT formula_snapshots_pkey PRIMARY KEY (stream);
 
 CREATE INDEX formula_dead_letters_stream_idx ON public.formula_dead_letters USING btree (projection, stream);
 

@@ -1,19 +1,26 @@
-"""Events to bytes and back: the tag is the topic, the payload is msgspec's JSON."""
+"""Events to bytes and back: the tag is the topic, the payload msgspec's JSON, or that in zlib."""
 
+import zlib
 from uuid import UUID
 
 import msgspec
 
 from domain.kernel import Event, Metadata
 from domain.registry import EVENTS, MOTION_EVENTS
+from domain.text import NUL
 from domain.upcasts import UPCASTS, upcast
 
-MAX_STATE = 256 * 1024  # bytes of one event's payload
+MAX_STATE = 256 * 1024  # bytes of one event's payload, before compression
+NEVER = 0  # compress nothing
+
+_LEVEL = 6
+_DEFLATED = 0x78  # the first byte of a zlib stream with a 32 KiB window (RFC 1950); JSON's is "{"
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[str, msgspec.json.Decoder[Event]] = {
     tag: msgspec.json.Decoder(event) for tag, event in {**EVENTS, **MOTION_EVENTS}.items()
 }
+_tags: dict[type[Event], str] = {event: tag for tag, event in {**EVENTS, **MOTION_EVENTS}.items()}
 _metadata = msgspec.json.Decoder(Metadata)
 
 
@@ -32,19 +39,28 @@ class TooLarge(Exception):
     """An event's payload is over MAX_STATE: nothing was written."""
 
 
-def encode(event: Event) -> tuple[str, bytes]:
-    """(topic, state) of an event. Raises UnknownTag for one in no registry, TooLarge."""
-    tag = str(event.__struct_config__.tag)
-    if tag not in _decoders:
-        raise UnknownTag(tag)
+class HasNul(Exception):
+    """A payload or its metadata has U+0000, which SQL could not show: nothing was written."""
+
+
+def encode(event: Event, compress_above: int = NEVER) -> tuple[str, bytes]:
+    """(topic, state) of an event; a state of more bytes than `compress_above` is compressed.
+
+    Raises UnknownTag for one in no registry, TooLarge, HasNul.
+    """
+    tag = _tags.get(type(event))
+    if tag is None:
+        raise UnknownTag(str(event.__struct_config__.tag))
     state = _encoder.encode(event)
     if len(state) > MAX_STATE:
         raise TooLarge(f"{tag}: {len(state)} bytes, at most {MAX_STATE}")
-    return tag, state
+    return tag, compress(_without_nul(tag, state), compress_above)
 
 
 def decode(tag: str, state: bytes) -> Event:
     """The event as today's code knows it: old payloads go through their upcasts."""
+    if state[0] == _DEFLATED:
+        state = inflate(state)
     decoder = _decoders.get(tag)
     if decoder is not None:
         return decoder.decode(state)
@@ -56,8 +72,31 @@ def decode(tag: str, state: bytes) -> Event:
     return msgspec.convert(payload, _decoders[new_tag].type)
 
 
+def compress(state: bytes, above: int) -> bytes:
+    """`state`, or its zlib stream where it is longer than `above` and that is shorter."""
+    if above == NEVER or len(state) <= above:
+        return state
+    packed = zlib.compress(state, _LEVEL)
+    return packed if len(packed) < len(state) else state
+
+
+def inflate(state: bytes) -> bytes:
+    """The JSON of a stored state. Raises ValueError for what no Formula wrote."""
+    if state[:1] != b"\x78":
+        return state
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(state, MAX_STATE)
+    except zlib.error as error:
+        raise ValueError(f"a damaged zlib stream: {error}") from error
+    if not inflater.eof:
+        raise ValueError(f"a zlib stream that is torn, or of more than {MAX_STATE} bytes")
+    return plain
+
+
 def encode_metadata(metadata: Metadata) -> bytes:
-    return _encoder.encode(metadata)
+    """Raises HasNul."""
+    return _without_nul("metadata", _encoder.encode(metadata))
 
 
 def decode_metadata(data: bytes | None) -> Metadata:
@@ -67,3 +106,9 @@ def decode_metadata(data: bytes | None) -> Metadata:
 
 def motion_metadata(actor: UUID | None, project: UUID | None) -> Metadata:
     return Metadata(actor=actor, project_id=project)
+
+
+def _without_nul(what: str, data: bytes) -> bytes:
+    if b"\\u0000" in data and NUL.search(data):
+        raise HasNul(f"{what} has U+0000, which Postgres cannot show as text")
+    return data

@@ -11,11 +11,11 @@
 A topic is an event's tag, in `Projection.topics` too (domain.registry.tag_of gives it). The
 library knows five columns: who and when are in the view formula_log, under the same position.
 
-A writer needs the library's type `stored_event_uuid` besides: FORMULA_CREATE_TABLE=yes makes it,
-once, and leaves the table as it is. Versions must follow one another. Two things to know:
-- A stock append, and that DDL, locks the table. While it waits behind a VACUUM, all other appends
-  wait behind it: set POSTGRES_LOCK_TIMEOUT (seconds), and the library tries again after that.
-- POSTGRES_ENABLE_DB_FUNCTIONS=y is unsafe: it takes no such lock, and readers miss events.
+A writer's versions must follow one another. Two things to know:
+- A stock append locks the table. While it waits behind a VACUUM, all other appends wait behind it:
+  set POSTGRES_LOCK_TIMEOUT (seconds), and the library tries again after that.
+- POSTGRES_ENABLE_DB_FUNCTIONS=y is unsafe: it takes no such lock, and readers miss events. The
+  functions that it needs are not there unless FORMULA_CREATE_TABLE=yes has made them.
 """
 
 from uuid import UUID

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import msgspec
 import psycopg
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError, PersistenceError, StoredEvent
 
 from domain.kernel import Event, Recorded
 from domain.motion import CursorMoved
@@ -68,9 +68,18 @@ def reader(environment: Environment) -> Iterator[Log]:
 
 @pytest.fixture
 def writer(environment: Environment) -> Iterator[Log]:
-    """Its DDL makes the type that the library's INSERT names."""
-    with Log(environment | {"FORMULA_CREATE_TABLE": "yes"}) as log:
+    with Log(environment) as log:
         yield log
+
+
+async def test_the_librarys_unsafe_functions_are_not_there_to_be_used(
+    environment: Environment,
+) -> None:
+    """They take no lock, and readers would miss events."""
+    unsafe = environment | {"POSTGRES_ENABLE_DB_FUNCTIONS": "y"}
+    event = StoredEvent(uuid4(), 1, "task.archived.v1", b"{}")
+    with Log(unsafe) as log, pytest.raises(PersistenceError):
+        await asyncio.to_thread(log.recorder.insert_events, [event])
 
 
 # Reading

@@ -1,0 +1,145 @@
+"""One connection with several transactions on their way: libpq's pipeline mode on the event loop.
+
+While Postgres commits one batch, the next one is already in its socket: between two commits there
+is no round trip. psycopg connects; what goes over the connection then is sent by psycopg.pq.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import psycopg
+from psycopg import errors, pq
+from psycopg.pq.abc import PGresult
+
+Row: TypeAlias = tuple[bytes | None, ...]  # columns in Postgres's binary format
+Statement: TypeAlias = tuple[bytes, Sequence[bytes | None]]  # the prepared name, and its values
+
+Answer: TypeAlias = list[list[Row]] | psycopg.Error  # each statement's rows, or why there are none
+
+OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+
+
+class _Call(msgspec.Struct, eq=False):
+    """One transaction on its way."""
+
+    answered: Callable[[Answer], None]
+    rows: list[list[Row]]
+    error: psycopg.Error | None = None
+
+
+class Pipe:
+    """Sends transactions of prepared statements; they are answered in the order they were sent.
+
+    `lost` is done once the connection is gone: what was not answered may or may not have been done,
+    and will not be answered.
+    """
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], oids: Mapping[str, int]) -> None:
+        self.oids = oids
+        self._connection = connection
+        self._pg = connection.pgconn
+        self._loop = asyncio.get_running_loop()
+        self._calls: deque[_Call] = deque()
+        self._socket = self._pg.socket
+        self._writing = False
+        self.lost: asyncio.Future[str] = self._loop.create_future()  # with the reason
+        self._pg.nonblocking = 1
+        self._pg.enter_pipeline_mode()
+        self._loop.add_reader(self._socket, self._readable)
+
+    def send(self, answered: Callable[[Answer], None], *statements: Statement) -> None:
+        """Send one transaction; `answered` is called in the event loop once it is committed."""
+        self._calls.append(_Call(answered, []))
+        try:
+            for name, values in statements:
+                self._pg.send_query_prepared(name, values, [pq.Format.BINARY] * len(values), 1)
+            self._pg.pipeline_sync()
+            self._flush()
+        except psycopg.OperationalError as error:
+            self._lose(error)
+
+    async def close(self) -> None:
+        self._lose(psycopg.OperationalError("closed"))
+        await self._connection.close()
+
+    def _flush(self) -> None:
+        """What the socket does not take now goes when it is writable."""
+        more = self._pg.flush() != 0
+        if more and not self._writing:
+            self._loop.add_writer(self._socket, self._writable)
+        elif self._writing and not more:
+            self._loop.remove_writer(self._socket)
+        self._writing = more
+
+    def _writable(self) -> None:
+        try:
+            self._pg.consume_input()  # or both sides may wait for the other to read
+            self._flush()
+        except psycopg.OperationalError as error:
+            self._lose(error)
+
+    def _readable(self) -> None:
+        try:
+            self._pg.consume_input()
+            while not self._pg.is_busy() and self._calls:
+                self._take(self._pg.get_result())
+        except psycopg.OperationalError as error:
+            self._lose(error)
+
+    def _take(self, result: PGresult | None) -> None:
+        if result is None:  # the end of one statement's results
+            return
+        call = self._calls[0]
+        if result.status in OK:
+            call.rows.append(_rows(result))
+        elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+            self._calls.popleft()
+            call.answered(call.error or call.rows)
+        elif result.status == pq.ExecStatus.FATAL_ERROR:
+            call.error = _error(result)
+
+    def _lose(self, error: psycopg.OperationalError) -> None:
+        if not self.lost.done():
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._calls.clear()
+            self.lost.set_result(str(error).strip())
+
+
+async def open_pipe(
+    conninfo: str, options: str, statements: Mapping[str, str], types: Iterable[str]
+) -> Pipe:
+    """Connect, prepare the statements by their names, and look up the oids of types.
+
+    Raises psycopg.OperationalError.
+    """
+    connection = await psycopg.AsyncConnection[Any].connect(
+        conninfo, autocommit=True, options=options
+    )
+    for name, statement in statements.items():
+        await connection.execute(f"PREPARE {name} AS {statement}".encode())
+    found = await connection.execute(
+        "SELECT name, name::regtype::oid FROM unnest(%s::text[]) name", (list(types),)
+    )
+    return Pipe(connection, dict(await found.fetchall()))
+
+
+def _rows(result: PGresult) -> list[Row]:
+    return [
+        tuple(result.get_value(row, column) for column in range(result.nfields))
+        for row in range(result.ntuples)
+    ]
+
+
+def _error(result: PGresult) -> psycopg.Error:
+    """The exception that psycopg has for it."""
+    state = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
+    text = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+    try:
+        kind = errors.lookup(state.decode())
+    except KeyError:
+        kind = psycopg.DatabaseError
+    return kind(text.decode(errors="replace"))
