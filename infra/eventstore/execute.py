@@ -1,22 +1,18 @@
 """The command path: load, decide, append, retry; and the answer a repeated command gets."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 
-from domain.errors import NotFound, Refused, WrongState
+from domain.errors import Refused, WrongState
 from domain.kernel import Command, Decider, Event, Metadata
+from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import Store
-from infra.eventstore.types import ANY, MAX_READ, Appended, Conflict, First, Repeated, To
+from infra.eventstore.types import ANY, Appended, Conflict, First, Repeated, To
 
 ATTEMPTS = 10  # decisions of one command before Conflict is given to the caller
-MAX_CACHED = 20_000  # streams whose folded state is kept
-
-S = TypeVar("S")
-C = TypeVar("C", bound=Command)
 
 
 class WrongVersion(Refused):
@@ -53,56 +49,9 @@ class Outcome(msgspec.Struct, frozen=True):
     repeated: bool = False
 
 
-class Loaded(msgspec.Struct, Generic[S], frozen=True):
-    """An aggregate's state and the version it is at; version 0 is a stream that does not exist."""
-
-    state: S
-    version: int
-
-
 def command_id(actor: UUID | None, client_id: UUID) -> UUID:
     """The stored id: two people cannot collide, one person's retry does."""
     return uuid5(client_id, actor.hex if actor else "system")
-
-
-class States:
-    """Folded states by stream, least recently used dropped. Always validated on use."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._cached: OrderedDict[UUID, Loaded[Any]] = OrderedDict()
-
-    async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
-        """The state now: what is cached and the events since.
-
-        Raises NotFound for another aggregate's stream: ids come from outside.
-        """
-        cached = self.cached(decider, stream) or Loaded(decider.initial, 0)
-        state, version = cached.state, cached.version
-        more = True
-        while more:
-            events = await self._store.read_stream(stream, version)
-            for recorded in events:
-                if not isinstance(recorded.event, decider.events):
-                    raise NotFound(f"{decider.name}.not_found", id=stream)
-                state, version = decider.evolve(state, recorded.event), recorded.version
-            more = len(events) >= MAX_READ
-        return self.keep(stream, Loaded(state, version))
-
-    def cached(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S] | None:
-        held = self._cached.get(stream)
-        if held is not None and not isinstance(held.state, type(decider.initial)):
-            raise NotFound(f"{decider.name}.not_found", id=stream)
-        return held
-
-    def keep(self, stream: UUID, loaded: Loaded[S]) -> Loaded[S]:
-        held = self._cached.get(stream)
-        if loaded.version and (held is None or held.version <= loaded.version):
-            self._cached[stream] = loaded
-            self._cached.move_to_end(stream)
-            if len(self._cached) > MAX_CACHED:
-                self._cached.popitem(last=False)
-        return loaded
 
 
 async def execute(

@@ -1,12 +1,15 @@
 """The event store without Postgres: same contract, for tests of what stands on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from domain.kernel import Event, Metadata, Recorded
+from domain.registry import tag_of
 from infra.eventstore.codec import encode
+from infra.eventstore.snapshots import Snapshot
 from infra.eventstore.types import (
     ANY,
     EXISTS,
@@ -30,6 +33,7 @@ class MemoryStore:
         self._log: list[Recorded[Event]] = []
         self._versions: dict[UUID, int] = {}
         self._commands: dict[UUID, First] = {}
+        self._snapshots: dict[tuple[UUID, str], Snapshot] = {}
         self._grown = asyncio.Event()
 
     async def append(self, metadata: Metadata, *parts: To) -> Appended:
@@ -58,13 +62,39 @@ class MemoryStore:
         )
         self._grown.set()
 
-    async def read(self, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
-        found = (one for one in self._log[after:] if motion or one.version)
-        return [one for one, _ in zip(found, range(limit), strict=False)]
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        *,
+        motion: bool = True,
+        types: Collection[str] | None = None,
+        streams: Collection[UUID] | None = None,
+    ) -> list[Recorded[Event]]:
+        found = (
+            one
+            for one in self._log[after:]
+            if (motion or one.version)
+            and (types is None or tag_of(type(one.event)) in types)
+            and (streams is None or one.stream in streams)
+        )
+        return list(islice(found, limit))
 
-    async def read_stream(self, stream: UUID, after: int = 0) -> list[Recorded[Event]]:
+    async def read_stream(
+        self, stream: UUID, after: int = 0, limit: int = MAX_READ
+    ) -> list[Recorded[Event]]:
         found = [one for one in self._log if one.stream == stream and one.version > after]
-        return found[:MAX_READ]
+        return found[:limit]
+
+    async def snapshot(self, stream: UUID, fingerprint: str) -> Snapshot | None:
+        return self._snapshots.get((stream, fingerprint))
+
+    async def keep_snapshot(self, stream: UUID, fingerprint: str, snapshot: Snapshot) -> None:
+        self._snapshots[stream, fingerprint] = snapshot
+
+    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+        found = await self.read(after, limit, motion=False)
+        return [(one.position, one.stream, one.version) for one in found]
 
     async def first(self, command_id: UUID) -> First | None:
         return self._commands.get(command_id)
@@ -73,11 +103,16 @@ class MemoryStore:
         return len(self._log)
 
     async def tail(
-        self, after: int, *, motion: bool = True
+        self,
+        after: int,
+        *,
+        motion: bool = True,
+        types: Collection[str] | None = None,
+        streams: Collection[UUID] | None = None,
     ) -> AsyncIterator[Sequence[Recorded[Event]]]:
         while True:
             self._grown.clear()
-            batch = await self.read(after, 1_000, motion=motion)
+            batch = await self.read(after, 1_000, motion=motion, types=types, streams=streams)
             if batch:
                 after = batch[-1].position
                 yield batch

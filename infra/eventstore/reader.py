@@ -1,7 +1,7 @@
 """Reading the log in order, a stream by version, and waiting for what comes next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 import structlog
-from psycopg.rows import class_row
+from psycopg.rows import args_row
 
 from domain.kernel import Event, Recorded
 from infra.db import Pool
@@ -37,25 +37,33 @@ class Row(msgspec.Struct, frozen=True):
 
 
 # Both tables in one statement, so one snapshot: with a query for each, an append between the two
-# would be missed for ever.
-READ = """
-(SELECT notification_id AS position, originator_id AS stream, originator_version AS version,
-    topic AS tag, state, metadata, recorded_at, NULL::uuid AS actor, NULL::uuid AS project
- FROM formula_events WHERE notification_id > %(after)s
- ORDER BY notification_id LIMIT %(limit)s)
-UNION ALL
-(SELECT position, participation, 0, tag, state, NULL, recorded_at, actor, project
- FROM formula_motion_events WHERE position > %(after)s
- ORDER BY position LIMIT %(limit)s)
-ORDER BY position LIMIT %(limit)s
-"""
-
-READ_DURABLE = """
+# would be missed for ever. Types and streams are filters over the order of positions: a read that
+# finds little looks at much.
+_DURABLE: LiteralString = """
 SELECT notification_id AS position, originator_id AS stream, originator_version AS version,
     topic AS tag, state, metadata, recorded_at, NULL::uuid AS actor, NULL::uuid AS project
 FROM formula_events WHERE notification_id > %(after)s
-ORDER BY notification_id LIMIT %(limit)s
 """
+_MOTION: LiteralString = """
+SELECT position, participation, 0::bigint, tag, state, NULL, recorded_at, actor, project
+FROM formula_motion_events WHERE position > %(after)s
+"""
+
+
+def _read_statement(*, motion: bool, types: bool, streams: bool) -> LiteralString:
+    durable, facts = _DURABLE, _MOTION
+    if types:
+        durable += " AND topic = ANY (%(types)s)"
+        facts += " AND tag = ANY (%(types)s)"
+    if streams:
+        durable += " AND originator_id = ANY (%(streams)s)"
+        facts += " AND participation = ANY (%(streams)s)"
+    durable += " ORDER BY notification_id LIMIT %(limit)s"
+    if not motion:
+        return durable
+    facts += " ORDER BY position LIMIT %(limit)s"
+    return f"({durable}) UNION ALL ({facts}) ORDER BY position LIMIT %(limit)s"
+
 
 READ_STREAM = """
 SELECT notification_id AS position, originator_id AS stream, originator_version AS version,
@@ -81,10 +89,40 @@ SELECT greatest(
 """
 
 
-async def read(pool: Pool, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
-    """Events with positions above `after`, in position order, at most `limit`."""
-    statement = READ if motion else READ_DURABLE
-    rows = await _rows(pool, statement, {"after": after, "limit": limit})
+async def read_rows(
+    pool: Pool,
+    after: int,
+    limit: int,
+    *,
+    motion: bool = True,
+    types: Collection[str] | None = None,
+    streams: Collection[UUID] | None = None,
+) -> list[Row]:
+    """Rows with positions above `after`, in position order, at most `limit`; not decoded.
+
+    Of these types (tags) and streams (a motion fact's is its participation), if named.
+    """
+    statement = _read_statement(motion=motion, types=types is not None, streams=streams is not None)
+    values = {
+        "after": after,
+        "limit": limit,
+        "types": list(types or ()),
+        "streams": list(streams or ()),
+    }
+    return await _rows(pool, statement, values)
+
+
+async def read(
+    pool: Pool,
+    after: int,
+    limit: int,
+    *,
+    motion: bool = True,
+    types: Collection[str] | None = None,
+    streams: Collection[UUID] | None = None,
+) -> list[Recorded[Event]]:
+    """What read_rows finds, decoded. Raises UnknownTag."""
+    rows = await read_rows(pool, after, limit, motion=motion, types=types, streams=streams)
     return [recorded(row) for row in rows]
 
 
@@ -94,6 +132,19 @@ async def read_stream(
     """A stream's events with versions above `after`, oldest first, at most `limit`."""
     values = {"stream": stream, "after": after, "limit": limit}
     return [recorded(row) for row in await _rows(pool, READ_STREAM, values)]
+
+
+MOVED = """
+SELECT notification_id, originator_id, originator_version FROM formula_events
+WHERE notification_id > %(after)s ORDER BY notification_id LIMIT %(limit)s
+"""
+
+
+async def moved(pool: Pool, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+    """(position, stream, version) of durable events above `after`, oldest first."""
+    async with pool.connection() as connection, connection.cursor(binary=True) as cursor:
+        await cursor.execute(MOVED, {"after": after, "limit": limit}, prepare=True)
+        return await cursor.fetchall()
 
 
 async def head(pool: Pool) -> int:
@@ -130,7 +181,7 @@ def recorded(row: Row) -> Recorded[Event]:
 async def _rows(pool: Pool, statement: LiteralString, values: Mapping[str, object]) -> list[Row]:
     async with (
         pool.connection() as connection,
-        connection.cursor(binary=True, row_factory=class_row(Row)) as cursor,
+        connection.cursor(binary=True, row_factory=args_row(Row)) as cursor,
     ):
         await cursor.execute(statement, values, prepare=True)
         return await cursor.fetchall()
@@ -226,14 +277,24 @@ async def checkpoint(pool: Pool, consumer: str) -> int:
 
 
 async def tail(
-    pool: Pool, follower: Follower, after: int, *, limit: int = 1_000, motion: bool = True
+    pool: Pool,
+    follower: Follower,
+    after: int,
+    *,
+    limit: int = 1_000,
+    motion: bool = True,
+    types: Collection[str] | None = None,
+    streams: Collection[UUID] | None = None,
 ) -> AsyncIterator[Sequence[Recorded[Event]]]:
-    """Batches of events above `after`, for ever, in position order."""
+    """Batches of events above `after`, for ever, in position order; filtered as in read_rows."""
+    filtered = types is not None or streams is not None
     while True:
         seen = follower.count
-        batch = await read(pool, after, limit, motion=motion)
+        top = await head(pool) if filtered else after  # what is up to here need not be read again
+        batch = await read(pool, after, limit, motion=motion, types=types, streams=streams)
         if batch:
             after = batch[-1].position
             yield batch
         if len(batch) < limit:
+            after = max(after, top)
             await follower.wait(seen)

@@ -1,14 +1,15 @@
 """The event store as everything else sees it: append, read, follow."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 from uuid import UUID
 
 from domain.kernel import Event, Metadata, Recorded
 from infra.db import Pool
-from infra.eventstore import reader
+from infra.eventstore import reader, snapshots
 from infra.eventstore.reader import Follower
-from infra.eventstore.types import Appended, First, Motion, To
+from infra.eventstore.snapshots import Snapshot
+from infra.eventstore.types import MAX_READ, Appended, First, Motion, To
 from infra.eventstore.writer import Writer
 
 
@@ -23,12 +24,25 @@ class Store(Protocol):
         """Queue a motion fact; the newest of a participation and tag wins."""
         ...
 
-    async def read(self, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
-        """Events above position `after`, oldest first; without motion facts if so asked."""
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        *,
+        motion: bool = True,
+        types: Collection[str] | None = None,
+        streams: Collection[UUID] | None = None,
+    ) -> list[Recorded[Event]]:
+        """Events above position `after`, oldest first, at most `limit`.
+
+        Without motion facts, or only of these types (tags) and streams, if so asked.
+        """
         ...
 
-    async def read_stream(self, stream: UUID, after: int = 0) -> list[Recorded[Event]]:
-        """A stream's events above version `after`, oldest first, at most MAX_READ."""
+    async def read_stream(
+        self, stream: UUID, after: int = 0, limit: int = MAX_READ
+    ) -> list[Recorded[Event]]:
+        """A stream's events above version `after`, oldest first, at most `limit`."""
         ...
 
     async def first(self, command_id: UUID) -> First | None:
@@ -39,8 +53,27 @@ class Store(Protocol):
         """The newest position; 0 for an empty log."""
         ...
 
-    def tail(self, after: int, *, motion: bool = True) -> AsyncIterator[Sequence[Recorded[Event]]]:
-        """Batches above `after`, for ever: what is there, then what comes."""
+    def tail(
+        self,
+        after: int,
+        *,
+        motion: bool = True,
+        types: Collection[str] | None = None,
+        streams: Collection[UUID] | None = None,
+    ) -> AsyncIterator[Sequence[Recorded[Event]]]:
+        """Batches above `after`, for ever: what is there, then what comes; chosen as in `read`."""
+        ...
+
+    async def snapshot(self, stream: UUID, fingerprint: str) -> Snapshot | None:
+        """The state kept of a stream by code with this fingerprint, if there is one."""
+        ...
+
+    async def keep_snapshot(self, stream: UUID, fingerprint: str, snapshot: Snapshot) -> None:
+        """Keep a state of a stream in place of an older one."""
+        ...
+
+    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+        """(position, stream, version) of durable events above `after`, oldest first."""
         ...
 
 
@@ -58,11 +91,23 @@ class PostgresStore:
     def append_motion(self, motion: Motion) -> None:
         self.writer.append_motion(motion)
 
-    async def read(self, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
-        return await reader.read(self._pool, after, limit, motion=motion)
+    async def read(
+        self,
+        after: int,
+        limit: int,
+        *,
+        motion: bool = True,
+        types: Collection[str] | None = None,
+        streams: Collection[UUID] | None = None,
+    ) -> list[Recorded[Event]]:
+        return await reader.read(
+            self._pool, after, limit, motion=motion, types=types, streams=streams
+        )
 
-    async def read_stream(self, stream: UUID, after: int = 0) -> list[Recorded[Event]]:
-        return await reader.read_stream(self._pool, stream, after)
+    async def read_stream(
+        self, stream: UUID, after: int = 0, limit: int = MAX_READ
+    ) -> list[Recorded[Event]]:
+        return await reader.read_stream(self._pool, stream, after, limit)
 
     async def first(self, command_id: UUID) -> First | None:
         return await reader.first(self._pool, command_id)
@@ -70,5 +115,23 @@ class PostgresStore:
     async def head(self) -> int:
         return await reader.head(self._pool)
 
-    def tail(self, after: int, *, motion: bool = True) -> AsyncIterator[Sequence[Recorded[Event]]]:
-        return reader.tail(self._pool, self.follower, after, motion=motion)
+    def tail(
+        self,
+        after: int,
+        *,
+        motion: bool = True,
+        types: Collection[str] | None = None,
+        streams: Collection[UUID] | None = None,
+    ) -> AsyncIterator[Sequence[Recorded[Event]]]:
+        return reader.tail(
+            self._pool, self.follower, after, motion=motion, types=types, streams=streams
+        )
+
+    async def snapshot(self, stream: UUID, fingerprint: str) -> Snapshot | None:
+        return await snapshots.find(self._pool, stream, fingerprint)
+
+    async def keep_snapshot(self, stream: UUID, fingerprint: str, snapshot: Snapshot) -> None:
+        await snapshots.keep(self._pool, stream, fingerprint, snapshot)
+
+    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+        return await reader.moved(self._pool, after, limit)

@@ -23,11 +23,11 @@ from infra.eventstore.execute import (
     Do,
     Guard,
     Outcome,
-    States,
     WrongVersion,
     command_id,
     execute,
 )
+from infra.eventstore.states import States
 from infra.eventstore.store import Store
 from infra.eventstore.types import MAX_EVENTS, MAX_READ, To
 

@@ -2,8 +2,9 @@
 
 from copy import deepcopy
 from functools import reduce
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,6 +39,8 @@ def test_any_sequence_of_commands_is_decided_or_refused(
             state = decider.evolve(state, event)
             log.append(encode(event))
     assert fold(decider, [decode(*stored) for stored in log]) == state
+    kind = cast(type[object], type(decider.initial))
+    assert msgspec.json.decode(msgspec.json.encode(state), type=kind) == state, "as a snapshot"
 
 
 @every_decider
