@@ -4,7 +4,7 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from api.commands import audit, doctor, events, processes, store, tour, up
+from api.commands import audit, doctor, events, processes, store, tour, transfer, up
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from infra.log import configure_logging
 from infra.settings import Settings
@@ -35,6 +35,8 @@ app.command(rich_help_panel=START)(processes.demo)
 app.add_typer(events.app, name="events", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(audit.audit)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
+store.app.command("export")(transfer.export_log)
+store.app.command("import")(transfer.import_log)
 app.command(rich_help_panel=PART)(store.migrate)
 app.command(rich_help_panel=PART)(processes.api)
 app.command(rich_help_panel=PART)(processes.projector)
