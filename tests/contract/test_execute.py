@@ -1,8 +1,8 @@
 """The command path on both stores: cached states, repeats, conflicts, several streams at once."""
 
 import asyncio
-from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID, uuid4
 
 import pytest
 
@@ -30,6 +30,7 @@ from infra.eventstore.execute import (
 from infra.eventstore.states import States
 from infra.eventstore.store import Store
 from infra.eventstore.types import MAX_EVENTS, MAX_READ, To
+from infra.runtime import uuid7
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -195,6 +196,15 @@ def test_stored_ids_differ_between_people() -> None:
     given = uuid4()
     assert command_id(ANN, given) != command_id(BOB, given)
     assert command_id(ANN, given) == command_id(ANN, given)
+
+
+def test_a_stored_id_is_as_old_as_the_clients_where_that_tells() -> None:
+    first, later = (uuid7(NOW + timedelta(seconds=seconds)) for seconds in (0, 1))
+    stored = [command_id(actor, given) for given in (first, later) for actor in (ANN, BOB)]
+    assert len(set(stored)) == 4
+    assert max(stored[:2]) < min(stored[2:])
+    assert {one.version for one in stored} == {8}
+    assert {one.variant for one in stored} == {RFC_4122}
 
 
 async def test_a_stream_longer_than_one_read_is_folded_to_its_end(store: Store) -> None:
