@@ -41,6 +41,7 @@ def test_variables_of_others_are_not_looked_at() -> None:
         ("LOG_LEVEL", "loud"),
         ("DATABASE_POOL_SIZE", "0"),
         ("JWT_ACCESS_TTL_S", "1"),
+        ("MOTION_RETENTION_S", "59"),
     ],
 )
 def test_a_malformed_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
