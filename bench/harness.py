@@ -127,7 +127,7 @@ class Results(msgspec.Struct, frozen=True):
             low=mine and round(mine.low, 3),
             high=mine and round(mine.high, 3),
             against=against,
-            ratio=round(mine.median / other.median, 3) if mine and other else None,
+            ratio=round(mine.median / other.median, 3) if mine and other and other.median else None,
             errors=sum(one.errors for one in errors),
             note=errors[0].error if errors else msgspec.UNSET,
         )

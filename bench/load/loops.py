@@ -58,7 +58,9 @@ class Latencies:
         return self._histogram.get_value_at_percentile(percent) / 1_000
 
     def values(self, of: str) -> dict[str, float]:
-        """Milliseconds, by names such as `append p99`."""
+        """Milliseconds, by names such as `append p99`; none where nothing was recorded."""
+        if not self._histogram.get_total_count():
+            return {}
         return {f"{of} p{percent}": self.percentile_ms(percent) for percent in (50, 99)}
 
 

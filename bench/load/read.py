@@ -39,8 +39,7 @@ async def _page(
     after, limit = positions[-1] if positions else 0, min(load.page, load.events - len(positions))
     if load.decoded:
         return await runtime.store.read(after, limit, motion=False)
-    values = {"after": after, "limit": limit}
-    return await reader._rows(runtime.db, reader.READ_DURABLE, values)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return await reader.read_rows(runtime.db, after, limit, motion=False)
 
 
 def read(events: int, positions: list[int], per_s: float) -> Sample:

@@ -53,10 +53,12 @@ def test_a_ratio_and_its_verdict_come_from_the_medians_of_one_competition() -> N
     assert (row.ratio, row.ok) == (1.5, True)
 
 
-@pytest.mark.parametrize("failed", ["ours", "peer"])
-def test_no_verdict_is_good_where_either_side_has_no_figure(failed: str) -> None:
+@pytest.mark.parametrize(("failed", "left"), [("ours", {}), ("peer", {}), ("peer", {"per_s": 0.0})])
+def test_no_verdict_is_good_where_either_side_has_no_figure(
+    failed: str, left: dict[str, float]
+) -> None:
     samples = {"ours": [Sample({"per_s": 1.0})], "peer": [Sample({"per_s": 1.0})]}
-    results = Results(samples | {failed: [Sample({}, 1, "gone")]})
+    results = Results(samples | {failed: [Sample(left, 1, "gone")]})
     row = results.row("ours", "events/s", "ours", against="peer", target=Target(least=0.1))
     assert (row.ratio, row.ok) == (None, False)
 

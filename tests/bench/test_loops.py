@@ -72,5 +72,7 @@ async def test_what_was_due_while_warming_up_is_not_recorded() -> None:
     now = time.perf_counter()
     latencies = Latencies(since=now)
     latencies.record(now - 10.0)
+    assert latencies.values("append") == {}
     latencies.record(now)
+    assert latencies.values("append").keys() == {"append p50", "append p99"}
     assert 0 < latencies.percentile_ms(100) < 10_000
