@@ -50,7 +50,7 @@ def import_log(
     Example: [bold]formula store import log.ndjson[/]
     """
     with _plainly(), progress() as note:
-        done = read_log(_database(), file, note)
+        done = read_log(_database(), file, load_settings().event_compress_above, note)
     _report("imported", "from", done, json=json)
 
 

@@ -174,9 +174,9 @@ def _is_line(data: bytes) -> bool:
 
 def _decoded(line: bytes) -> Row:
     try:
+        line.decode()  # of JSON that is kept as it is, the decoder skips what is inside
         row = _decoder.decode(line)
-        packs = (row.state,) if row.metadata is UNSET else (row.state, row.metadata)
-        same = encoded((row,)) == line and all(_is_packed(one) for one in packs)
+        same = encoded((row,)) == line and _is_packed(row.state) and _is_packed(row.metadata)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRow(str(error)) from error
     if not same:
@@ -185,12 +185,11 @@ def _decoded(line: bytes) -> Row:
     return row
 
 
-def _is_packed(value: Raw) -> bool:
-    """Decoding a line has skipped over the JSON inside: what is left is its encoding."""
+def _is_packed(value: Raw | UnsetType) -> bool:
+    if value is UNSET:
+        return True
     data = bytes(value)
-    if data.startswith(b"{"):
-        return data.isascii() or bool(data.decode())
-    return bytes(packed(_base64.decode(data))) == data
+    return data.startswith(b"{") or bytes(packed(_base64.decode(data))) == data
 
 
 def _check_kind(row: Row) -> None:

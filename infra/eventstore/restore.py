@@ -13,6 +13,7 @@ from psycopg.errors import LockNotAvailable
 
 from infra.db import LEADERS
 from infra.eventstore.archive import Archive, ArchiveError, Digest, Row, Totals, unpacked
+from infra.eventstore.codec import NEVER, compress
 from infra.eventstore.files import open_archive
 from infra.eventstore.motion import AHEAD, WIDTH
 from infra.eventstore.transfer import (
@@ -26,7 +27,7 @@ from infra.eventstore.transfer import (
 )
 
 CHUNK = 5_000  # rows of a transaction
-APPEND_LOCK = 5_014_001  # of formula_append
+APPEND_LOCK = 5_014_001  # of formula_lock_log
 SESSION = "-c lock_timeout=10s -c work_mem=64MB -c maintenance_work_mem=256MB"
 
 # Temporary: whatever ends the session, nothing is left; the file can be read again.
@@ -60,6 +61,12 @@ MOTION_AT = """
 SELECT min(position) FROM formula_import WHERE version = 0 AND number > %(done)s
 GROUP BY position / %(width)s ORDER BY 1
 """
+# What is appended later is not recorded earlier.
+CLOCK = """
+SELECT setval('formula_events_clock', greatest(pg_sequence_last_value('formula_events_clock'),
+    (extract(epoch FROM max(recorded_at)) * 1e6)::bigint))
+FROM formula_import
+"""
 EVENTS = """
 INSERT INTO formula_events (originator_id, originator_version, topic, state, notification_id,
     metadata, command_id, command_size, recorded_at)
@@ -73,7 +80,7 @@ FROM formula_import WHERE version = 0 AND number > %(done)s AND number <= %(to)s
 """
 
 
-def import_log(conninfo: str, source: Path, note: Note) -> Transferred:
+def import_log(conninfo: str, source: Path, compress_above: int, note: Note) -> Transferred:
     """Store an archive's rows at their positions; go on where an interrupted import stopped.
 
     Raises ArchiveError: if the file is wrong in any way, or the log holds anything else than the
@@ -87,7 +94,7 @@ def import_log(conninfo: str, source: Path, note: Note) -> Transferred:
         )
     with connect(conninfo, SESSION) as db:
         found = _found(db, archive, note)
-        _stage(db, archive, found, note)
+        _stage(db, archive, found, compress_above, note)
         _check(db, archive)
         _lock(db)
         _make_room(db, found, totals.last)
@@ -108,14 +115,14 @@ def _found(db: Database, archive: Archive, note: Note) -> Totals:
     return found
 
 
-def _stage(db: Database, archive: Archive, found: Totals, note: Note) -> None:
+def _stage(db: Database, archive: Archive, found: Totals, compress_above: int, note: Note) -> None:
     """Copy the file into the session, checking it row by row."""
     db.execute(STAGING)
     digest = Digest()
     with db.cursor().copy(COPY) as copy:
         copy.set_types(TYPES)
         for row in archive.rows(digest):
-            copy.write_row((digest.rows, *_values(row)))
+            copy.write_row((digest.rows, *_values(row, compress_above)))
             if digest.rows == found.rows and digest.totals() != found:
                 raise _not_empty(archive)
             if digest.rows % PAGE == 0:
@@ -124,9 +131,10 @@ def _stage(db: Database, archive: Archive, found: Totals, note: Note) -> None:
     db.execute("ANALYZE formula_import")
 
 
-def _values(row: Row) -> tuple[object, ...]:
+def _values(row: Row, compress_above: int) -> tuple[object, ...]:
+    state = compress(unpacked(row.state), compress_above if row.version else NEVER)
     return (
-        *(row.position, row.recorded_at, row.stream, row.version, row.tag, unpacked(row.state)),
+        *(row.position, row.recorded_at, row.stream, row.version, row.tag, state),
         None if row.metadata is UNSET else unpacked(row.metadata),
         *(row.command_id, row.command_size, row.actor, row.project),
     )
@@ -161,12 +169,9 @@ def _lock(db: Database) -> None:
 
 @contextmanager
 def _appending(db: Database, head: int) -> Generator[None]:
-    """A transaction that may append, to a log whose newest position is still `head`.
-
-    The table lock is for stock writers, who know of no advisory lock.
-    """
+    """A transaction that may append, to a log whose newest position is still `head`."""
     with db.transaction():
-        db.execute("LOCK TABLE formula_events IN ROW EXCLUSIVE MODE")
+        db.execute("SELECT formula_lock_log()")
         if log_head(db) != head:
             raise ArchiveError("the log grew while it was imported: run the import again")
         yield
@@ -183,6 +188,7 @@ def _make_room(db: Database, found: Totals, last: int) -> None:
             _make_partitions(db, position, 0)
         if last:
             _make_partitions(db, last, AHEAD)
+            db.execute(CLOCK)
 
 
 def _make_partitions(db: Database, position: int, ahead: int) -> None:
@@ -191,7 +197,7 @@ def _make_partitions(db: Database, position: int, ahead: int) -> None:
 
 
 def _store(db: Database, found: Totals, totals: Totals, note: Note) -> None:
-    """Clients' positions of a former log are void from the first chunk on."""
+    """What clients and snapshots hold of a former log is void from the first chunk on."""
     head = found.last
     for done in range(found.rows, totals.rows, CHUNK):
         chunk = {"done": done, "to": done + CHUNK}
@@ -200,6 +206,7 @@ def _store(db: Database, found: Totals, totals: Totals, note: Note) -> None:
             db.execute(MOTION, chunk)
             if done == 0:
                 db.execute("UPDATE formula_epoch SET salt = gen_random_uuid()")
+                db.execute("DELETE FROM formula_snapshots")
             db.execute("NOTIFY formula_events")
             head = log_head(db)
         note("storing", min(done + CHUNK, totals.rows), totals.rows)

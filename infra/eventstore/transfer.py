@@ -1,7 +1,6 @@
 """Exporting the log: everything up to the head that it has at the start, in constant memory."""
 
 import fcntl
-import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -25,6 +24,7 @@ from infra.eventstore.archive import (
     follow,
     packed,
 )
+from infra.eventstore.codec import inflate
 from infra.eventstore.files import Format, durable_rename, lines_from, lines_of, read_header
 from infra.eventstore.parquet import write_parquet
 from infra.eventstore.reader import HEAD
@@ -34,7 +34,6 @@ from infra.eventstore.reader import HEAD
 PAGE = 1_000  # rows
 # A generic plan knows no LIMIT: of a large log it may sort half before the first page.
 SESSION = "-c TimeZone=UTC -c plan_cache_mode=force_custom_plan"
-ZLIB = b"\x78"  # how a compressed state begins, and no JSON does
 
 Database: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Note: TypeAlias = Callable[[str, int, int], None]  # what is done, how far, of how much
@@ -138,10 +137,10 @@ def _row(
 
 
 def _inflated(state: bytes) -> bytes:
-    """A compressed state as it was before: its events are the same, and people can read them."""
+    """A compressed state as it was before: its event is the same, and people can read it."""
     try:
-        return zlib.decompress(state) if state.startswith(ZLIB) else state
-    except zlib.error:
+        return inflate(state)
+    except ValueError:  # nothing that Formula wrote: kept as it is
         return state
 
 

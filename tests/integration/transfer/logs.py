@@ -71,7 +71,7 @@ def exported(settings: Settings, target: Path, start: int = 1) -> Transferred:
 
 
 def imported(settings: Settings, source: Path) -> Transferred:
-    return import_log(settings.database_url, source, quietly)
+    return import_log(settings.database_url, source, settings.event_compress_above, quietly)
 
 
 def execute(conninfo: str, statement: LiteralString | sql.Composed, *values: object) -> None:

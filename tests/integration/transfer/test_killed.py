@@ -31,21 +31,10 @@ from tests.integration.transfer.logs import (
 EVENTS = MANY - MANY // 10
 LONG = 30_000  # takes long enough to be killed
 
-PROGRAM = """
-import typer
-from api.commands import transfer
-from api.commands.output import plain_errors
-app = typer.Typer(pretty_exceptions_enable=False)
-app.command("export")(transfer.export_log)
-app.command("import")(transfer.import_log)
-with plain_errors():
-    app()
-"""
-
 
 def started(settings: Settings, *arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [sys.executable, "-c", "from api.cli import main; main()", "store", *arguments],
         env=child_environment(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -153,7 +153,7 @@ def test_who_appends_while_a_file_is_read_ends_the_import(
             execute(target.database_url, STOCK, uuid4(), b"{}")
 
     with pytest.raises(ArchiveError, match="grew while it was imported"):
-        import_log(target.database_url, tmp_path / "log.ndjson", append)
+        import_log(target.database_url, tmp_path / "log.ndjson", 0, append)
     assert ask(target.database_url, COUNT) == 1
 
 
@@ -176,4 +176,4 @@ def test_what_was_stored_is_read_again(full: Settings, target: Settings, tmp_pat
             execute(target.database_url, "UPDATE formula_events SET state = '{}' WHERE topic <> ''")
 
     with pytest.raises(ArchiveError, match=r"reads back otherwise than .*log\.ndjson"):
-        import_log(target.database_url, tmp_path / "log.ndjson", alter)
+        import_log(target.database_url, tmp_path / "log.ndjson", 0, alter)
