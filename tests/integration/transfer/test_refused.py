@@ -137,6 +137,15 @@ def test_a_log_that_goes_on_elsewhere_is_left_alone(
     refused(target, tmp_path / "log.ndjson", r"not empty, .* import into a new database")
 
 
+def test_a_log_that_holds_more_is_left_alone(
+    full: Settings, target: Settings, tmp_path: Path
+) -> None:
+    execute(full.database_url, "DELETE FROM formula_motion_events WHERE position = 10")
+    exported(full, tmp_path / "log.ndjson")
+    fill(target.database_url, MANY)
+    refused(target, tmp_path / "log.ndjson", r"not empty, .* import into a new database")
+
+
 ELSEWHERE = """
 INSERT INTO formula_events (originator_id, originator_version, topic, state, notification_id)
 VALUES (gen_random_uuid(), 1, 'motion.cursor.v1', '{}', %s)
