@@ -54,7 +54,9 @@ def encode(event: Event, compress_above: int = NEVER) -> tuple[str, bytes]:
     state = _encoder.encode(event)
     if len(state) > MAX_STATE:
         raise TooLarge(f"{tag}: {len(state)} bytes, at most {MAX_STATE}")
-    return tag, compress(_without_nul(tag, state), compress_above)
+    if b"\\u0000" in state:
+        _refuse_nul(tag, state)
+    return tag, compress(state, compress_above) if compress_above else state
 
 
 def decode(tag: str, state: bytes) -> Event:
@@ -74,7 +76,7 @@ def decode(tag: str, state: bytes) -> Event:
 
 def compress(state: bytes, above: int) -> bytes:
     """`state`, or its zlib stream where it is longer than `above` and that is shorter."""
-    if above == NEVER or len(state) <= above:
+    if len(state) <= above or above == NEVER:
         return state
     packed = zlib.compress(state, _LEVEL)
     return packed if len(packed) < len(state) else state
@@ -96,7 +98,10 @@ def inflate(state: bytes) -> bytes:
 
 def encode_metadata(metadata: Metadata) -> bytes:
     """Raises HasNul."""
-    return _without_nul("metadata", _encoder.encode(metadata))
+    data = _encoder.encode(metadata)
+    if b"\\u0000" in data:
+        _refuse_nul("metadata", data)
+    return data
 
 
 def decode_metadata(data: bytes | None) -> Metadata:
@@ -108,7 +113,6 @@ def motion_metadata(actor: UUID | None, project: UUID | None) -> Metadata:
     return Metadata(actor=actor, project_id=project)
 
 
-def _without_nul(what: str, data: bytes) -> bytes:
-    if b"\\u0000" in data and NUL.search(data):
+def _refuse_nul(what: str, data: bytes) -> None:
+    if NUL.search(data):
         raise HasNul(f"{what} has U+0000, which Postgres cannot show as text")
-    return data

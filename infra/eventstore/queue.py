@@ -50,30 +50,32 @@ def prepare(metadata: Metadata, parts: Sequence[To], compress_above: int) -> Com
         raise BadAppend("metadata.command_id is required")
     if len(parts) > 1 and len({part.stream for part in parts}) != len(parts):
         raise BadAppend("a command names a stream once")
-    checks = [(part.stream, _expected(part), len(part.events)) for part in parts]
-    count = sum(size for _, _, size in checks)
-    if not 0 < count <= MAX_EVENTS or len(checks) > MAX_EVENTS:
-        raise BadAppend(f"a command stores 1 to {MAX_EVENTS} events, not {count}")
-    events = [encode(event, compress_above) for part in parts for event in part.events]
     meta = encode_metadata(metadata)
-    size = sum(len(state) + len(meta) for _, state in events)
+    checks: list[tuple[UUID, int, int]] = []
+    events: list[tuple[str, bytes]] = []
+    size, exact = 0, True
+    for part in parts:
+        checks.append((part.stream, part.expected, len(part.events)))
+        exact = _is_exact(part.expected) and exact
+        if len(events) + len(part.events) > MAX_EVENTS or len(checks) > MAX_EVENTS:
+            raise BadAppend(f"a command stores at most {MAX_EVENTS} events, in as many streams")
+        for event in part.events:
+            encoded = encode(event, compress_above)
+            events.append(encoded)
+            size += len(encoded[1]) + len(meta)
+    if not events:
+        raise BadAppend("a command stores at least one event")
     if size > MAX_COMMAND:
         raise TooLarge(f"a command of {size} bytes, at most {MAX_COMMAND}")
-    return Command(
-        id=metadata.command_id,
-        metadata=meta,
-        checks=checks,
-        events=events,
-        size=size,
-        exact=all(expected >= 0 for _, expected, _ in checks),
-        done=asyncio.get_running_loop().create_future(),
-    )
+    done = asyncio.get_running_loop().create_future()
+    return Command(metadata.command_id, meta, checks, events, size, exact, done)
 
 
-def _expected(part: To) -> int:
-    if type(part.expected) is not int or not EXISTS <= part.expected < 1 << 62:
-        raise BadAppend(f"{part.expected!r} is no version: a number from 0, ANY or EXISTS")
-    return part.expected
+def _is_exact(expected: int) -> bool:
+    """Whether it is a version. Raises BadAppend for what is not ANY or EXISTS either."""
+    if type(expected) is not int or not EXISTS <= expected < 1 << 62:
+        raise BadAppend(f"{expected!r} is no version: a number from 0, ANY or EXISTS")
+    return expected >= 0
 
 
 def prepare_motion(motion: Motion) -> tuple[MotionKey, MotionRow]:

@@ -40,7 +40,7 @@ from infra.eventstore.types import Appended, Motion, Repeated, StoreOverloaded, 
 
 MAX_MOTION = 10_000  # (participation, tag) pairs waiting; newer replace older
 DEPTH = 2  # batches on their way
-WORTH = 48  # events that are worth a transaction of their own while another one commits
+WORTH = 4  # commands that are worth a transaction of their own while another one commits
 BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 log = structlog.get_logger()
