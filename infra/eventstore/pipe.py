@@ -19,6 +19,7 @@ Statement: TypeAlias = tuple[bytes, Sequence[bytes | None]]  # the prepared name
 
 Answer: TypeAlias = list[list[Row]] | psycopg.Error  # each statement's rows, or why there are none
 
+CONNECT_S = 10
 OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -117,7 +118,7 @@ async def open_pipe(
     Raises psycopg.OperationalError.
     """
     connection = await psycopg.AsyncConnection[Any].connect(
-        conninfo, autocommit=True, options=options
+        conninfo, autocommit=True, options=options, connect_timeout=CONNECT_S
     )
     for name, statement in statements.items():
         await connection.execute(f"PREPARE {name} AS {statement}".encode())

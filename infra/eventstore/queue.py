@@ -113,12 +113,12 @@ class Queue:
         self._bytes += sum(command.size for command in commands)
 
     def take(self, most: int = MAX_BATCH) -> list[Command]:
-        """What may share a transaction, in order, about `most` events; the rest stays, in order.
+        """What may share a transaction, `most` commands, in order; the rest stays, in order.
 
         A stream belongs to one command of the batch, or to single-stream `any` appends alone. What
         nobody waits for any more, and was never sent, is dropped.
         """
-        batch = _Batch(min(most, MAX_BATCH))
+        batch = _Batch(most)
         later: list[Command] = []
         while self._commands and len(later) < MAX_BATCH and not batch.full:
             command = self._commands.popleft()
@@ -143,14 +143,15 @@ class _Batch:
 
     def __init__(self, most: int) -> None:
         self.commands: list[Command] = []
-        self._room, self._bytes = most, MAX_BYTES
+        self._most, self._events, self._bytes = most, MAX_BATCH, MAX_BYTES
         self._ids: set[UUID] = set()
         self._exclusive: set[UUID] = set()
         self._shared: set[UUID] = set()
 
     @property
     def full(self) -> bool:
-        return self._room <= 0 or self._bytes <= 0
+        alone = bool(self.commands) and self.commands[0].alone
+        return alone or len(self.commands) >= self._most or self._events <= 0 or self._bytes <= 0
 
     def add(self, command: Command) -> bool:
         """Whether it may come along; if not, what comes after it on its streams waits behind it."""
@@ -167,6 +168,6 @@ class _Batch:
         self._ids.add(command.id)
         (self._shared if shareable else self._exclusive).update(streams)
         self.commands.append(command)
-        self._room -= self._room if command.alone else len(command.events)
+        self._events -= len(command.events)
         self._bytes -= command.size
         return True

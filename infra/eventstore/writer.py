@@ -41,6 +41,7 @@ from infra.eventstore.types import Appended, Motion, Repeated, StoreOverloaded, 
 MAX_MOTION = 10_000  # (participation, tag) pairs waiting; newer replace older
 DEPTH = 2  # batches on their way
 WORTH = 4  # commands that are worth a transaction of their own while another one commits
+CLOSE_S = 10.0  # what is not stored so long after `close` is given up
 BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 
 log = structlog.get_logger()
@@ -72,7 +73,7 @@ class Writer:
         self._motion: dict[MotionKey, MotionRow] = {}
         self._sent: deque[_Sent] = deque()
         self._pipe: Pipe | None = None
-        self._pumping = self._resting = self._closing = False
+        self._pumping = self._resting = self._closing = self._gave_up = False
         self._failures = 0  # since the last batch that was stored
         self._finished = asyncio.Event()
 
@@ -106,8 +107,6 @@ class Writer:
                     await self._work(await open_pipe(self._conninfo, SESSION, STATEMENTS, TYPES))
                 except psycopg.OperationalError as error:
                     log.warning("writer_not_connected", error=str(error).strip())
-                if self._closing and self._failures >= len(BACK_OFF_S):
-                    return
                 if not self._is_finished():
                     await asyncio.sleep(self._back_off())
         finally:
@@ -116,10 +115,16 @@ class Writer:
                 command.settle(StoreOverloaded())
 
     def close(self) -> None:
-        """Take no more appends; `run` returns when those that wait are stored."""
+        """Take no more appends; `run` returns when those that wait are stored, or CLOSE_S later."""
         self._closing = True
         if self._is_finished():
             self._finished.set()
+        else:
+            self._loop.call_later(CLOSE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._gave_up = True
+        self._finished.set()
 
     async def _work(self, pipe: Pipe) -> None:
         """Send and answer over this connection until it is lost or all is done."""
@@ -141,7 +146,7 @@ class Writer:
                 self._put_back(sent)
 
     def _is_finished(self) -> bool:
-        return self._closing and not (self._queue or self._motion or self._sent)
+        return self._gave_up or (self._closing and not (self._queue or self._motion or self._sent))
 
     def _put_back(self, sent: _Sent) -> None:
         self._queue.put_back(sent.commands)

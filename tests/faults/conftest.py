@@ -5,15 +5,19 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infra.eventstore.store import PostgresStore
+from infra.eventstore.types import NEW
 from infra.eventstore.writer import Writer
 from infra.runtime import Runtime
 from infra.settings import Settings
 from tests.faults.children import full
+from tests.faults.commands import asked, send
+from tests.faults.diary import Diary, Part
 from tests.faults.proxy import Proxy
 from tests.faults.results import Counts, keep, row, table
 from tests.faults.witness import Witness, witnessing
@@ -39,11 +43,17 @@ async def proxy(settings: Settings) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def store(runtime: Runtime, settings: Settings, proxy: Proxy) -> AsyncIterator[PostgresStore]:
+async def store(
+    runtime: Runtime, settings: Settings, proxy: Proxy, witness: Witness
+) -> AsyncIterator[PostgresStore]:
     """What it appends goes through the proxy, what it reads does not."""
     writer = Writer(make_conninfo(settings.database_url, host="127.0.0.1", port=proxy.port))
     writing = asyncio.create_task(writer.run())
-    yield PostgresStore(runtime.db, writer, runtime.store.follower)
+    store = PostgresStore(runtime.db, writer, runtime.store.follower)
+    diary, first = Diary(witness.diary()), asked(Part(uuid4(), NEW, 1))
+    diary.write(first)
+    diary.write(await send(store, first))  # connected: what the proxy sees now is an append
+    yield store
     proxy.let_pass()
     writer.close()
     await writing

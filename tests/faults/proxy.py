@@ -1,7 +1,7 @@
-"""A TCP proxy before Postgres that cuts a connection around one request, or keeps its answer.
+"""A TCP proxy before Postgres that cuts a connection around one append, or keeps its answer.
 
 All it knows of the protocol (chapter 54 of Postgres's manual): a request ends with Sync, and the
-answer to it with ReadyForQuery.
+answer to it with ReadyForQuery. An append is told by the words that its events have in them.
 """
 
 import asyncio
@@ -13,7 +13,9 @@ from typing import Self
 import msgspec
 
 from tests.faults.children import LIMIT_S
+from tests.faults.commands import KIND
 
+APPEND = KIND.encode()
 SYNC = b"S\x00\x00\x00\x04"
 READY = b"Z\x00\x00\x00\x05"  # and one byte more: whether in a transaction
 CHUNK = 1 << 16  # bytes
@@ -33,7 +35,7 @@ class Link(msgspec.Struct, eq=False):
 
     client: StreamWriter
     server: StreamWriter
-    is_open: bool = False  # the handshake is over: what comes now is a request
+    appends: bool = False  # answers are to appends now, not to what opens a connection
     is_cut: bool = False  # nothing more goes to the client
 
 
@@ -61,7 +63,7 @@ class Proxy:
         await asyncio.gather(*self._serving, return_exceptions=True)
 
     def arm(self, cut: Cut) -> None:
-        """Cut the next request's connection; then admit nobody until `let_pass`."""
+        """Cut the next append's connection; then admit nobody until `let_pass`."""
         self._cut.clear()
         self._answered.clear()
         self._armed = cut
@@ -114,8 +116,9 @@ class Proxy:
     async def _forward(self, requests: StreamReader, link: Link) -> None:
         with suppress(ConnectionError):
             while data := await requests.read(CHUNK):
-                if link.is_open and self._armed is not None:
-                    await self._cut_off(await _whole(requests, data), link)
+                link.appends |= APPEND in data
+                if link.appends and self._armed is not None:
+                    await self._cut_off(await _one(requests, data), link)
                     return
                 link.server.write(data)
                 await link.server.drain()
@@ -135,20 +138,19 @@ class Proxy:
         with suppress(ConnectionError):
             while data := await answers.read(CHUNK):
                 end = (end + data)[-len(READY) - 1 :]
-                ready = end.startswith(READY)
                 if link.is_cut:
-                    if ready:
+                    if end.startswith(READY):
                         self._answered.set()
                     continue
-                if link.is_open:
+                if link.appends:
                     self._kept.set()
                     await self._gives.wait()
                 link.client.write(data)
                 await link.client.drain()
-                link.is_open |= ready
 
 
-async def _whole(requests: StreamReader, data: bytes) -> bytes:
-    while not data.endswith(SYNC):
+async def _one(requests: StreamReader, data: bytes) -> bytes:
+    """The whole of the first request; others may be on their way behind it."""
+    while SYNC not in data:
         data += await requests.read(CHUNK)
-    return data
+    return data[: data.index(SYNC) + len(SYNC)]

@@ -10,7 +10,7 @@ from tests.faults.cluster import own_cluster
 from tests.faults.results import Counts
 from tests.faults.witness import witnessing
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 CRASHES = times(20)
 BETWEEN = 100  # answers

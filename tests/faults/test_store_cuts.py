@@ -17,7 +17,7 @@ from tests.faults.proxy import Cut, Proxy
 from tests.faults.results import Counts
 from tests.faults.witness import Witness
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 CUTS, CONTESTS = times(400), times(100)
 CALLERS = 10

@@ -22,7 +22,7 @@ from tests.faults.results import Counts
 from tests.faults.witness import witnessing
 from tests.infra.until import until
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 # Once is all for the WAL: Postgres keeps what segments it had, and has room the next time.
 FILLED = {"base": times(10), "pg_wal": 1}

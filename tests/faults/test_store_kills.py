@@ -11,7 +11,7 @@ from tests.faults.results import Counts
 from tests.faults.witness import Witness
 from tests.infra.until import until
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 KILLS, ENDINGS = times(50), times(50)
 BETWEEN = 60  # answers

@@ -15,7 +15,7 @@ from tests.faults.results import Counts
 from tests.faults.witness import Witness
 from tests.infra.until import until
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 VERSIONS, COMMANDS = times(4_000), times(2_000)
 TOGETHER = 20  # commands at a time
