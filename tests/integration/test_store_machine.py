@@ -23,13 +23,13 @@ from infra.settings import Settings
 from tests.faults.children import times
 from tests.integration.store_model import Attempt, Ended, Fact, Model, fact
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.services, pytest.mark.faults]
 
 EXAMPLES = times(1_000)
 STEPS = 25
 WRITERS, STREAMS, PARTICIPATIONS = 2, 4, 2
 PAGE = 1_000
-WAIT_S = 10.0
+WAIT_S = 5.0
 USER, ROOM = UUID(int=7), "project:00000000-0000-0000-0000-000000000001"
 
 T = TypeVar("T")
