@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
+from math import isfinite
 from typing import cast
 
 import msgspec
@@ -11,6 +13,7 @@ from domain.errors import Invalid
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # the backslash is not itself escaped
 
 
+MAX_SCALE = 16_383  # digits behind the point that Postgres's numeric keeps
 MAX_DEPTH = 32  # of JSON that clients make up: every reader of the log recurses into it
 
 
@@ -39,14 +42,33 @@ def checked_json(data: msgspec.Raw, subject: str, most: int) -> msgspec.Raw:
     if len(raw) > most:
         raise Invalid(f"{subject}.too_large", size=len(raw), most=most)
     try:
-        value: object = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        value = json_value(raw)
+    except ValueError as error:
         raise Invalid(f"{subject}.bad_data") from error
     if deeper(value, MAX_DEPTH):
         raise Invalid(f"{subject}.too_deep", most=MAX_DEPTH)
     if NUL.search(raw):
         raise Invalid("text.has_nul")
     return data
+
+
+def json_value(raw: bytes) -> object:
+    """What the JSON says. Raises ValueError where it is none, or none that jsonb can read."""
+    try:
+        return _decoder.decode(raw)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _number(text: str) -> float:
+    """A float, as every reader takes it, and within the range of jsonb's numbers as well."""
+    value, exponent = float(text), Decimal(text).as_tuple().exponent
+    if not isfinite(value) or not isinstance(exponent, int) or exponent < -MAX_SCALE:
+        raise ValueError("a number out of range")
+    return value
+
+
+_decoder: msgspec.json.Decoder[object] = msgspec.json.Decoder(float_hook=_number)
 
 
 def deeper(value: object, most: int) -> bool:

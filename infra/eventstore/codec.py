@@ -1,14 +1,16 @@
 """Events to bytes and back: the tag is the topic, the payload msgspec's JSON, or that in zlib."""
 
 import zlib
+from typing import get_type_hints
 from uuid import UUID
 
 import msgspec
 
 from domain.kernel import Event, Metadata
 from domain.registry import EVENTS, MOTION_EVENTS
-from domain.text import NUL
+from domain.text import NUL, json_value
 from domain.upcasts import UPCASTS, upcast
+from infra.eventstore.types import BadAppend
 
 MAX_STATE = 256 * 1024  # bytes of one event's payload, before compression
 NEVER = 0  # compress nothing
@@ -22,6 +24,12 @@ _decoders: dict[str, msgspec.json.Decoder[Event]] = {
 }
 _tags: dict[type[Event], str] = {event: tag for tag, event in {**EVENTS, **MOTION_EVENTS}.items()}
 _metadata = msgspec.json.Decoder(Metadata)
+# Events with JSON that clients make up: encoding has copied it as it is.
+_WITH_RAW = frozenset(
+    tag
+    for tag, event in {**EVENTS, **MOTION_EVENTS}.items()
+    if msgspec.Raw in get_type_hints(event).values()
+)
 
 
 class UnknownTag(Exception):
@@ -46,16 +54,21 @@ class HasNul(Exception):
 def encode(event: Event, compress_above: int = NEVER) -> tuple[str, bytes]:
     """(topic, state) of an event; a state of more bytes than `compress_above` is compressed.
 
-    Raises UnknownTag for one in no registry, TooLarge, HasNul.
+    Raises UnknownTag for one in no registry, TooLarge, HasNul, BadAppend.
     """
     tag = _tags.get(type(event))
     if tag is None:
         raise UnknownTag(str(event.__struct_config__.tag))
-    state = _encoder.encode(event)
+    try:
+        state = _encoder.encode(event)
+    except UnicodeEncodeError as error:
+        raise BadAppend(f"{tag} has text that is no Unicode: {error.reason}") from error
     if len(state) > MAX_STATE:
         raise TooLarge(f"{tag}: {len(state)} bytes, at most {MAX_STATE}")
     if b"\\u0000" in state:
         _refuse_nul(tag, state)
+    if tag in _WITH_RAW:
+        _check_json(tag, state)
     return tag, compress(state, compress_above) if compress_above else state
 
 
@@ -97,8 +110,11 @@ def inflate(state: bytes) -> bytes:
 
 
 def encode_metadata(metadata: Metadata) -> bytes:
-    """Raises HasNul."""
-    data = _encoder.encode(metadata)
+    """Raises HasNul, BadAppend."""
+    try:
+        data = _encoder.encode(metadata)
+    except UnicodeEncodeError as error:
+        raise BadAppend(f"metadata has text that is no Unicode: {error.reason}") from error
     if b"\\u0000" in data:
         _refuse_nul("metadata", data)
     return data
@@ -116,3 +132,10 @@ def motion_metadata(actor: UUID | None, project: UUID | None) -> Metadata:
 def _refuse_nul(what: str, data: bytes) -> None:
     if NUL.search(data):
         raise HasNul(f"{what} has U+0000, which Postgres cannot show as text")
+
+
+def _check_json(tag: str, state: bytes) -> None:
+    try:
+        json_value(state)
+    except ValueError as error:
+        raise BadAppend(f"{tag} has what is no JSON, or none that jsonb can keep") from error

@@ -55,6 +55,8 @@ def prepare(metadata: Metadata, parts: Sequence[To], compress_above: int) -> Com
     events: list[tuple[str, bytes]] = []
     size, exact = 0, True
     for part in parts:
+        if type(part.stream) is not UUID:
+            raise BadAppend(f"{part.stream!r} is no stream: a UUID")
         checks.append((part.stream, part.expected, len(part.events)))
         exact = _is_exact(part.expected) and exact
         if len(events) + len(part.events) > MAX_EVENTS or len(checks) > MAX_EVENTS:
