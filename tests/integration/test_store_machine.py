@@ -23,7 +23,8 @@ from infra.settings import Settings
 from tests.faults.children import times
 from tests.integration.store_model import Attempt, Ended, Fact, Model, fact
 
-pytestmark = [pytest.mark.services, pytest.mark.faults]
+# A failure is made small first, which takes five minutes at most.
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(900)]
 
 EXAMPLES = times(1_000)
 STEPS = 25
