@@ -176,7 +176,8 @@ class Writer:
         """Durable commands first, of those that wait or are on their way each batch its share."""
         unanswered = len(self._queue) + sum(len(sent.commands) for sent in self._sent)
         commands = self._queue.take(max(WORTH, unanswered // DEPTH))
-        room = max(MAX_BATCH - len(commands), 0)
+        alone = any(command.alone for command in commands)  # a refusal must be its own
+        room = 0 if alone else max(MAX_BATCH - len(commands), 0)
         motion = [self._motion.pop(key) for key in list(islice(self._motion, room))]
         statements: list[Statement] = []
         if commands:
