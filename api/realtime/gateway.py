@@ -11,11 +11,11 @@ from litestar.types import Receive, Scope, Send
 
 from api.auth import authenticate
 from api.realtime import protocol as p
-from api.realtime.joining import read_epoch
 from api.realtime.rooms import Hub
 from api.realtime.socket import Connection
 from api.realtime.wire import text_frame, wire_of
 from api.tokens import NotAuthenticated
+from infra.eventstore.epoch import read_epoch
 from infra.runtime import Origin, Runtime
 
 TICK_S = 1.0

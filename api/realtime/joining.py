@@ -4,7 +4,6 @@ from contextlib import suppress
 from uuid import UUID
 
 import msgspec
-from psycopg import sql
 
 from api.realtime import protocol as p
 from api.realtime.rooms import Member, framed, visible
@@ -15,27 +14,12 @@ from domain.errors import NotAllowed, NotFound
 from domain.project import PROJECT, ProjectRole
 from domain.rooms import Room, RoomKind
 from domain.task import TASK
-from infra.db import Pool
 from infra.runtime import Runtime
 from projections.locks import LockRow
 from projections.read import BehindPosition, reading, wait_for
 from projections.room_log import MAX_MISSED, Snapshot, missed, snapshot
 
 SHOWN_S = 1.0  # how long a join waits to see itself in its snapshot
-
-EPOCH = """
-SELECT s.system_identifier, c.timeline_id, e.salt
-FROM pg_control_system() s, pg_control_checkpoint() c, formula_epoch e
-"""
-
-
-async def read_epoch(pool: Pool) -> str:
-    """Names the log that positions belong to: another database, a restore, an import differ."""
-    async with pool.connection() as connection:
-        row = await (await connection.execute(sql.SQL(EPOCH))).fetchone()
-    if row is None:
-        raise LookupError("formula_epoch is empty: run `formula migrate`")
-    return f"{row[0]:x}-{row[1]}-{row[2].hex[:8]}"
 
 
 async def admit(runtime: Runtime, who: Who, name: str, participation: UUID) -> Membership:

@@ -15,13 +15,13 @@ from api.auth import Caller
 from api.call import Call, Done, done
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import provide_live_db
-from api.realtime.joining import read_epoch
 from api.summary import Summary, Watch
 from domain.access import Action
 from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
 from domain.notification import Level
 from domain.user import Role
 from infra.db import Connection
+from infra.eventstore.epoch import read_epoch
 from infra.nodes import nodes
 from infra.runtime import Runtime
 from projections.members import ActiveRoomRow, OnlineRow, active_rooms, online_users

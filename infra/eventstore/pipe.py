@@ -59,7 +59,7 @@ class Pipe:
                 self._pg.send_query_prepared(name, values, [pq.Format.BINARY] * len(values), 1)
             self._pg.pipeline_sync()
             self._flush()
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:  # what was sent in part leaves nothing to go on with
             self._lose(error)
 
     async def close(self) -> None:
@@ -102,7 +102,7 @@ class Pipe:
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             call.error = _error(result)
 
-    def _lose(self, error: psycopg.OperationalError) -> None:
+    def _lose(self, error: psycopg.Error) -> None:
         if not self.lost.done():
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)

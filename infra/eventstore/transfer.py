@@ -25,6 +25,7 @@ from infra.eventstore.archive import (
     packed,
 )
 from infra.eventstore.codec import inflate
+from infra.eventstore.epoch import EPOCH
 from infra.eventstore.files import Format, durable_rename, lines_from, lines_of, read_header
 from infra.eventstore.parquet import write_parquet
 from infra.eventstore.reader import HEAD
@@ -50,12 +51,6 @@ UNION ALL
  FROM formula_motion_events WHERE position > %(after)s AND position <= %(head)s
  ORDER BY position LIMIT %(limit)s)
 ORDER BY position LIMIT %(limit)s
-"""
-
-# As api.realtime.joining.read_epoch has it.
-EPOCH = """
-SELECT to_hex(s.system_identifier) || '-' || c.timeline_id || '-' || left(e.salt::text, 8)
-FROM pg_control_system() s, pg_control_checkpoint() c, formula_epoch e
 """
 
 

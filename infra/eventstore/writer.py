@@ -7,7 +7,8 @@ large while it waited is sent behind the one that commits, so that Postgres find
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 import msgspec
@@ -60,6 +61,17 @@ class _Sent(msgspec.Struct, eq=False):
 
     commands: Sequence[Command]
     motion: Sequence[MotionRow] = ()
+
+
+@contextmanager
+def _telling(commands: Sequence[Command]) -> Generator[None]:
+    """Whatever goes wrong here, their callers hear of it: nothing else would answer them."""
+    try:
+        yield
+    except Exception as error:
+        log.exception("batch_failed", commands=len(commands))
+        for command in commands:
+            command.settle(error)
 
 
 class Writer:
@@ -179,13 +191,14 @@ class Writer:
         alone = any(command.alone for command in commands)  # a refusal must be its own
         room = 0 if alone else max(MAX_BATCH - len(commands), 0)
         motion = [self._motion.pop(key) for key in list(islice(self._motion, room))]
-        statements: list[Statement] = []
-        if commands:
-            statements.append(append_statement(commands, pipe.oids))
-        if motion:
-            statements.append(motion_statement(motion))
-        if statements:
-            self._send(pipe, _Sent(commands, motion), self._stored, *statements)
+        with _telling(commands):
+            statements: list[Statement] = []
+            if commands:
+                statements.append(append_statement(commands, pipe.oids))
+            if motion:
+                statements.append(motion_statement(motion))
+            if statements:
+                self._send(pipe, _Sent(commands, motion), self._stored, *statements)
 
     def _send(
         self,
@@ -200,7 +213,8 @@ class Writer:
                 self._refused(sent, answer)
             else:
                 self._failures = 0
-                stored(sent, answer)
+                with _telling(sent.commands):
+                    stored(sent, answer)
             self._schedule()
 
         self._sent.append(sent)

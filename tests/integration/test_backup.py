@@ -15,10 +15,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from api.realtime.joining import read_epoch
 from domain.kernel import Event, Recorded
 from domain.motion import CursorMoved
 from infra.embedded import Server, prepare_postgres
+from infra.eventstore.epoch import read_epoch
 from infra.eventstore.types import ANY, Motion, To
 from infra.eventstore.verify import verify
 from infra.folder import hold_folder, make_private_folder, server_user

@@ -204,11 +204,17 @@ async def test_a_connection_never_has_more_than_its_rooms(live: Live, people: Pe
     assert {answer["code"] for answer in answers if answer["op"] == "err"} == {"room.too_many"}
 
 
-async def test_data_nested_without_end_is_refused(live: Live, people: People) -> None:
+async def test_data_that_the_log_could_not_show_is_refused(live: Live, people: People) -> None:
     one, _, room = await both(live, people)
-    for depth, code in ((100, "activity.too_deep"), (1_500, "frame.invalid")):
-        asked, data = uuid4(), '{"a":' * depth + "1" + "}" * depth
-        frame = f'{{"op":"act","id":"{asked}","room":"{room}","kind":"x","data":{data}}}'
+    bad = {
+        '{"a":' * 100 + "1" + "}" * 100: "activity.too_deep",
+        '{"a":' * 1_500 + "1" + "}" * 1_500: "frame.invalid",
+        "1e-20000": "activity.bad_data",  # jsonb has no such number
+        "1e400000": "activity.bad_data",
+        r'"\u0000"': "text.has_nul",
+    }
+    for data, code in bad.items():
+        frame = f'{{"op":"act","id":"{uuid4()}","room":"{room}","kind":"x","data":{data}}}'
         await one.connection.send(frame)
         refused = await one.until(lambda seen: seen["op"] == "err")
         assert refused["code"] == code

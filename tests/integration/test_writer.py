@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import NoReturn
 from uuid import UUID, uuid4
 
 import msgspec
@@ -11,8 +12,18 @@ import pytest
 
 from domain.activity import ActivityRecorded
 from domain.kernel import Event, Metadata
-from infra.eventstore import queue
-from infra.eventstore.types import ANY, NEW, Appended, Conflict, Repeated, StoreOverloaded, To
+from domain.motion import CursorMoved
+from infra.eventstore import queue, writer
+from infra.eventstore.types import (
+    ANY,
+    NEW,
+    Appended,
+    Conflict,
+    Motion,
+    Repeated,
+    StoreOverloaded,
+    To,
+)
 from infra.runtime import Runtime
 
 LIMIT_S = 20.0
@@ -126,6 +137,34 @@ async def test_one_bad_command_fails_alone(runtime: Runtime) -> None:
     with pytest.raises(psycopg.IntegrityError):
         await bad
     assert len(await asyncio.gather(first, *good)) == 11
+
+
+async def test_motion_that_is_refused_takes_no_command_with_it(runtime: Runtime) -> None:
+    async with runtime.db.connection() as connection:
+        await connection.execute("ALTER TABLE formula_motion_events ADD CHECK (false) NOT VALID")
+    moved = CursorMoved(room="project:x", at=msgspec.Raw(b"{}"))
+    one = append(runtime, uuid4())
+    await asyncio.sleep(0)  # it waits for the end of this turn of the loop: so does what follows
+    runtime.store.append_motion(Motion(moved, uuid4(), uuid4(), None))
+    assert (await one).versions == (1,)
+
+
+@pytest.mark.parametrize("step", ["append_statement", "answers"])
+async def test_a_defect_in_a_batch_reaches_its_callers_and_no_others(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Without an answer they would wait for ever, and so would who comes after them."""
+
+    def broken(*_: object) -> NoReturn:
+        raise ArithmeticError(step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, step, broken)
+        answers = await asyncio.gather(
+            *(append(runtime, uuid4()) for _ in range(3)), return_exceptions=True
+        )
+    assert [str(answer) for answer in answers] == [step] * 3
+    assert (await append(runtime, uuid4())).versions == (1,)
 
 
 async def test_much_at_once_goes_through_a_small_socket_buffer(runtime: Runtime) -> None:
