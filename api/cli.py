@@ -7,6 +7,7 @@ import typer
 from api.commands import audit, doctor, events, processes, store, tour, transfer, up
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from infra.log import configure_logging
+from infra.process import relax_collector
 from infra.settings import Settings
 
 HELP = """Formula: project management in which people work together live.
@@ -55,5 +56,6 @@ def version(json: JsonFlag = False) -> None:
 
 def main() -> None:
     configure_logging(Settings(log_level="error", log_format="pretty"))
+    relax_collector()
     with plain_errors():
         app()

@@ -6,6 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from infra.log import configure_logging
+from infra.process import relax_collector
 from infra.settings import Settings
 
 A = TypeVar("A", bound=msgspec.Struct)
@@ -22,6 +23,7 @@ class Sample(msgspec.Struct, frozen=True):
 def given(arguments: type[A]) -> A:
     """The arguments that the harness started this process with; what it logs goes to stderr."""
     configure_logging(Settings(log_level="warning"))
+    relax_collector()  # as Formula's processes do; the peers gain by it as well
     return msgspec.json.decode(sys.argv[1], type=arguments)
 
 

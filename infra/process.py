@@ -1,6 +1,7 @@
 """How every process of Formula runs: event loop, signals, exit codes, one line on a fatal error."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -19,11 +20,15 @@ from infra.settings import Settings, SettingsError
 EXIT_CONFIG = 2  # settings or addresses are wrong: starting again will not help
 EXIT_UNKNOWN_TAG = 3  # a newer version wrote to the log: this one must not go on
 
+# Allocations between two looks for cycles, and how many looks of each age make one of the next.
+COLLECTOR = (50_000, 20, 100)
+
 log = structlog.get_logger()
 
 
 def run(settings: Settings, main: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
     """Run `main` until it returns or SIGTERM or SIGINT cancels it; returns the exit code."""
+    relax_collector()
     try:
         uvloop.run(_until_signal(main(settings)))
     except UnknownTag as error:
@@ -35,6 +40,16 @@ def run(settings: Settings, main: Callable[[Settings], Coroutine[Any, Any, None]
             return _fatal(EXIT_UNKNOWN_TAG, unknown.exceptions[0])
         raise
     return 0
+
+
+def relax_collector() -> None:
+    """Look for cycles rarely, and never among what is loaded by now.
+
+    Events, rows and commands come and go by the thousand and have none: looking through them at
+    Python's defaults took four tenths of the time that reading the log takes.
+    """
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR)
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:

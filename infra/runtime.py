@@ -30,6 +30,9 @@ from infra.waiting import mend_wait_for
 S = TypeVar("S")
 C = TypeVar("C", bound=Command)
 
+_VERSION_7 = 0x7 << 76 | 0x2 << 62  # and the variant
+_RANDOM_BITS = (1 << 76) - 1 & ~(0x3 << 62)
+
 
 class Clock:
     """Postgres's time on this machine's monotonic clock: it never jumps and nodes agree."""
@@ -172,11 +175,9 @@ def open_redis(settings: Settings) -> Redis:
 
 def uuid7(at: datetime) -> UUID:
     """A time-ordered id (RFC 9562, 5.7): 48 bits of milliseconds, 74 random bits."""
-    milliseconds = int(at.timestamp() * 1_000)
-    value = (milliseconds & (1 << 48) - 1) << 80 | int.from_bytes(os.urandom(10))
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    milliseconds = int(at.timestamp() * 1_000) & (1 << 48) - 1
+    random = int.from_bytes(os.urandom(10)) & _RANDOM_BITS
+    return UUID(int=milliseconds << 80 | random | _VERSION_7)
 
 
 async def conninfo_ok(conninfo: str) -> None:

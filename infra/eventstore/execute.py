@@ -77,7 +77,10 @@ async def execute(
     """
     fresh = False
     for _ in range(ATTEMPTS):
-        loaded = [await _loaded(states, part, fresh=fresh) for part in parts]
+        loaded = [
+            _at_hand(states, part, fresh=fresh) or await states.load(part.decider, part.stream)
+            for part in parts
+        ]
         try:
             decided = [_decide(part, at) for part, at in zip(parts, loaded, strict=True)]
         except Refused:
@@ -107,11 +110,11 @@ async def execute(
     raise Conflict
 
 
-async def _loaded(states: States, part: Do, *, fresh: bool) -> Loaded[Any]:
+def _at_hand(states: States, part: Do, *, fresh: bool) -> Loaded[Any] | None:
+    """What needs no read; a hot stream's command waits for nothing but its append."""
     if part.blind:
         return Loaded(part.decider.initial, ANY)
-    cached = None if fresh else states.cached(part.decider, part.stream)
-    return cached or await states.load(part.decider, part.stream)
+    return None if fresh else states.cached(part.decider, part.stream)
 
 
 def _decide(part: Do, at: Loaded[Any]) -> list[Event]:
