@@ -44,6 +44,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     motion_retention_s: Annotated[
         int, Meta(ge=60, description="cursors and typing stay in the log for at least so long")
     ] = 7 * 86_400
+    rebuild_on_deploy: Annotated[
+        bool, Meta(description="a changed read model is built anew by itself")
+    ] = True
     redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey", REDIS)] = ""
     redis_password: Annotated[str, _secret("password of REDIS_URL where it has none")] = ""
     redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"

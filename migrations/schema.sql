@@ -35,6 +35,24 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION public.formula_advance_slice(generation text, part integer, from_position bigint, to_position bigint, mine boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM FROM formula_generations g WHERE g.schema = generation
+        AND CASE WHEN mine THEN g.state = 'switching'
+            ELSE g.state IN ('building', 'ready', 'shadow') END
+        FOR SHARE;
+    IF FOUND THEN
+        UPDATE formula_slices s SET position = to_position
+        WHERE s.schema = generation AND s.slice = part AND s.position = from_position;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'slice % of % is no longer at %', part, generation, from_position
+            USING ERRCODE = 'FM001';
+    END IF;
+END $$;
+
 CREATE FUNCTION public.formula_append(exact boolean, commands uuid[], checks public.formula_check[], events public.formula_new_event[], OUT outcomes smallint[], OUT bases bigint[], OUT first_position bigint, OUT stamp timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     AS $$
@@ -343,7 +361,11 @@ CREATE TABLE public.formula_dead_letters (
     "position" bigint NOT NULL,
     stream uuid NOT NULL,
     error text,
-    parked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    parked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    generation text NOT NULL,
+    attempts integer DEFAULT 1 NOT NULL,
+    asked text,
+    CONSTRAINT formula_dead_letters_asked_check CHECK ((asked = ANY (ARRAY['retry'::text, 'skip'::text])))
 );
 
 CREATE TABLE public.formula_epoch (
@@ -385,7 +407,10 @@ CREATE TABLE public.formula_generations (
     schema text NOT NULL,
     version integer NOT NULL,
     state text NOT NULL,
-    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    target bigint DEFAULT 0 NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 CREATE TABLE public.formula_jobs (
@@ -467,6 +492,17 @@ CREATE TABLE public.formula_refresh_tokens (
     revoked_at timestamp with time zone
 );
 
+CREATE TABLE public.formula_skipped_events (
+    projection text NOT NULL,
+    "position" bigint NOT NULL
+);
+
+CREATE TABLE public.formula_slices (
+    schema text NOT NULL,
+    slice integer NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL
+);
+
 CREATE TABLE public.formula_snapshots (
     stream uuid NOT NULL,
     fingerprint text NOT NULL,
@@ -484,7 +520,7 @@ ALTER TABLE ONLY public.formula_credentials
     ADD CONSTRAINT formula_credentials_pkey PRIMARY KEY (user_id);
 
 ALTER TABLE ONLY public.formula_dead_letters
-    ADD CONSTRAINT formula_dead_letters_pkey PRIMARY KEY (projection, "position");
+    ADD CONSTRAINT formula_dead_letters_pkey PRIMARY KEY (generation, "position");
 
 ALTER TABLE ONLY public.formula_epoch
     ADD CONSTRAINT formula_epoch_pkey PRIMARY KEY (only_row);
@@ -516,6 +552,12 @@ ALTER TABLE ONLY public.formula_nodes
 ALTER TABLE ONLY public.formula_refresh_tokens
     ADD CONSTRAINT formula_refresh_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.formula_skipped_events
+    ADD CONSTRAINT formula_skipped_events_pkey PRIMARY KEY (projection, "position");
+
+ALTER TABLE ONLY public.formula_slices
+    ADD CONSTRAINT formula_slices_pkey PRIMARY KEY (schema, slice);
+
 ALTER TABLE ONLY public.formula_snapshots
     ADD CONSTRAINT formula_snapshots_pkey PRIMARY KEY (stream);
 
@@ -540,3 +582,6 @@ CREATE INDEX formula_nodes_role_idx ON public.formula_nodes USING btree (role, s
 CREATE INDEX formula_refresh_tokens_family_idx ON public.formula_refresh_tokens USING btree (family);
 
 CREATE INDEX formula_refresh_tokens_user_idx ON public.formula_refresh_tokens USING btree (user_id);
+
+ALTER TABLE ONLY public.formula_slices
+    ADD CONSTRAINT formula_slices_schema_fkey FOREIGN KEY (schema) REFERENCES public.formula_generations(schema) ON DELETE CASCADE;

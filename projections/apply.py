@@ -26,6 +26,25 @@ async def apply(connection: Connection, writes: Iterable[Write]) -> None:
                 continue
 
 
+async def copy(connection: Connection, writes: Iterable[Write]) -> None:
+    """The same with COPY for new rows: for large batches, and never in a pipeline."""
+    for write in writes:
+        match write:
+            case Insert(table=table, rows=rows) if rows:
+                await _copy(connection, table, rows)
+            case _:
+                await apply(connection, [write])
+
+
+async def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """New rows name every column."""
+    names = sql.SQL(", ").join(map(sql.Identifier, table.columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
+    async with connection.cursor() as cursor, cursor.copy(statement) as copying:
+        for row in rows:
+            await copying.write_row([row[name] for name in table.columns])
+
+
 async def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     whole = [row for row in rows if len(row) == len(table.columns)]
     partial = [row for row in rows if len(row) < len(table.columns)]

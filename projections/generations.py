@@ -1,19 +1,60 @@
 """Each version of a projection is a schema of its own; a pointer row says which one serves."""
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any, LiteralString, cast
 
-import structlog
+import msgspec
 from psycopg import sql
+from psycopg.rows import class_row
 
-from domain.kernel import Event
 from infra.db import Connection
-from infra.runtime import Runtime
-from projections.apply import apply
-from projections.feed import Feed
-from projections.model import Projection, Push, Table
+from projections.model import Projection, Table
 
-BATCH = 5_000  # events of one step of a rebuild
-log = structlog.get_logger()
+LOCK = 5_014_004  # of who begins a generation: two would begin the same
+DROP_WAIT = "1s"  # what is read right now is dropped another time
+
+BUILDING, READY, SWITCHING, SERVING, RETIRED, SHADOW = (
+    "building", "ready", "switching", "serving", "retired", "shadow",
+)  # fmt: skip
+LIVE = (BUILDING, READY, SWITCHING, SERVING)  # states of what serves or is to serve
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """A projection's tables in a schema of their own. `position`: of its slowest slice."""
+
+    projection: str
+    schema: str
+    version: int
+    state: str
+    target: int
+    asked_at: datetime
+    made_at: datetime
+    changed_at: datetime
+    position: int
+    slices: int
+
+
+ALL = """
+SELECT g.projection, g.schema, g.version, g.state, g.target, g.asked_at, g.made_at, g.changed_at,
+    coalesce(min(s.position), 0) AS position, count(s.slice)::int AS slices
+FROM formula_generations g LEFT JOIN formula_slices s USING (schema)
+WHERE g.projection = ANY(%(projections)s)
+GROUP BY g.projection, g.schema ORDER BY g.projection, g.asked_at DESC, g.schema
+"""
+
+
+async def generations(connection: Connection, projections: Iterable[str]) -> list[Generation]:
+    """Every generation of these projections, those that were asked for last first."""
+    async with connection.cursor(row_factory=class_row(Generation)) as cursor:
+        await cursor.execute(ALL, {"projections": list(projections)})
+        return await cursor.fetchall()
+
+
+def wanted(found: Iterable[Generation], projection: str) -> Generation | None:
+    """The generation that is to serve: the one that was asked for last."""
+    mine = (one for one in found if one.projection == projection and one.state in LIVE)
+    return max(mine, key=lambda one: one.asked_at, default=None)
 
 
 async def serving(connection: Connection) -> list[str]:
@@ -24,81 +65,172 @@ async def serving(connection: Connection) -> list[str]:
     return [schema for (schema,) in await cursor.fetchall()]
 
 
-async def use(connection: Connection, schemas: list[str]) -> None:
+async def use(connection: Connection, schemas: Sequence[str]) -> None:
     """Let unqualified table names of this connection mean these generations."""
     names = [sql.Identifier(schema) for schema in [*schemas, "public"]]
     await connection.execute(sql.SQL("SET search_path = {}").format(sql.SQL(", ").join(names)))
 
 
-async def ensure(
-    runtime: Runtime, connection: Connection, projection: Projection[Any], position: int
-) -> None:
-    """See to it that this version of the projection serves, projected up to `position`.
+async def begin(
+    connection: Connection, projection: Projection[Any], *, slices: int = 1, state: str = BUILDING
+) -> str:
+    """A new, empty generation of this version, without indexes; returns its schema."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        schema = await _free_name(connection, projection, state)
+        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        for table in projection.tables:
+            await connection.execute(table_statement(schema, table))
+        await connection.execute(
+            "INSERT INTO formula_generations (projection, schema, version, state, target)"
+            " VALUES (%s, %s, %s, %s, coalesce("
+            "  (SELECT position FROM formula_checkpoints WHERE name = %s), 0))",
+            (projection.name, schema, projection.version, state, projection.group),
+        )
+        await connection.execute(
+            "INSERT INTO formula_slices (schema, slice) SELECT %s, generate_series(0, %s)",
+            (schema, slices - 1),
+        )
+    return schema
 
-    A version that does not serve yet is built from the log beside the one that does; the pointer
-    moves when it is complete. A rebuild pushes nothing: frames only go to the rooms' log.
-    """
-    schema = f"{projection.name}_{projection.version}"
-    if schema in await serving(connection):
-        return
-    log.info("generation_building", projection=projection.name, schema=schema, upto=position)
-    await connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(_name(schema)))
-    await connection.execute(sql.SQL("CREATE SCHEMA {}").format(_name(schema)))
-    await use(connection, [schema])
-    for table in projection.tables:
-        await create(connection, table)
-    await replay(runtime, connection, projection, position)
-    await _switch(connection, projection, schema)
-    log.info("generation_serving", projection=projection.name, schema=schema)
+
+async def begin_missing(
+    connection: Connection,
+    projections: Iterable[Projection[Any]],
+    found: Sequence[Generation],
+    *,
+    renew: bool,
+) -> list[tuple[Projection[Any], str]]:
+    """What serves in no version is begun; with `renew` also what serves in an older one."""
+    begun: list[tuple[Projection[Any], str]] = []
+    for projection in projections:
+        one = wanted(found, projection.name)
+        if one is None or (renew and one.version < projection.version):
+            begun.append((projection, await begin(connection, projection)))
+        elif one.version == projection.version and one.state == BUILDING:
+            begun.append((projection, one.schema))
+    return begun
 
 
-async def create(connection: Connection, table: Table) -> None:
-    """Create a read table in the first schema of the search_path."""
+async def _free_name(connection: Connection, projection: Projection[Any], state: str) -> str:
+    """tasks_2, and for what is built again under the same version tasks_2_1, tasks_2_2, …"""
+    base = f"{projection.name}_{projection.version}{'_check' if state == SHADOW else ''}"
+    cursor = await connection.execute(
+        "SELECT nspname FROM pg_namespace WHERE nspname = %s OR nspname LIKE %s",
+        (base, base.replace("_", r"\_") + r"\_%"),
+    )
+    taken = {name for (name,) in await cursor.fetchall()}
+    names = (base if number == 0 else f"{base}_{number}" for number in range(len(taken) + 1))
+    return next(name for name in names if name not in taken)
+
+
+def table_statement(schema: str, table: Table) -> sql.Composed:
     columns = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(_name(name), sql.SQL(cast(LiteralString, declaration)))
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(cast(LiteralString, declaration)))
         for name, declaration in table.columns.items()
     )
     key = sql.SQL(", ").join(map(sql.Identifier, table.key))
-    await connection.execute(
-        sql.SQL("CREATE TABLE {} ({}, PRIMARY KEY ({}))").format(_name(table.name), columns, key)
+    return sql.SQL("CREATE TABLE {}.{} ({}, PRIMARY KEY ({}))").format(
+        sql.Identifier(schema), sql.Identifier(table.name), columns, key
     )
-    for index in table.indexes:
+
+
+async def index(connection: Connection, schema: str, projection: Projection[Any]) -> None:
+    """Make the indexes, when the rows are there: in an empty table each row would pay for them.
+
+    All at once or none, so that an interrupted build begins here again.
+    """
+    cursor = await connection.execute(
+        "SELECT count(*) FROM pg_indexes WHERE schemaname = %s", (schema,)
+    )
+    row = await cursor.fetchone()
+    if row and row[0] > len(projection.tables):
+        return
+    async with connection.transaction():
+        for table in projection.tables:
+            for columns in table.indexes:
+                await connection.execute(
+                    sql.SQL("CREATE INDEX ON {}.{} {}").format(
+                        sql.Identifier(schema),
+                        sql.Identifier(table.name),
+                        sql.SQL(cast(LiteralString, columns)),
+                    )
+                )
         await connection.execute(
-            sql.SQL("CREATE INDEX ON {} {}").format(
-                _name(table.name), sql.SQL(cast(LiteralString, index))
-            )
+            "DELETE FROM formula_slices s WHERE schema = %s AND slice > 0", (schema,)
+        )
+    for table in projection.tables:
+        await connection.execute(
+            sql.SQL("ANALYZE {}.{}").format(sql.Identifier(schema), sql.Identifier(table.name))
         )
 
 
-async def replay(
-    runtime: Runtime, connection: Connection, projection: Projection[Any], upto: int
-) -> None:
-    feed, after, handled = Feed(), 0, frozenset[type[Event]](projection.events)
-    while after < upto:
-        batch = await runtime.store.read(after, BATCH, motion=projection.motion)
-        wanted = [one for one in batch if one.position <= upto and type(one.event) in handled]
-        writes = projection.project(wanted)
-        async with connection.transaction():
-            logged = await feed.admit(connection, [w for w in writes if isinstance(w, Push)])
-            await apply(connection, [*writes, *logged.writes])
-        after = batch[-1].position if batch else upto
+async def mark(connection: Connection, schema: str, state: str, *was: str) -> bool:
+    """Move a generation to another state, if it is still in one of these."""
+    cursor = await connection.execute(
+        "UPDATE formula_generations SET state = %s, changed_at = clock_timestamp()"
+        " WHERE schema = %s AND state = ANY(%s)",
+        (state, schema, list(was)),
+    )
+    return cursor.rowcount > 0
 
 
-async def _switch(connection: Connection, projection: Projection[Any], schema: str) -> None:
+async def switch(connection: Connection, one: Generation, position: int) -> None:
+    """Let it serve, and keep the one that did as far as `position`, for a way back."""
     async with connection.transaction():
         await connection.execute(
-            "UPDATE formula_generations SET state = 'retired'"
-            " WHERE projection = %s AND state = 'serving'",
-            (projection.name,),
+            "WITH retired AS (UPDATE formula_generations"
+            " SET state = 'retired', changed_at = clock_timestamp()"
+            " WHERE projection = %s AND state = 'serving' RETURNING schema)"
+            " INSERT INTO formula_slices (schema, slice, position)"
+            " SELECT schema, 0, %s FROM retired"
+            " ON CONFLICT (schema, slice) DO UPDATE SET position = excluded.position",
+            (one.projection, position),
+        )
+        await mark(connection, one.schema, SERVING, SWITCHING)
+
+
+async def back(connection: Connection, projection: str, group: str) -> Generation | None:
+    """Ask for the generation that served before; None if there is none any more."""
+    found = await generations(connection, [projection])
+    retired = [one for one in found if one.state == RETIRED]
+    last = max(retired, key=lambda one: one.changed_at, default=None)
+    if last is not None:
+        await connection.execute(
+            "UPDATE formula_generations SET state = 'building', asked_at = clock_timestamp(),"
+            " changed_at = clock_timestamp(),"
+            " target = coalesce((SELECT position FROM formula_checkpoints WHERE name = %s), 0)"
+            " WHERE schema = %s AND state = 'retired'",
+            (group, last.schema),
+        )
+    return last
+
+
+async def drop(connection: Connection, schema: str) -> None:
+    """Remove what does not serve. Raises psycopg's LockNotAvailable where somebody reads it."""
+    async with connection.transaction():
+        await connection.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
+        await connection.execute(
+            sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
         )
         await connection.execute(
-            "INSERT INTO formula_generations (projection, schema, version, state)"
-            " VALUES (%s, %s, %s, 'serving')"
-            " ON CONFLICT (projection, schema) DO UPDATE"
-            " SET state = 'serving', made_at = clock_timestamp()",
-            (projection.name, schema, projection.version),
+            "DELETE FROM formula_generations WHERE schema = %s AND state <> 'serving'", (schema,)
+        )
+        await connection.execute(
+            "DELETE FROM formula_dead_letters WHERE generation = %s", (schema,)
         )
 
 
-def _name(name: str) -> sql.Identifier:
-    return sql.Identifier(name)
+async def old(connection: Connection, keep_s: float) -> list[str]:
+    """The generations that retired longer ago, or that lost to a later one while being built."""
+    cursor = await connection.execute(
+        "SELECT g.schema FROM formula_generations g WHERE (g.state = 'retired'"
+        "  AND g.changed_at < clock_timestamp() - make_interval(secs => %s))"
+        " OR (g.state IN ('building', 'ready') AND EXISTS (SELECT FROM formula_generations n"
+        "  WHERE n.projection = g.projection AND n.asked_at > g.asked_at"
+        "  AND n.state IN ('building', 'ready', 'switching', 'serving')))"
+        " OR (g.state = 'shadow' AND g.changed_at < clock_timestamp() - interval '1 day')"
+        " ORDER BY g.schema",
+        (keep_s,),
+    )
+    return [schema for (schema,) in await cursor.fetchall()]

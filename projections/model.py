@@ -8,6 +8,8 @@ import msgspec
 from msgspec import UNSET
 
 from domain.kernel import Event, Recorded
+from domain.registry import tag_of
+from domain.upcasts import UPCASTS
 from infra.bus import Kind
 
 E = TypeVar("E", bound=Event)
@@ -84,6 +86,12 @@ class Projection(msgspec.Struct, Generic[E], frozen=True):
     events: tuple[type[E], ...]
     project: Callable[[Sequence[Recorded[Any]]], list[Write]]
     motion: bool = False  # reads motion facts, and then nothing durable
+    by_stream: bool = True  # a row depends on the events of one stream, and on no other's order
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """What to read of the log: retired tags too, whichever of these events they become."""
+        return frozenset(tag_of(event) for event in self.events) | UPCASTS.keys()
 
 
 class Rows:

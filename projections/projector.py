@@ -5,38 +5,37 @@ still tries to write fails on its checkpoint.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 import psycopg
 import structlog
 
-from domain.kernel import Event, Recorded
 from infra.bus import Entry, publish
-from infra.db import FENCED, Connection, leading
+from infra.db import Connection, leading
 from infra.eventstore.reader import HEAD
 from infra.runtime import Runtime
-from projections import generations, parking
-from projections.apply import apply
-from projections.feed import Feed
-from projections.model import Projection, Push, Write, reads
+from projections import building, generations
+from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
+from projections.parking import Letters, asked
+from projections.step import AnyProjection, Deposed, Step
 
 BATCH = 2_000  # events of one transaction
+SHORT = 20_000  # positions: a log that is built from at once, before the group goes on
+LOOK_S = 0.5  # between looks at generations to switch to, and at what operators ask for
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # back-off on infrastructure errors
 # Read tables are made again from the log: after a crash rows and checkpoint go back together.
 NO_FSYNC = "-c synchronous_commit=off"
 PUBLISH_TIMEOUT_S = 0.25  # Redis away must not hold up the log; gateways mend from room_log
 
-GATHER_S = {"queries": 0.004, "audit": 0.02}  # seconds; others compete with them for the CPU
-
-AnyProjection = Projection[Any]
+GATHER_S = {"queries": 0.004, "audit": 0.02, "analytics": 0.05}  # they compete for the CPU
 
 log = structlog.get_logger()
 
 
-class Deposed(Exception):
-    """Another leader moved the checkpoint: this one's transaction was rolled back."""
+class Superseded(Exception):
+    """Another version of a projection serves, or is ready to: its code is to lead the group."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -77,140 +76,121 @@ async def _run(runtime: Runtime, group: Group, note: Callable[[str, bool], None]
         note(group.name, False)
         try:
             async with leading(conninfo, f"projector {group.name}", NO_FSYNC) as connection:
-                position = await _prepare(runtime, connection, group)
+                leader = Leader(runtime, connection, group)
+                await leader.start()
                 note(group.name, True)
                 failures = 0
-                await _lead(runtime, connection, group, position)
-        except (psycopg.OperationalError, Deposed) as error:
+                await leader.run()
+        except (psycopg.OperationalError, Deposed, Superseded) as error:
             log.warning("projector_stepped_down", group=group.name, error=str(error).strip())
             await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
             failures += 1
 
 
-async def _prepare(runtime: Runtime, connection: Connection, group: Group) -> int:
-    """The group's checkpoint, with every projection's generation built up to it."""
-    await connection.execute(
-        "INSERT INTO formula_checkpoints (name) VALUES (%s) ON CONFLICT DO NOTHING", (group.name,)
-    )
-    cursor = await connection.execute(
-        "SELECT position FROM formula_checkpoints WHERE name = %s", (group.name,)
-    )
-    row = await cursor.fetchone()
-    position = int(row[0]) if row else 0
-    for projection in group.projections:
-        await generations.ensure(runtime, connection, projection, position)
-    await generations.use(connection, await generations.serving(connection))
-    return position
+class Leader:
+    """Projects a group for as long as its session holds the lease."""
 
-
-async def _lead(runtime: Runtime, connection: Connection, group: Group, position: int) -> None:
-    step = Step(runtime, connection, group, await parking.blocked(connection))
-    follower = runtime.store.follower
-    while True:
-        seen = follower.count
-        batch = await runtime.store.read(position, BATCH, motion=group.motion)
-        if batch:
-            position = await step.advance(position, batch)
-        if len(batch) < BATCH:
-            await follower.wait(seen)
-            await asyncio.sleep(group.gather_s)
-
-
-class Step:
-    """Applies batches for one leader."""
-
-    def __init__(
-        self, runtime: Runtime, connection: Connection, group: Group, blocked: parking.Blocked
-    ) -> None:
+    def __init__(self, runtime: Runtime, connection: Connection, group: Group) -> None:
         self._runtime = runtime
         self._connection = connection
         self._group = group
-        self._blocked = blocked
-        self._feed = Feed()
-        self._handled = reads(group.projections)
+        self._position = 0
+        self._looked = 0.0
+        self._step = self._stepping({})
 
-    async def advance(self, position: int, batch: Sequence[Recorded[Event]]) -> int:
-        """Project a batch that was read after `position`; returns its last position.
+    async def start(self) -> None:
+        """Find the checkpoint and the generations; build at once what is missing and short."""
+        name = self._group.name
+        await self._connection.execute(
+            "INSERT INTO formula_checkpoints (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,)
+        )
+        self._position = await building.checkpoint(self._connection, name)
+        found = await self._found()
+        missing = await generations.begin_missing(
+            self._connection,
+            self._group.projections,
+            found,
+            renew=self._runtime.settings.rebuild_on_deploy,
+        )
+        for projection, schema in missing if self._position <= SHORT else ():
+            await building.fill(self._runtime, self._connection, projection, schema, self._position)
+        await self._attach()
+        await self._look()
 
-        A batch that fails is halved until the event at fault is alone; that one is parked, or,
-        in the group that pushes, passed over.
-        """
-        try:
-            entries = await self._commit(position, batch)
-        except Exception as error:
-            self._feed.forget()
-            if isinstance(error, psycopg.Error) and error.sqlstate == FENCED:
-                raise Deposed(str(error)) from error
-            if isinstance(error, psycopg.OperationalError):
-                raise
-            return await self._isolate(position, batch, error)
-        await self._publish(entries)
-        return batch[-1].position
+    async def run(self) -> None:
+        """Project what is there, then what comes."""
+        follower, store = self._runtime.store.follower, self._runtime.store
+        while True:
+            if time.monotonic() - self._looked > LOOK_S:
+                await self._look()
+            seen = follower.count
+            batch = await store.read(self._position, BATCH, motion=self._group.motion)
+            if batch:
+                await self._step.advance(self._position, batch, batch[-1].position)
+                self._position = batch[-1].position
+            if len(batch) < BATCH:
+                await follower.wait(seen, LOOK_S)
+                await asyncio.sleep(self._group.gather_s)
 
-    async def _commit(
-        self, position: int, batch: Sequence[Recorded[Event]]
-    ) -> dict[str, list[Entry]]:
-        """Rows and checkpoint in one transaction, and that in one round trip."""
-        wanted = [one for one in batch if type(one.event) in self._handled]
-        writes = [write for one in self._group.projections for write in self._writes(one, wanted)]
-        pushes = [write for write in writes if isinstance(write, Push)]
-        pushes.sort(key=lambda push: push.recorded.position)
-        admitted = await self._feed.admit(self._connection, pushes)
-        async with self._connection.pipeline(), self._connection.transaction():
-            await self._move(position, batch[-1].position)
-            await apply(self._connection, [*writes, *admitted.writes])
-        self._feed.trim()
-        return admitted.entries
+    async def _look(self) -> None:
+        """Switch to generations that are ready, give way to other code, do what is asked for."""
+        self._looked = time.monotonic()
+        found = await self._found()
+        for projection in self._group.projections:
+            one = generations.wanted(found, projection.name)
+            if one is None or one.state == BUILDING:
+                continue
+            if one.version != projection.version:
+                raise Superseded(f"version {one.version} of {projection.name} is {one.state}")
+            if one.state in (READY, SWITCHING):
+                await self._switch(projection, one)
+        if self._step.letters.any:
+            for letter in await asked(self._connection, self._step.letters):
+                await self._step.mend(self._runtime.store, self._position, letter)
 
-    def _writes(self, projection: AnyProjection, batch: Sequence[Recorded[Event]]) -> list[Write]:
-        mine = [one for one in batch if isinstance(one.event, projection.events)]
-        blocked = self._blocked.get(projection.name)
-        if not blocked:
-            return projection.project(mine) if mine else []
-        free = [one for one in mine if one.stream not in blocked]
-        behind = [one for one in mine if one.stream in blocked]
-        parked = [parking.park(projection.name, one, None) for one in behind]
-        return [*parked, *(projection.project(free) if free else [])]
+    async def _switch(self, projection: AnyProjection, one: Generation) -> None:
+        """Bring a generation to the group's checkpoint, which rests meanwhile, and let it serve."""
+        await generations.mark(self._connection, one.schema, SWITCHING, READY, SWITCHING)
+        await building.catch_up(
+            self._runtime, self._connection, projection, one.schema, self._position, mine=True
+        )
+        await generations.switch(self._connection, one, self._position)
+        log.info("generation_serving", projection=projection.name, schema=one.schema)
+        await self._attach()
+
+    async def _attach(self) -> None:
+        """Project into the generations that serve, of those that this code knows how to fill."""
+        versions = {one.name: one.version for one in self._group.projections}
+        schemas = {
+            one.projection: one.schema
+            for one in await self._found()
+            if one.state == SERVING and one.version == versions[one.projection]
+        }
+        await generations.use(self._connection, list(schemas.values()))
+        self._step = self._stepping(schemas)
+        await self._step.letters.load(self._connection)
+
+    def _stepping(self, schemas: dict[str, str]) -> Step:
+        return Step(
+            connection=self._connection,
+            projections=[one for one in self._group.projections if one.name in schemas],
+            letters=Letters(schemas),
+            move=self._move,
+            publish=self._publish,
+            parks=not self._group.pushes,
+        )
+
+    async def _found(self) -> list[Generation]:
+        names = [one.name for one in self._group.projections]
+        return await generations.generations(self._connection, names)
 
     async def _move(self, position: int, to: int) -> None:
         await self._connection.execute(
             "SELECT formula_advance(%s, %s, %s)", (self._group.name, position, to), prepare=True
         )
 
-    async def _isolate(
-        self, position: int, batch: Sequence[Recorded[Event]], error: Exception
-    ) -> int:
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            position = await self.advance(position, batch[:middle])
-            return await self.advance(position, batch[middle:])
-        one = batch[0]
-        log.error(
-            "event_not_projected",
-            group=self._group.name,
-            position=one.position,
-            stream=str(one.stream),
-            error=repr(error),
-        )
-        async with self._connection.transaction():
-            await self._move(position, one.position)
-            for projection in self._group.projections if not self._group.pushes else ():
-                await self._try_alone(projection, one)
-        return one.position
-
-    async def _try_alone(self, projection: AnyProjection, one: Recorded[Event]) -> None:
-        """The event at fault: whichever projection cannot apply it has a dead letter."""
-        try:
-            async with self._connection.transaction():
-                await apply(self._connection, self._writes(projection, [one]))
-        except psycopg.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001, written down with its dead letter
-            await apply(self._connection, [parking.park(projection.name, one, error)])
-            self._blocked.setdefault(projection.name, set()).add(one.stream)
-
     async def _publish(self, entries: dict[str, list[Entry]]) -> None:
-        if not entries:
+        if not entries or not self._group.pushes:
             return
         runtime = self._runtime
         try:

@@ -88,4 +88,5 @@ PROJECTION = Projection(
         UserRoleChanged,
     ),
     project=project,
+    by_stream=False,  # a room's frames are chained
 )

@@ -50,7 +50,17 @@ FROM formula_motion_events WHERE position > %(after)s
 """
 
 
-def _read_statement(*, motion: bool, types: bool, streams: bool) -> LiteralString:
+class Slice(msgspec.Struct, frozen=True):
+    """The streams with this number, of so many parts that they are dealt out to by their hash."""
+
+    number: int
+    of: int
+
+
+WHOLE = Slice(0, 1)
+
+
+def _read_statement(*, motion: bool, types: bool, streams: bool, part: bool) -> LiteralString:
     durable, facts = _DURABLE, _MOTION
     if types:
         durable += " AND topic = ANY (%(types)s)"
@@ -58,6 +68,9 @@ def _read_statement(*, motion: bool, types: bool, streams: bool) -> LiteralStrin
     if streams:
         durable += " AND originator_id = ANY (%(streams)s)"
         facts += " AND participation = ANY (%(streams)s)"
+    if part:
+        durable += " AND (uuid_hash(originator_id) & 1023) %% %(of)s = %(number)s"
+        facts += " AND (uuid_hash(participation) & 1023) %% %(of)s = %(number)s"
     durable += " ORDER BY notification_id LIMIT %(limit)s"
     if not motion:
         return durable
@@ -97,15 +110,20 @@ async def read_rows(
     motion: bool = True,
     types: Collection[str] | None = None,
     streams: Collection[UUID] | None = None,
+    part: Slice = WHOLE,
 ) -> list[Row]:
     """Rows with positions above `after`, in position order, at most `limit`; not decoded.
 
     Of these types (tags) and streams (a motion fact's is its participation), if named.
     """
-    statement = _read_statement(motion=motion, types=types is not None, streams=streams is not None)
+    statement = _read_statement(
+        motion=motion, types=types is not None, streams=streams is not None, part=part.of > 1
+    )
     values = {
         "after": after,
         "limit": limit,
+        "number": part.number,
+        "of": part.of,
         "types": list(types or ()),
         "streams": list(streams or ()),
     }
@@ -120,9 +138,12 @@ async def read(
     motion: bool = True,
     types: Collection[str] | None = None,
     streams: Collection[UUID] | None = None,
+    part: Slice = WHOLE,
 ) -> list[Recorded[Event]]:
     """What read_rows finds, decoded. Raises UnknownTag."""
-    rows = await read_rows(pool, after, limit, motion=motion, types=types, streams=streams)
+    rows = await read_rows(
+        pool, after, limit, motion=motion, types=types, streams=streams, part=part
+    )
     return [recorded(row) for row in rows]
 
 

@@ -20,11 +20,13 @@ from domain.user import USER, ChangeProfile, RegisterUser, Role
 from infra.eventstore.codec import UnknownTag
 from infra.runtime import SYSTEM, Origin, Runtime
 from projections import generations
-from projections.generations import create, use
+from projections.building import fill
+from projections.generations import SHADOW, use
 from projections.model import Insert, Projection, Row, Table, Write
-from projections.projector import Deposed, Group, Step, grouped, run_groups
+from projections.projector import Group, Leader, grouped, run_groups
 from projections.read import reading, wait_for
 from projections.registry import PROJECTIONS
+from projections.step import Deposed
 
 WAIT_S = 15.0
 
@@ -79,6 +81,17 @@ async def running(runtime: Runtime, *groups: Group) -> AsyncGenerator[asyncio.Ta
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def ended(leader: Leader) -> AsyncGenerator[None]:
+    """It leads while inside."""
+    task = asyncio.create_task(leader.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def kinds(runtime: Runtime) -> list[str]:
     async with reading(runtime) as db:
         cursor = await db.execute("SELECT kind FROM seen ORDER BY position LIMIT 1000")
@@ -124,12 +137,16 @@ async def test_a_deposed_leader_cannot_write(runtime: Runtime) -> None:
     group = seen_group("queries")
     async with running(runtime, group):
         await wait_for(runtime, "queries", 1, WAIT_S)
-    batch = await runtime.store.read(0, 10)
-    async with runtime.db.connection() as connection:
-        await use(connection, await generations.serving(connection))
+    async with runtime.db.connection() as one, runtime.db.connection() as other:
+        deposed, leader = Leader(runtime, one, group), Leader(runtime, other, group)
+        for each in (deposed, leader):
+            await each.start()
+        last = await act(runtime, uuid4(), "two")
+        async with ended(leader):
+            await wait_for(runtime, "queries", last, WAIT_S)
         with pytest.raises(Deposed):
-            await Step(runtime, connection, group, {}).advance(0, batch)
-    assert await kinds(runtime) == ["one"]
+            await deposed.run()
+    assert await kinds(runtime) == ["one", "two"]
 
 
 async def test_a_standby_takes_over_from_a_leader_whose_session_dies(runtime: Runtime) -> None:
@@ -244,14 +261,10 @@ async def rebuild(
 ) -> list[Any]:
     """The table as a rebuild makes it, in a schema of its own."""
     async with runtime.db.connection() as connection:
-        await connection.execute("DROP SCHEMA IF EXISTS rebuilt CASCADE")
-        await connection.execute("CREATE SCHEMA rebuilt")
-        await use(connection, ["rebuilt"])
-        for one in projection.tables:
-            await create(connection, one)
-        await generations.replay(runtime, connection, projection, upto)
+        schema = await generations.begin(connection, projection, state=SHADOW)
+        await fill(runtime, connection, projection, schema, upto)
         await use(connection, await generations.serving(connection))
-    return await rows(runtime, "rebuilt", table)
+    return await rows(runtime, schema, table)
 
 
 async def durable_events(runtime: Runtime) -> int:

@@ -42,7 +42,7 @@ from projections import (
 )
 from projections.apply import apply
 from projections.audit import AuditFilter
-from projections.generations import create
+from projections.generations import table_statement
 from projections.model import Push
 from projections.registry import PROJECTIONS
 from tests.projections.samples import (
@@ -76,7 +76,7 @@ async def db(settings: Settings) -> AsyncIterator[Connection]:
         await connection.execute("CREATE SCHEMA reads")
         await connection.execute("SET search_path = reads, public")
         for table in (table for projection in PROJECTIONS for table in projection.tables):
-            await create(connection, table)
+            await connection.execute(table_statement("reads", table))
         yield connection
 
 

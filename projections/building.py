@@ -1,0 +1,198 @@
+"""Building generations beside the one that serves: bulk, indexes, following, until the switch.
+
+`python -m projections.building SCHEMA` builds one in a process of its own, so that the groups'
+loops keep the event loop. Killed at any instant it goes on where its last transaction ended.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from infra.db import Connection
+from infra.eventstore import reader
+from infra.eventstore.reader import WHOLE, Slice
+from infra.log import configure_logging
+from infra.process import run
+from infra.runtime import Runtime, open_runtime
+from infra.settings import Settings, load_settings
+from projections.generations import (
+    BUILDING,
+    READY,
+    Generation,
+    generations,
+    index,
+    mark,
+    use,
+)
+from projections.model import Projection
+from projections.parking import Letters
+from projections.registry import PROJECTIONS
+from projections.step import Deposed, Step
+
+BATCH = 5_000  # events of one step
+NEAR = 1_000  # positions: as far behind, the leader may switch
+FOLLOW_S = 0.2  # between looks at how far the group is
+POLITE = 10  # niceness of a builder's process
+LAG = 1_000  # positions that `live` may be behind before a build gives way
+GIVE_WAY_S = 0.2  # a batch
+NO_FSYNC = "-c synchronous_commit=off -c lock_timeout=5s"
+
+AnyProjection = Projection[Any]
+
+LIVE_LAG = """
+SELECT last_value - (SELECT position FROM formula_checkpoints WHERE name = 'live')
+FROM formula_events_notification_id_seq
+"""
+
+
+async def catch_up(
+    runtime: Runtime,
+    connection: Connection,
+    projection: AnyProjection,
+    schema: str,
+    upto: int,
+    *,
+    part: Slice = WHOLE,
+    mine: bool = False,
+    polite: bool = False,
+) -> None:
+    """Project a slice of a generation up to position `upto`, which the group must have reached.
+
+    `mine`: as the group's leader, who switches; `polite`: give way to the rooms. Raises Deposed
+    where somebody else does it.
+    """
+    await use(connection, [schema])
+    letters = Letters({projection.name: schema})
+    await letters.load(connection)
+
+    async def move(start: int, to: int) -> None:
+        await connection.execute(
+            "SELECT formula_advance_slice(%s, %s, %s, %s, %s)",
+            (schema, part.number, start, to, mine),
+            prepare=True,
+        )
+
+    step = Step(
+        connection=connection,
+        projections=(projection,),
+        letters=letters,
+        move=move,
+        parks=projection.group != "live",
+        bulk=not mine,
+    )
+    position = await _position(connection, schema, part.number)
+    while position < upto:
+        if polite:
+            await _give_way(connection)
+        batch = await reader.read(
+            runtime.db,
+            position,
+            BATCH,
+            motion=projection.motion,
+            types=projection.tags,
+            part=part,
+        )
+        whole = len(batch) == BATCH
+        batch = [one for one in batch if one.position <= upto]
+        to = batch[-1].position if whole and batch else upto
+        await step.advance(position, batch, to)
+        position = to
+
+
+async def _give_way(connection: Connection) -> None:
+    """The rooms come first: while their group is behind, a build goes slowly."""
+    if await _one(connection, LIVE_LAG) > LAG:
+        await asyncio.sleep(GIVE_WAY_S)
+
+
+async def _position(connection: Connection, schema: str, part: int) -> int:
+    cursor = await connection.execute(
+        "SELECT position FROM formula_slices WHERE schema = %s AND slice = %s", (schema, part)
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise Deposed(f"{schema} has no slice {part}")
+    return int(row[0])
+
+
+async def _one(connection: Connection, statement: str, *values: object) -> int:
+    row = await (await connection.execute(statement.encode(), values)).fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+async def checkpoint(connection: Connection, group: str) -> int:
+    """How far the group is; 0 before its first leader."""
+    return await _one(connection, "SELECT position FROM formula_checkpoints WHERE name = %s", group)
+
+
+async def found(connection: Connection, schema: str) -> tuple[Generation, AnyProjection] | None:
+    """The generation and its projection, if this code can build it."""
+    names = {one.name: one for one in PROJECTIONS}
+    for one in await generations(connection, names):
+        if one.schema == schema and one.version == names[one.projection].version:
+            return one, names[one.projection]
+    return None
+
+
+async def build(schema: str, part: Slice | None, settings: Settings) -> None:
+    """Bulk (of one slice, where one is named), then indexes, then follow until the switch."""
+    os.nice(POLITE)
+    async with (
+        open_runtime(settings) as runtime,
+        await psycopg.AsyncConnection[Any].connect(
+            settings.database_url, autocommit=True, options=NO_FSYNC
+        ) as connection,
+    ):
+        there = await found(connection, schema)
+        if there is None:
+            return
+        one, projection = there
+        try:
+            await catch_up(runtime, connection, projection, schema, one.target, part=part or WHOLE)
+            if part is None:
+                await index(connection, schema, projection)
+                await _follow(runtime, connection, projection, schema)
+        except Deposed:  # the leader has taken it over, or it is not wanted any more
+            return
+
+
+async def _follow(
+    runtime: Runtime, connection: Connection, projection: AnyProjection, schema: str
+) -> None:
+    """Stay near the group until its leader takes over. Ends by Deposed."""
+    while True:
+        upto = await checkpoint(connection, projection.group)
+        await catch_up(runtime, connection, projection, schema, upto)
+        if await checkpoint(connection, projection.group) - upto <= NEAR:
+            await mark(connection, schema, READY, BUILDING)
+        await asyncio.sleep(FOLLOW_S)
+
+
+async def fill(
+    runtime: Runtime, connection: Connection, projection: AnyProjection, schema: str, upto: int
+) -> None:
+    """All of it here and now, for what is short; ready afterwards unless it is a shadow."""
+    await catch_up(runtime, connection, projection, schema, upto)
+    await index(connection, schema, projection)
+    await mark(connection, schema, READY, BUILDING)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m projections.building", description=__doc__)
+    parser.add_argument("schema")
+    parser.add_argument("--slice", type=int, default=0)
+    parser.add_argument("--of", type=int, default=1)
+    options = parser.parse_args()
+    part = Slice(options.slice, options.of) if options.of > 1 else None
+    settings = load_settings()
+    configure_logging(settings)
+    return run(settings, partial(build, options.schema, part))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

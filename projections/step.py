@@ -1,0 +1,187 @@
+"""One step of projecting: a batch's rows and the position they bring it to, in one transaction."""
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+import structlog
+
+from domain.kernel import Event, Recorded
+from infra.bus import Entry
+from infra.db import FENCED, Connection
+from infra.eventstore.store import Store
+from projections.apply import apply, copy
+from projections.feed import Feed
+from projections.model import Projection, Push, Write, reads
+from projections.parking import Asked, Letters, held
+
+AnyProjection = Projection[Any]
+Move = Callable[[int, int], Awaitable[None]]  # from one position to another, or FENCED
+Publish = Callable[[dict[str, list[Entry]]], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+class Deposed(Exception):
+    """Somebody else moved the position: this one's transaction was rolled back."""
+
+
+@contextmanager
+def fenced() -> Generator[None]:
+    """Raises Deposed for what a fenced move says."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if error.sqlstate == FENCED:
+            raise Deposed(str(error).partition("\n")[0]) from error
+        raise
+
+
+async def nobody(_entries: dict[str, list[Entry]]) -> None:
+    """A rebuild pushes nothing: frames only go to the rooms' log."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """Applies batches for the one who may: the projections share a position and a transaction.
+
+    `parks`: an event at fault has a dead letter, else it is passed over. `bulk`: rows go in by
+    COPY, a round trip each table, as suits large batches.
+    """
+
+    connection: Connection
+    projections: Sequence[AnyProjection]
+    letters: Letters
+    move: Move
+    publish: Publish = nobody
+    parks: bool = True
+    bulk: bool = False
+    feed: Feed = msgspec.field(default_factory=Feed)
+
+    async def advance(self, position: int, batch: Sequence[Recorded[Event]], to: int) -> None:
+        """Project a batch that was read after `position` and reaches to `to`.
+
+        A batch that fails is halved until the event at fault is alone. Raises Deposed, and
+        psycopg.OperationalError where it is not the batch's fault.
+        """
+        try:
+            with fenced():
+                entries = await self._commit(position, batch, to)
+        except Exception as error:
+            self.feed.forget()
+            if isinstance(error, Deposed | psycopg.OperationalError) or not batch:
+                raise
+            await self._isolate(position, batch, to, error)
+            return
+        await self.publish(entries)
+
+    async def _commit(
+        self, position: int, batch: Sequence[Recorded[Event]], to: int
+    ) -> dict[str, list[Entry]]:
+        """Rows and position in one transaction, and that in one round trip unless in bulk."""
+        handled = reads(self.projections)
+        wanted = [one for one in batch if type(one.event) in handled]
+        writes = [write for one in self.projections for write in self._writes(one, wanted)]
+        pushes = [write for write in writes if isinstance(write, Push)]
+        pushes.sort(key=lambda push: push.recorded.position)
+        admitted = await self.feed.admit(self.connection, pushes)
+        writes += admitted.writes
+        if self.bulk:
+            async with self.connection.transaction():
+                await self.move(position, to)
+                await copy(self.connection, writes)
+        else:
+            async with self.connection.pipeline(), self.connection.transaction():
+                await self.move(position, to)
+                await apply(self.connection, writes)
+        self.feed.trim()
+        return admitted.entries
+
+    def _writes(self, projection: AnyProjection, batch: Sequence[Recorded[Event]]) -> list[Write]:
+        mine = [one for one in batch if isinstance(one.event, projection.events)]
+        free, parked = self.letters.sort(projection.name, mine)
+        return [*parked, *(projection.project(free) if free else [])]
+
+    async def _isolate(
+        self, position: int, batch: Sequence[Recorded[Event]], to: int, error: Exception
+    ) -> None:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            between = batch[middle - 1].position
+            await self.advance(position, batch[:middle], between)
+            await self.advance(between, batch[middle:], to)
+            return
+        one = batch[0]
+        log.error(
+            "event_not_projected",
+            position=one.position,
+            stream=str(one.stream),
+            error=repr(error),
+        )
+        with fenced():
+            await self._commit_alone(position, one, to)
+
+    async def _commit_alone(self, position: int, one: Recorded[Event], to: int) -> None:
+        async with self.connection.transaction():
+            await self.move(position, to)
+            for projection in self.projections if self.parks else ():
+                await self._try_alone(projection, one)
+
+    async def _try_alone(self, projection: AnyProjection, one: Recorded[Event]) -> None:
+        """The event at fault: whichever projection cannot apply it has a dead letter."""
+        try:
+            async with self.connection.transaction():
+                await apply(self.connection, self._writes(projection, [one]))
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001, written down with its dead letter
+            await apply(self.connection, [self.letters.park(projection.name, one, error)])
+            self.letters.block(projection.name, one.stream)
+
+    async def mend(self, store: Store, position: int, asked: Asked) -> None:
+        """Do what an operator asked for a stream's letters; the next that fails holds the rest.
+
+        The events are projected in their order with the code of today. Raises Deposed.
+        """
+        with fenced():
+            await self._mend(store, position, asked)
+        await self.letters.load(self.connection)
+
+    async def _mend(self, store: Store, position: int, asked: Asked) -> None:
+        positions = await held(self.connection, asked)
+        if asked.asked == "skip":
+            await self._pass_over(position, asked, positions.pop(0))
+        [projection] = [one for one in self.projections if one.name == asked.projection]
+        after = positions[0] - 1 if positions else 0
+        while positions:
+            batch = await store.read(after, len(positions), streams=[asked.stream])
+            for one in [one for one in batch if one.position in positions]:
+                if not await self._mended(position, projection, one):
+                    return
+                positions.remove(one.position)
+            after = batch[-1].position
+
+    async def _pass_over(self, position: int, asked: Asked, first: int) -> None:
+        async with self.connection.transaction():
+            await self.move(position, position)
+            await apply(self.connection, [self.letters.free(asked.projection, [first])])
+            await self.connection.execute(
+                "INSERT INTO formula_skipped_events (projection, position) VALUES (%s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (asked.projection, first),
+            )
+
+    async def _mended(self, position: int, projection: AnyProjection, one: Recorded[Event]) -> bool:
+        async with self.connection.transaction():
+            await self.move(position, position)
+            try:
+                async with self.connection.transaction():
+                    await apply(self.connection, projection.project([one]))
+            except psycopg.OperationalError:
+                raise
+            except Exception as error:  # noqa: BLE001, written down with its dead letter
+                await apply(self.connection, [self.letters.park(projection.name, one, error)])
+                return False
+            await apply(self.connection, [self.letters.free(projection.name, [one.position])])
+        return True
