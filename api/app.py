@@ -18,6 +18,7 @@ from api.comments import comments
 from api.edge import AccessLog, add_headers
 from api.errors import refused, rejected
 from api.health import livez, readyz
+from api.holds import holds
 from api.jobs import jobs
 from api.operations import operations
 from api.projects import projects
@@ -42,6 +43,7 @@ ROUTERS = (
     comments,
     feeds,
     audit,
+    holds,
     realtime,
     operations,
     jobs,

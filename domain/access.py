@@ -33,6 +33,10 @@ class Action(StrEnum):
     TASK_MODERATE = "task.moderate"
     ACTIVITY_READ = "activity.read"
     AUDIT_READ = "audit.read"
+    AUDIT_SAVE = "audit.save"
+    AUDIT_EXPORT = "audit.export"
+    HOLD_READ = "hold.read"
+    HOLD_PLACE = "hold.place"
     LOG_READ = "log.read"
     ROOM_JOIN = "room.join"
     ROOM_ACT = "room.act"
@@ -105,6 +109,10 @@ RULES: Mapping[Action, Rule] = {
     Action.TASK_MODERATE: _rule(members=MANAGING),
     Action.ACTIVITY_READ: _rule(Role.AUDITOR, members=IN_PROJECT, oneself=True),
     Action.AUDIT_READ: _rule(Role.AUDITOR),
+    Action.AUDIT_SAVE: _rule(Role.AUDITOR),  # one's own searches
+    Action.AUDIT_EXPORT: _rule(Role.AUDITOR),
+    Action.HOLD_READ: _rule(Role.AUDITOR),
+    Action.HOLD_PLACE: _rule(Role.AUDITOR),
     Action.LOG_READ: _rule(Role.AUDITOR),
     Action.ROOM_JOIN: _rule(members=IN_PROJECT),
     Action.ROOM_ACT: _rule(members=IN_PROJECT),

@@ -5,8 +5,10 @@ from typing import Any
 
 from domain.activity import ACTIVITY
 from domain.announcement import ANNOUNCEMENT
+from domain.audit import AUDIT
 from domain.client import CLIENT
 from domain.email import EMAIL
+from domain.hold import HOLD
 from domain.kernel import Decider, Event
 from domain.lock import LOCK
 from domain.motion import MOTION
@@ -27,6 +29,8 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     LOCK,
     NOTIFICATION,
     ANNOUNCEMENT,
+    AUDIT,
+    HOLD,
 )
 
 

@@ -6,10 +6,12 @@ durable event and, from the oldest partition on, the motion between them.
 
 import asyncio
 from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -17,7 +19,10 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import dict_row
 
+from domain.hold import HOLD, HOLDS_STREAM
+from domain.kernel import fold
 from infra.db import LEADERS, Connection
+from infra.eventstore.codec import decode
 from infra.eventstore.reader import HEAD
 
 PREFIX = "formula_motion_events_"
@@ -85,6 +90,8 @@ SELECT recorded_at < clock_timestamp() - make_interval(secs => {keep_s})
 FROM {partition} ORDER BY position DESC LIMIT 1
 """)
 
+IS_SPARED = sql.SQL("SELECT EXISTS (SELECT FROM {partition} WHERE project = ANY(%(projects)s))")
+
 # One at a time, whatever was interrupted before: a partition's state says what comes next.
 # A plain DROP would lock the parent: behind a reader it stopped every append.
 STEPS = {
@@ -108,6 +115,8 @@ def partition_of(position: int) -> str:
 
 async def maintain(conninfo: str, keep_s: int) -> Maintained | None:
     """Make partitions ahead and drop those whose facts are all older than `keep_s`.
+
+    But none with a fact of a project that is on legal hold.
 
     None: another process does it now. It stops at a partition that cannot be detached because
     somebody still reads; the next round goes on where this one was, also if this one is killed.
@@ -167,7 +176,9 @@ async def _over(db: Connection, keep_s: int) -> list[str]:
     found = [one for one in await partitions(db) if one.end <= head]
     begun = [one.name for one in found if one.state is State.DETACHING]
     others = [one.name for one in found if one.state is not State.DETACHING]
-    return begun + [name for name in others if await _is_old(db, name, keep_s)]
+    old = [name for name in others if await _is_old(db, name, keep_s)]
+    on_hold = await _on_hold(db) if old else frozenset[UUID]()
+    return begun + [name for name in old if not await _is_spared(db, name, on_hold)]
 
 
 async def _is_old(db: Connection, partition: str, keep_s: int) -> bool:
@@ -175,6 +186,26 @@ async def _is_old(db: Connection, partition: str, keep_s: int) -> bool:
     query = IS_OLD.format(keep_s=keep_s, partition=sql.Identifier(partition))
     row = await (await db.execute(query)).fetchone()
     return row is None or bool(row[0])
+
+
+async def _on_hold(db: Connection) -> frozenset[UUID]:
+    """The projects that are held now: by the log itself, which no read model lags behind."""
+    cursor = await db.execute(
+        "SELECT topic, state FROM formula_events WHERE originator_id = %s"
+        " ORDER BY originator_version",
+        (HOLDS_STREAM,),
+    )
+    events = [decode(tag, state) for tag, state in await cursor.fetchall()]
+    return fold(HOLD, [one for one in events if isinstance(one, HOLD.events)]).projects
+
+
+async def _is_spared(db: Connection, partition: str, on_hold: AbstractSet[UUID]) -> bool:
+    """Looks through the whole partition where no fact of such a project comes first."""
+    if not on_hold:
+        return False
+    query = IS_SPARED.format(partition=sql.Identifier(partition))
+    row = await (await db.execute(query, {"projects": list(on_hold)})).fetchone()
+    return bool(row and row[0])
 
 
 async def _drop(db: Connection, partition: str) -> bool:

@@ -125,7 +125,17 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
     return route.path.format_map({name: ids.get(name, NOBODY) for name in PARAMETERS})
 
 
-PARAMETERS = ("project", "task", "client", "user", "notification", "comment", "stream", "job")
+PARAMETERS = (
+    "project",
+    "task",
+    "client",
+    "user",
+    "notification",
+    "comment",
+    "stream",
+    "job",
+    "subject",
+)
 
 
 def expected(route: Route, actor: Actor, *, oneself: bool) -> bool:

@@ -10,7 +10,8 @@ import msgspec
 import psycopg
 import pytest
 
-from domain.kernel import Event, Recorded
+from domain.hold import HOLD, HOLDS_STREAM, PlaceHold, ReleaseHold
+from domain.kernel import Command, Event, Recorded
 from domain.motion import CursorMoved
 from infra.db import Connection
 from infra.eventstore.motion import (
@@ -23,7 +24,7 @@ from infra.eventstore.motion import (
     partitions,
 )
 from infra.eventstore.types import ANY, Motion, To
-from infra.runtime import Runtime
+from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
 from tests.contract.test_store import ROOM, act, meta
 from tests.integration.test_access_cli import formula
@@ -47,11 +48,11 @@ async def grow_old(db: Connection) -> None:
     )
 
 
-async def move(runtime: Runtime) -> None:
+async def move(runtime: Runtime, project: UUID | None = None) -> None:
     """A durable event and a motion fact."""
     head = await runtime.store.head()
     moved = CursorMoved(room=ROOM, at=msgspec.Raw(b'{"x":1}'))
-    runtime.store.append_motion(Motion(moved, uuid4(), UUID(int=7), None))
+    runtime.store.append_motion(Motion(moved, uuid4(), UUID(int=7), project))
     await runtime.store.append(meta(), To(STREAM, ANY, (act(),)))
     await follow(runtime, lambda seen: len(seen) == 2, head)
 
@@ -157,6 +158,24 @@ async def test_a_partition_goes_only_when_its_newest_fact_is_too_old(
         (WIDTH,),
     )
     assert (await maintained(aged)).dropped == []
+
+
+async def hold(runtime: Runtime, command: Command) -> None:
+    await runtime.execute(SYSTEM, HOLD, HOLDS_STREAM, command)
+
+
+async def test_a_legal_hold_keeps_its_projects_partitions(runtime: Runtime, db: Connection) -> None:
+    held, other, now = uuid4(), uuid4(), runtime.now()
+    await move(runtime, held)
+    await jump(db, WIDTH + 1)
+    await move(runtime, other)
+    await jump(db, 2 * WIDTH + 1)
+    await move(runtime)
+    await grow_old(db)
+    await hold(runtime, PlaceHold(subject=held, kind="project", reason="case", at=now))
+    assert (await maintained(runtime)).dropped == [SECOND]
+    await hold(runtime, ReleaseHold(subject=held, reason="closed", at=now))
+    assert (await maintained(runtime)).dropped == [FIRST]
 
 
 async def test_the_partition_of_the_head_stays_however_old(aged: Runtime, db: Connection) -> None:
