@@ -41,7 +41,16 @@ EVERYWHERE: dict[Role, set[Action]] = {
     Role.MANAGER: STAFF | {Action.CLIENT_WRITE, Action.PROJECT_CREATE, Action.COLLABORATION_READ},
     Role.MEMBER: STAFF,
     Role.GUEST: SIGNED_IN,
-    Role.AUDITOR: READER | {Action.AUDIT_READ, Action.LOG_READ, Action.ACTIVITY_READ},
+    Role.AUDITOR: READER
+    | {
+        Action.ACTIVITY_READ,
+        Action.AUDIT_EXPORT,
+        Action.AUDIT_READ,
+        Action.AUDIT_SAVE,
+        Action.HOLD_PLACE,
+        Action.HOLD_READ,
+        Action.LOG_READ,
+    },
     Role.ANALYST: READER | {Action.ANALYTICS_QUERY},
     Role.OPERATOR: SIGNED_IN
     | {
