@@ -10,6 +10,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from api.activity import feeds
+from api.analytics import analytics
 from api.audit import audit
 from api.auth import Caller, guard
 from api.call import provide_call
@@ -47,6 +48,7 @@ ROUTERS = (
     realtime,
     operations,
     jobs,
+    analytics,
 )
 
 

@@ -6,6 +6,7 @@ import typer
 
 from api.commands import audit, doctor, events, processes, store, tour, transfer, up
 from api.commands.output import JsonFlag, out, plain_errors, print_json
+from api.commands.query import query
 from infra.log import configure_logging
 from infra.process import relax_collector
 from infra.settings import Settings
@@ -35,6 +36,7 @@ app.command(rich_help_panel=START)(store.seed)
 app.command(rich_help_panel=START)(processes.demo)
 app.add_typer(events.app, name="events", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(audit.audit)
+app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
 store.app.command("export")(transfer.export_log)
 store.app.command("import")(transfer.import_log)

@@ -129,7 +129,7 @@ RULES: Mapping[Action, Rule] = {
     Action.JOBS_MANAGE: _rule(Role.OPERATOR),
     Action.PROJECTIONS_READ: _rule(Role.OPERATOR),
     Action.PROJECTIONS_MANAGE: _rule(Role.OPERATOR),
-    Action.ANALYTICS_QUERY: _rule(Role.ANALYST),
+    Action.ANALYTICS_QUERY: _rule(Role.MANAGER, *READERS),  # managers: their own projects
     Action.METRICS_READ: _rule(Role.OPERATOR),
 }
 

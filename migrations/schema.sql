@@ -1,3 +1,5 @@
+CREATE SCHEMA analytics;
+
 CREATE TYPE public.formula_check AS (
 	command integer,
 	stream uuid,
@@ -22,6 +24,31 @@ CREATE TYPE public.stored_event_uuid AS (
 	topic text,
 	state bytea
 );
+
+CREATE FUNCTION analytics.is_owner() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT pg_has_role(session_user, nspowner, 'USAGE')
+    FROM pg_catalog.pg_namespace WHERE nspname = 'analytics'
+$$;
+
+COMMENT ON FUNCTION analytics.is_owner() IS 'Whether this session is the application''s own.';
+
+CREATE FUNCTION analytics.sees_accounts() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT analytics.is_owner() AND coalesce(current_setting('formula.accounts', true), 'on') = 'on'
+$$;
+
+COMMENT ON FUNCTION analytics.sees_accounts() IS 'Whether events about accounts are in analytics.events.';
+
+CREATE FUNCTION analytics.viewer() RETURNS uuid
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE WHEN analytics.is_owner() THEN nullif(current_setting('formula.viewer', true), '')::uuid END
+$$;
+
+COMMENT ON FUNCTION analytics.viewer() IS 'The person whose projects are seen; null: all projects are.';
 
 CREATE FUNCTION public.formula_advance(consumer text, from_position bigint, to_position bigint) RETURNS void
     LANGUAGE plpgsql
@@ -51,6 +78,25 @@ BEGIN
         RAISE EXCEPTION 'slice % of % is no longer at %', part, generation, from_position
             USING ERRCODE = 'FM001';
     END IF;
+END $$;
+
+CREATE FUNCTION public.formula_analyst_role() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'formula_analyst') THEN
+        CREATE ROLE formula_analyst NOLOGIN;
+    END IF;
+    IF NOT pg_has_role(current_user, 'formula_analyst', 'SET') THEN
+        EXECUTE format('GRANT formula_analyst TO %I', current_user);
+    END IF;
+    RETURN true;
+EXCEPTION
+    WHEN insufficient_privilege THEN
+        RAISE WARNING 'queries of analysts need a role; as a superuser: CREATE ROLE formula_analyst NOLOGIN; GRANT formula_analyst TO %', current_user;
+        RETURN false;
+    WHEN duplicate_object OR unique_violation THEN  -- another database's migration was first
+        RETURN pg_has_role(current_user, 'formula_analyst', 'SET');
 END $$;
 
 CREATE FUNCTION public.formula_append(exact boolean, commands uuid[], checks public.formula_check[], events public.formula_new_event[], OUT outcomes smallint[], OUT bases bigint[], OUT first_position bigint, OUT stamp timestamp with time zone) RETURNS record
@@ -356,6 +402,18 @@ CREATE TABLE public.formula_credentials (
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.formula_daily (
+    day date NOT NULL,
+    project uuid NOT NULL,
+    tasks integer NOT NULL,
+    open integer NOT NULL,
+    in_progress integer NOT NULL,
+    done integer NOT NULL,
+    overdue integer NOT NULL,
+    unassigned integer NOT NULL,
+    assignees integer NOT NULL
+);
+
 CREATE TABLE public.formula_dead_letters (
     projection text NOT NULL,
     "position" bigint NOT NULL,
@@ -519,6 +577,9 @@ ALTER TABLE ONLY public.formula_checkpoints
 ALTER TABLE ONLY public.formula_credentials
     ADD CONSTRAINT formula_credentials_pkey PRIMARY KEY (user_id);
 
+ALTER TABLE ONLY public.formula_daily
+    ADD CONSTRAINT formula_daily_pkey PRIMARY KEY (day, project);
+
 ALTER TABLE ONLY public.formula_dead_letters
     ADD CONSTRAINT formula_dead_letters_pkey PRIMARY KEY (generation, "position");
 
@@ -560,6 +621,8 @@ ALTER TABLE ONLY public.formula_slices
 
 ALTER TABLE ONLY public.formula_snapshots
     ADD CONSTRAINT formula_snapshots_pkey PRIMARY KEY (stream);
+
+CREATE INDEX formula_daily_project_idx ON public.formula_daily USING btree (project, day);
 
 CREATE INDEX formula_dead_letters_stream_idx ON public.formula_dead_letters USING btree (projection, stream);
 

@@ -1,9 +1,13 @@
-"""All projections, by group: `live` pushes, `queries` and `audit` only answer."""
+"""All projections, by group: `live` pushes, `queries`, `audit`, `analytics` only answer."""
 
 from typing import Any
 
 from projections import (
     activity,
+    analytics_flow,
+    analytics_heat,
+    analytics_history,
+    analytics_locks,
     audit,
     clients,
     locks,
@@ -29,4 +33,8 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     activity.PROJECTION,
     notifications.PROJECTION,
     audit.PROJECTION,
+    analytics_history.PROJECTION,
+    analytics_flow.PROJECTION,
+    analytics_heat.PROJECTION,
+    analytics_locks.PROJECTION,
 )
