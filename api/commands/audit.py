@@ -8,16 +8,28 @@ from uuid import UUID
 import typer
 from rich.text import Text
 
+from api.audit_filters import note_read
 from api.commands.asking import AsUser, asking
-from api.commands.output import JsonFlag, actor_name, out, print_json, running_settings
+from api.commands.output import JsonFlag, actor_name, fail, out, print_json, running_settings
 from domain.access import Action
-from infra.runtime import Runtime
+from domain.audit import AuditFilter, checked_filter
+from domain.email import EMAIL, email_stream
+from infra.runtime import Origin, Runtime
 from infra.settings import Settings
-from projections.audit import AuditFilter, AuditRow, list_audit
+from projections.audit import AuditRow
+from projections.audit_list import list_audit
+from projections.audit_tree import Node
+from projections.audit_tree import tree as read_tree
 from projections.read import reading
 
+HERE = "formula audit"  # where the command line's reads of the audit come from
 
+app = typer.Typer(help="Read the audit trail.", invoke_without_command=True)
+
+
+@app.callback()
 def audit(
+    context: typer.Context,
     actor: Annotated[UUID | None, typer.Option(help="Who did it.")] = None,
     subject: Annotated[UUID | None, typer.Option(help="The stream it was done to.")] = None,
     aggregate: Annotated[str | None, typer.Option(help="user, project, task, lock, …")] = None,
@@ -28,6 +40,7 @@ def audit(
     command: Annotated[UUID | None, typer.Option(help="By the command with this id.")] = None,
     since: Annotated[datetime | None, typer.Option(help="UTC, this included.")] = None,
     until: Annotated[datetime | None, typer.Option(help="UTC, this not included.")] = None,
+    search: Annotated[str | None, typer.Option(help="Words that people wrote.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     as_user: AsUser = None,
     json: JsonFlag = False,
@@ -36,6 +49,8 @@ def audit(
 
     Example: [bold]formula audit --aggregate lock --since 2026-01-31 --json[/]
     """
+    if context.invoked_subcommand:
+        return
     wanted = AuditFilter(
         actor=actor,
         aggregate=aggregate,
@@ -45,8 +60,24 @@ def audit(
         command_id=command,
         since=_utc(since),
         until=_utc(until),
+        search=search,
     )
-    asyncio.run(_audit(running_settings(), as_user, wanted, limit, json=json))
+    asyncio.run(_audit(running_settings(), as_user, checked_filter(wanted), limit, json=json))
+
+
+@app.command()
+def tree(position: int, as_user: AsUser = None, json: JsonFlag = False) -> None:
+    """Print why an event happened, and what came of it.
+
+    Example: [bold]formula audit tree 4711[/]
+    """
+    asyncio.run(_tree(running_settings(), as_user, position, json=json))
+
+
+async def origin_of(runtime: Runtime, email: str | None) -> Origin:
+    """Who reads: the user of --as, or who holds the database's password."""
+    holder = (await runtime.load(EMAIL, email_stream(email))).state.user if email else None
+    return Origin(actor=holder, user_agent=HERE)
 
 
 def _utc(at: datetime | None) -> datetime | None:
@@ -57,13 +88,52 @@ async def _audit(
     settings: Settings, as_user: str | None, wanted: AuditFilter, limit: int, *, json: bool
 ) -> None:
     async with asking(settings, as_user, Action.AUDIT_READ) as runtime:
-        async with reading(runtime, group="audit") as db:
-            rows = await list_audit(db, wanted, limit=limit)
+        rows = await _rows(runtime, wanted, limit)
+        await note_read(runtime, await origin_of(runtime, as_user), "list", len(rows), wanted)
         for row in rows:
             if json:
                 print_json(row)
             else:
                 out.print(await _text(runtime, row), soft_wrap=True)
+
+
+async def _rows(runtime: Runtime, wanted: AuditFilter, limit: int) -> list[AuditRow]:
+    """Page after page, until there are enough."""
+    rows: list[AuditRow] = []
+    after: int | None = None
+    async with reading(runtime, group="audit") as db:
+        while len(rows) < limit:
+            found = await list_audit(db, wanted, after, limit - len(rows))
+            rows += found.rows
+            after = found.next
+            if after is None:
+                break
+    return rows
+
+
+async def _tree(settings: Settings, as_user: str | None, position: int, *, json: bool) -> None:
+    async with asking(settings, as_user, Action.AUDIT_READ) as runtime:
+        async with reading(runtime, group="audit") as db:
+            nodes = await read_tree(db, position)
+        if not nodes:
+            fail(f"there is no event at position {position}: see formula audit")
+        origin = await origin_of(runtime, as_user)
+        await note_read(runtime, origin, "tree", len(nodes), of=str(position))
+        for node in nodes:
+            if json:
+                print_json(node)
+            else:
+                out.print(await _branch(runtime, node, nodes[0].depth), soft_wrap=True)
+
+
+async def _branch(runtime: Runtime, node: Node, first: int) -> Text:
+    return Text.assemble(
+        "  " * (node.depth - first),
+        (f"{node.position} {node.at:%Y-%m-%d %H:%M:%S} ", "dim"),
+        (f"{await actor_name(runtime, node.actor)} ", "cyan"),
+        (node.type, "bold" if node.depth else "bold reverse"),
+        f" {node.subject} {node.command}",
+    )
 
 
 async def _text(runtime: Runtime, row: AuditRow) -> Text:

@@ -121,6 +121,8 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
         "client": CLIENT_ID,
         "user": user,
         "notification": person.message,
+        "name": "tasks",
+        "position": 1,
     }
     return route.path.format_map({name: ids.get(name, NOBODY) for name in PARAMETERS})
 
@@ -135,6 +137,8 @@ PARAMETERS = (
     "stream",
     "job",
     "subject",
+    "name",
+    "position",
 )
 
 

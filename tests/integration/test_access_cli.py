@@ -16,6 +16,7 @@ from infra.settings import child_environment
 ADMIN = UUID(int=7)
 NEEDS: dict[tuple[str, ...], Action] = {
     ("audit",): Action.AUDIT_READ,
+    ("audit", "tree", "1"): Action.AUDIT_READ,
     ("events", "tail", "--after", "0", "--limit", "1"): Action.LOG_READ,
     ("events", "show", str(ADMIN)): Action.LOG_READ,
 }

@@ -304,6 +304,7 @@ def test_audit_keeps_where_an_event_came_from() -> None:
                     "ip": "127.0.0.1",
                     "user_agent": "curl",
                     "data": '{"name":"Anna"}',
+                    "words": "Anna",
                 }
             ],
         )
@@ -314,6 +315,12 @@ def test_audit_of_what_nothing_caused_names_no_cause() -> None:
     (write,) = audit.project([recorded(REGISTERED, ANN, 1, actor=None)])
     assert isinstance(write, Insert)
     assert (write.rows[0]["causation"], write.rows[0]["actor"]) == (None, None)
+
+
+def test_audit_searches_texts_and_nothing_else() -> None:
+    registered = msgspec.structs.replace(REGISTERED, name="Ann", department="")
+    assert audit.words(registered) == f"{REGISTERED.email} Ann"
+    assert audit.words(NotificationRead(at=at(1))) is None
 
 
 def test_audit_has_every_durable_event() -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from domain.activity import ActivityRecorded
+from domain.audit import AuditFilter
 from domain.client import ClientArchived, ClientCreated, ClientStatus, Contact
 from domain.kernel import Event, Recorded
 from domain.lock import LockAcquired, LockStolen
@@ -31,7 +32,7 @@ from infra.db import Connection
 from infra.settings import Settings
 from projections import (
     activity,
-    audit,
+    audit_list,
     clients,
     locks,
     members,
@@ -41,7 +42,7 @@ from projections import (
     users,
 )
 from projections.apply import apply
-from projections.audit import AuditFilter
+from projections.audit_list import each_page, list_audit
 from projections.generations import table_statement
 from projections.model import Push
 from projections.registry import PROJECTIONS
@@ -329,12 +330,15 @@ async def test_locks_are_found_by_project_holder_and_end(db: Connection) -> None
     assert await locks.expired_locks(db, at(60), 1) == [b]
 
 
-async def test_audit_is_searched_counted_and_paged(db: Connection) -> None:
+async def test_audit_is_searched_and_paged(db: Connection) -> None:
     await project(db, *tasks_batch())
+
+    async def positions(wanted: AuditFilter, after: int | None = None, limit: int = 9) -> list[int]:
+        return [row.position for row in (await list_audit(db, wanted, after, limit)).rows]
+
     everything = AuditFilter()
-    assert [row.position for row in await audit.list_audit(db, everything)] == [6, 5, 4, 3, 2, 1]
-    assert [row.position for row in await audit.list_audit(db, everything, 5, 2)] == [4, 3]
-    assert await audit.count(db, everything) == 6
+    assert await positions(everything) == [6, 5, 4, 3, 2, 1]
+    assert await positions(everything, 5, 2) == [4, 3]
     for wanted, expected in [
         (AuditFilter(actor=BOB), []),
         (AuditFilter(aggregate="project"), [4]),
@@ -343,9 +347,28 @@ async def test_audit_is_searched_counted_and_paged(db: Connection) -> None:
         (AuditFilter(project=P1), [6, 5, 2]),
         (AuditFilter(command_id=C1), []),
         (AuditFilter(since=at(3), until=at(5)), [4, 3]),
+        (AuditFilter(since=at(7)), []),
+        (AuditFilter(search="quoted two"), [6]),
+        (AuditFilter(search="quoted", project=P2), []),
         (AuditFilter(project=P1, type="task.assigned.v1"), [2]),
     ]:
-        assert [row.position for row in await audit.list_audit(db, wanted)] == expected
-        assert await audit.count(db, wanted) == len(expected)
-    (row,) = await audit.list_audit(db, AuditFilter(type="task.assigned.v1"))
+        assert await positions(wanted) == expected, wanted
+    (row,) = (await list_audit(db, AuditFilter(type="task.assigned.v1"))).rows
     assert row.data == {"assignee": str(BOB), "was": None}
+
+
+async def test_a_page_of_the_audit_looks_only_so_far(
+    db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_list, "LOOKED", 2)
+    await project(db, *tasks_batch())
+    wanted, pages, after = AuditFilter(project=P1, type="task.assigned.v1"), list[list[int]](), None
+    for _ in range(5):
+        found = await list_audit(db, wanted, after, 9)
+        pages.append([row.position for row in found.rows])
+        after = found.next
+        if after is None:
+            break
+    assert pages == [[], [2]]
+    oldest_first = [[one.position for one in rows] async for rows in each_page(db, wanted, 6)]
+    assert oldest_first == [[2]]

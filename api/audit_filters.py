@@ -1,0 +1,117 @@
+"""What a request looks for in the audit, and the searches that a reader keeps by name."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import Response, delete, get, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.status_codes import HTTP_200_OK
+
+from api.call import Call, Done, done
+from domain.access import Action
+from domain.audit import (
+    AUDIT,
+    AuditFilter,
+    NoteAuditRead,
+    RemoveAuditFilter,
+    SaveAuditFilter,
+    What,
+    checked_filter,
+    filters_stream,
+    reads_stream,
+)
+from domain.errors import NotFound
+from infra.runtime import Origin, Runtime
+
+
+class SavedFilter(msgspec.Struct, frozen=True):
+    name: str
+    filter: AuditFilter
+
+
+class NewFilter(AuditFilter, frozen=True, forbid_unknown_fields=True):
+    """What to look for."""
+
+
+async def provide_filter(
+    call: NamedDependency[Call],
+    saved: Annotated[
+        str | None, QueryParameter(description="one's saved filter, before those given here")
+    ] = None,
+    actor: FromQuery[UUID | None] = None,
+    aggregate: FromQuery[str | None] = None,
+    subject: FromQuery[UUID | None] = None,
+    tag: Annotated[
+        str | None, QueryParameter(name="type", description="a whole tag: task.created.v1")
+    ] = None,
+    project: FromQuery[UUID | None] = None,
+    command_id: FromQuery[UUID | None] = None,
+    since: FromQuery[datetime | None] = None,
+    until: Annotated[
+        datetime | None, QueryParameter(description="is not in the range itself")
+    ] = None,
+    search: Annotated[
+        str | None, QueryParameter(description='words; also "a phrase", -without, this or that')
+    ] = None,
+) -> AuditFilter:
+    given = AuditFilter(
+        actor=actor,
+        aggregate=aggregate,
+        subject=subject,
+        type=tag,
+        project=project,
+        command_id=command_id,
+        since=since,
+        until=until,
+        search=search,
+    )
+    kept = AuditFilter() if saved is None else await _saved(call, saved)
+    named = {key: one for key, one in msgspec.structs.asdict(given).items() if one is not None}
+    return checked_filter(msgspec.structs.replace(kept, **named))
+
+
+async def note_read(
+    runtime: Runtime,
+    origin: Origin,
+    what: What,
+    count: int,
+    wanted: AuditFilter | None = None,
+    of: str = "",
+) -> None:
+    """Write down who looks at what, before they see it."""
+    command = NoteAuditRead(what=what, filter=wanted or AuditFilter(), of=of, count=count)
+    await runtime.execute(origin, AUDIT, reads_stream(origin.actor), command, blind=True)
+
+
+async def _saved(call: Call, name: str) -> AuditFilter:
+    found = (await call.runtime.load(AUDIT, filters_stream(call.caller.id))).state.filters
+    if name not in found:
+        raise NotFound("audit.filter_not_found", name=name)
+    return found[name]
+
+
+@get("/filters", opt={"action": Action.AUDIT_READ})
+async def list_filters(call: NamedDependency[Call]) -> list[SavedFilter]:
+    """One's own, by name."""
+    found = (await call.runtime.load(AUDIT, filters_stream(call.caller.id))).state.filters
+    return [SavedFilter(name, found[name]) for name in sorted(found)]
+
+
+@put("/filters/{name:str}", opt={"action": Action.AUDIT_SAVE})
+async def save_filter(
+    name: FromPath[str], data: JSONBody[NewFilter], call: NamedDependency[Call]
+) -> Response[Done]:
+    wanted = AuditFilter(**msgspec.structs.asdict(data))
+    stream = filters_stream(call.caller.id)
+    return done(
+        await call.execute(AUDIT, stream, SaveAuditFilter(name=name, filter=wanted)), stream
+    )
+
+
+@delete("/filters/{name:str}", status_code=HTTP_200_OK, opt={"action": Action.AUDIT_SAVE})
+async def remove_filter(name: FromPath[str], call: NamedDependency[Call]) -> Response[Done]:
+    stream = filters_stream(call.caller.id)
+    return done(await call.execute(AUDIT, stream, RemoveAuditFilter(name=name)), stream)
