@@ -4,7 +4,7 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from api.commands import audit, doctor, events, processes, store, tour, transfer, up
+from api.commands import audit, doctor, events, processes, projections, store, tour, transfer, up
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from api.commands.query import query
 from infra.log import configure_logging
@@ -38,6 +38,7 @@ app.add_typer(events.app, name="events", rich_help_panel=LOOK)
 app.add_typer(audit.app, name="audit", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
+app.add_typer(projections.app, name="projections", rich_help_panel=LOOK)
 store.app.command("export")(transfer.export_log)
 store.app.command("import")(transfer.import_log)
 app.command(rich_help_panel=PART)(store.migrate)

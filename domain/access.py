@@ -53,6 +53,7 @@ class Action(StrEnum):
     JOBS_MANAGE = "jobs.manage"
     PROJECTIONS_READ = "projections.read"
     PROJECTIONS_MANAGE = "projections.manage"
+    PROJECTIONS_EXPLAIN = "projections.explain"
     ANALYTICS_QUERY = "analytics.query"
     METRICS_READ = "metrics.read"
 
@@ -129,6 +130,7 @@ RULES: Mapping[Action, Rule] = {
     Action.JOBS_MANAGE: _rule(Role.OPERATOR),
     Action.PROJECTIONS_READ: _rule(Role.OPERATOR),
     Action.PROJECTIONS_MANAGE: _rule(Role.OPERATOR),
+    Action.PROJECTIONS_EXPLAIN: _rule(Role.AUDITOR),  # shows what is in the rows
     Action.ANALYTICS_QUERY: _rule(Role.MANAGER, *READERS),  # managers: their own projects
     Action.METRICS_READ: _rule(Role.OPERATOR),
 }

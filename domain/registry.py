@@ -16,6 +16,7 @@ from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
 from domain.project import PROJECT
 from domain.task import TASK
+from domain.upkeep import UPKEEP
 from domain.user import USER
 
 DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
@@ -31,6 +32,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     ANNOUNCEMENT,
     AUDIT,
     HOLD,
+    UPKEEP,
 )
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import structlog
@@ -37,7 +37,7 @@ def run(settings: Settings, main: Callable[[Settings], Coroutine[Any, Any, None]
         return _fatal(EXIT_CONFIG, error)
     except BaseExceptionGroup as group:
         if unknown := group.subgroup(UnknownTag):
-            return _fatal(EXIT_UNKNOWN_TAG, unknown.exceptions[0])
+            return _fatal(EXIT_UNKNOWN_TAG, _first(unknown))
         raise
     return 0
 
@@ -59,6 +59,13 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> None:
         loop.add_signal_handler(number, task.cancel)
     with suppress(asyncio.CancelledError):
         await task
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error inside nested groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
 
 
 def _fatal(code: int, error: BaseException) -> int:

@@ -120,6 +120,14 @@ async def _position(connection: Connection, schema: str, part: int) -> int:
     return int(row[0])
 
 
+async def slices_at(connection: Connection, schema: str) -> list[tuple[int, int]]:
+    """(number, position) of each slice."""
+    cursor = await connection.execute(
+        "SELECT slice, position FROM formula_slices WHERE schema = %s ORDER BY slice", (schema,)
+    )
+    return await cursor.fetchall()
+
+
 async def _one(connection: Connection, statement: str, *values: object) -> int:
     row = await (await connection.execute(statement.encode(), values)).fetchone()
     return int(row[0] or 0) if row else 0
@@ -164,8 +172,8 @@ async def build(schema: str, part: Slice | None, settings: Settings) -> None:
 async def _follow(
     runtime: Runtime, connection: Connection, projection: AnyProjection, schema: str
 ) -> None:
-    """Stay near the group until its leader takes over. Ends by Deposed."""
-    while True:
+    """Stay near the group until its leader takes over, or nobody wants it any more."""
+    while await _is_building(connection, schema):
         upto = await checkpoint(connection, projection.group)
         await catch_up(runtime, connection, projection, schema, upto)
         if await checkpoint(connection, projection.group) - upto <= NEAR:
@@ -173,11 +181,19 @@ async def _follow(
         await asyncio.sleep(FOLLOW_S)
 
 
+async def _is_building(connection: Connection, schema: str) -> bool:
+    there = await found(connection, schema)
+    return there is not None and there[0].state in (BUILDING, READY)
+
+
 async def fill(
     runtime: Runtime, connection: Connection, projection: AnyProjection, schema: str, upto: int
 ) -> None:
     """All of it here and now, for what is short; ready afterwards unless it is a shadow."""
-    await catch_up(runtime, connection, projection, schema, upto)
+    there = await slices_at(connection, schema)
+    for number, _ in there:
+        part = Slice(number, len(there))
+        await catch_up(runtime, connection, projection, schema, upto, part=part)
     await index(connection, schema, projection)
     await mark(connection, schema, READY, BUILDING)
 

@@ -1,5 +1,6 @@
 """Each version of a projection is a schema of its own; a pointer row says which one serves."""
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, LiteralString, cast
@@ -12,6 +13,7 @@ from infra.db import Connection
 from projections.model import Projection, Table
 
 LOCK = 5_014_004  # of who begins a generation: two would begin the same
+MAX_SLICES = 4
 DROP_WAIT = "1s"  # what is read right now is dropped another time
 
 BUILDING, READY, SWITCHING, SERVING, RETIRED, SHADOW = (
@@ -72,7 +74,7 @@ async def use(connection: Connection, schemas: Sequence[str]) -> None:
 
 
 async def begin(
-    connection: Connection, projection: Projection[Any], *, slices: int = 1, state: str = BUILDING
+    connection: Connection, projection: Projection[Any], *, state: str = BUILDING
 ) -> str:
     """A new, empty generation of this version, without indexes; returns its schema."""
     async with connection.transaction():
@@ -89,27 +91,34 @@ async def begin(
         )
         await connection.execute(
             "INSERT INTO formula_slices (schema, slice) SELECT %s, generate_series(0, %s)",
-            (schema, slices - 1),
+            (schema, (slices_of(projection) if state == BUILDING else 1) - 1),
         )
     return schema
 
 
+def slices_of(projection: Projection[Any]) -> int:
+    """Builders that work side by side: the groups and Postgres need the other cores."""
+    return max(1, min((os.cpu_count() or 1) // 2, MAX_SLICES)) if projection.by_stream else 1
+
+
 async def begin_missing(
-    connection: Connection,
-    projections: Iterable[Projection[Any]],
-    found: Sequence[Generation],
-    *,
-    renew: bool,
+    connection: Connection, projections: Sequence[Projection[Any]], *, renew: bool
 ) -> list[tuple[Projection[Any], str]]:
-    """What serves in no version is begun; with `renew` also what serves in an older one."""
-    begun: list[tuple[Projection[Any], str]] = []
-    for projection in projections:
-        one = wanted(found, projection.name)
-        if one is None or (renew and one.version < projection.version):
-            begun.append((projection, await begin(connection, projection)))
-        elif one.version == projection.version and one.state == BUILDING:
-            begun.append((projection, one.schema))
-    return begun
+    """What serves in no version is begun, with `renew` also what serves in an older one.
+
+    Returns what is being built, those begun by others too.
+    """
+    building: list[tuple[Projection[Any], str]] = []
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        found = await generations(connection, [one.name for one in projections])
+        for projection in projections:
+            one = wanted(found, projection.name)
+            if one is None or (renew and one.version < projection.version):
+                building.append((projection, await begin(connection, projection)))
+            elif one.version == projection.version and one.state == BUILDING:
+                building.append((projection, one.schema))
+    return building
 
 
 async def _free_name(connection: Connection, projection: Projection[Any], state: str) -> str:

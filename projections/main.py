@@ -1,6 +1,7 @@
 """The projector process: every group, or those that are named, each with its own lease."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -10,6 +11,7 @@ from infra.nodes import heartbeat
 from infra.process import run
 from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
+from projections.builders import Builders
 from projections.projector import grouped, run_groups
 from projections.registry import PROJECTIONS
 
@@ -25,7 +27,10 @@ async def project(names: Sequence[str], settings: Settings) -> None:
             heart.detail = {"leads": [name for name, is_leader in leads.items() if is_leader]}
             heart.set("ready")
 
-        await run_groups(runtime, groups, note)
+        mine = [projection for group in groups for projection in group.projections]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(run_groups(runtime, groups, note))
+            tasks.create_task(Builders(runtime, mine).run())
 
 
 def main() -> int:

@@ -9,7 +9,6 @@ from msgspec import UNSET
 
 from domain.kernel import Event, Recorded
 from domain.registry import tag_of
-from domain.upcasts import UPCASTS
 from infra.bus import Kind
 
 E = TypeVar("E", bound=Event)
@@ -90,8 +89,8 @@ class Projection(msgspec.Struct, Generic[E], frozen=True):
 
     @property
     def tags(self) -> frozenset[str]:
-        """What to read of the log: retired tags too, whichever of these events they become."""
-        return frozenset(tag_of(event) for event in self.events) | UPCASTS.keys()
+        """What to read of the log."""
+        return frozenset(tag_of(event) for event in self.events)
 
 
 class Rows:

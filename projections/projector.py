@@ -105,11 +105,9 @@ class Leader:
             "INSERT INTO formula_checkpoints (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,)
         )
         self._position = await building.checkpoint(self._connection, name)
-        found = await self._found()
         missing = await generations.begin_missing(
             self._connection,
             self._group.projections,
-            found,
             renew=self._runtime.settings.rebuild_on_deploy,
         )
         for projection, schema in missing if self._position <= SHORT else ():

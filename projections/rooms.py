@@ -14,6 +14,7 @@ from domain.notification import NotificationSent
 from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEvent
 from domain.rooms import Room, RoomKind
 from domain.task import TASK, TaskEvent
+from domain.upkeep import Checked
 from domain.user import UserDeactivated, UserRoleChanged
 from infra.bus import Kind, user_room
 from projections.feed import ROOM_HEADS, ROOM_LOG
@@ -26,6 +27,7 @@ RoomEvent: TypeAlias = (
     | LockEvent
     | ActivityRecorded
     | NotificationSent
+    | Checked
     | UserDeactivated
     | UserRoleChanged
 )
@@ -56,6 +58,8 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return [room]
         case NotificationSent(user=user):
             return [user_room(user)]
+        case Checked(differences=differences):
+            return [str(Room(RoomKind.OPS))] if differences else []
         case _ if isinstance(event, LOCK.events):
             return in_project + _room_of(event.resource)
         case _ if isinstance(event, TASK.events):
@@ -76,7 +80,7 @@ def _room_of(resource: str) -> list[str]:
 PROJECTION = Projection(
     name="rooms",
     group="live",
-    version=1,
+    version=2,
     tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
@@ -84,6 +88,7 @@ PROJECTION = Projection(
         *LOCK.events,
         ActivityRecorded,
         NotificationSent,
+        Checked,
         UserDeactivated,
         UserRoleChanged,
     ),

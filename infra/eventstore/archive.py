@@ -204,9 +204,9 @@ def _check_kind(row: Row) -> None:
 def _importable(row: Row) -> None:
     if row.tag not in TAGS:
         raise BadRow(f"unknown event {row.tag!r}: import with the version of formula that wrote it")
-    size = len(unpacked(row.state))
-    if size > MAX_STATE:
-        raise BadRow(f"its state is {size} bytes, at most {MAX_STATE}")
+    state = unpacked(row.state)
+    if len(state) > MAX_STATE:
+        raise BadRow(f"its state is {len(state)} bytes, at most {MAX_STATE}")
 
 
 def _summary(totals: Totals) -> str:

@@ -5,18 +5,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from uuid import UUID
-from zlib import error as ZlibError  # noqa: N812, an exception by a lower-case name
 
 import msgspec
 
-from infra.eventstore.codec import UnknownTag, decode, decode_metadata
+from infra.eventstore.codec import UNREADABLE, UnknownTag, decode, decode_metadata
 from infra.eventstore.motion import partition_of
 
 MOST_TOLD = 100  # findings that are told one by one; the others are counted
 MOST_STREAMS = 200_000  # whose versions are remembered; some 50 MB
 
 # What decoding can raise, the code of upcasts included.
-UNREADABLE = (msgspec.MsgspecError, UnknownTag, ZlibError, LookupError, ValueError, TypeError)
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Events to bytes and back: the tag is the topic, the payload msgspec's JSON, or that in zlib."""
 
 import zlib
-from typing import get_type_hints
+from typing import Any, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -51,6 +51,18 @@ class HasNul(Exception):
     """A payload or its metadata has U+0000, which SQL could not show: nothing was written."""
 
 
+# What decoding may raise for bytes that no Formula wrote.
+UNREADABLE = (
+    msgspec.MsgspecError,
+    UnknownTag,
+    zlib.error,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 def encode(event: Event, compress_above: int = NEVER) -> tuple[str, bytes]:
     """(topic, state) of an event; a state of more bytes than `compress_above` is compressed.
 
@@ -67,6 +79,7 @@ def encode(event: Event, compress_above: int = NEVER) -> tuple[str, bytes]:
         raise TooLarge(f"{tag}: {len(state)} bytes, at most {MAX_STATE}")
     if b"\\u0000" in state:
         _refuse_nul(tag, state)
+    _check_readable(tag, _decoders[tag], state)
     if tag in _WITH_RAW:
         _check_json(tag, state)
     return tag, compress(state, compress_above) if compress_above else state
@@ -117,6 +130,7 @@ def encode_metadata(metadata: Metadata) -> bytes:
         raise BadAppend(f"metadata has text that is no Unicode: {error.reason}") from error
     if b"\\u0000" in data:
         _refuse_nul("metadata", data)
+    _check_readable("metadata", _metadata, data)
     return data
 
 
@@ -132,6 +146,14 @@ def motion_metadata(actor: UUID | None, project: UUID | None) -> Metadata:
 def _refuse_nul(what: str, data: bytes) -> None:
     if NUL.search(data):
         raise HasNul(f"{what} has U+0000, which Postgres cannot show as text")
+
+
+def _check_readable(what: str, decoder: msgspec.json.Decoder[Any], data: bytes) -> None:
+    """msgspec does not look at types in Python, and no reader gets past what it cannot decode."""
+    try:
+        decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise BadAppend(f"{what} could not be read again: {error}") from error
 
 
 def _check_json(tag: str, state: bytes) -> None:

@@ -168,9 +168,9 @@ def _keep(
             for event in events:
                 state = part.decider.evolve(state, event)
             states.keep(part.stream, Loaded(state, at.version + len(events)))
-    first = parts[0]
+    count = len(decided[0])
     return Outcome(
-        version=appended.versions[-1] if first.blind else loaded[0].version + len(decided[0]),
+        version=appended.versions[count - 1] if parts[0].blind else loaded[0].version + count,
         position=appended.positions[-1],
         events=tuple(event for events in decided for event in events),
     )

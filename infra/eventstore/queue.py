@@ -15,6 +15,7 @@ from infra.eventstore.types import ANY, EXISTS, MAX_EVENTS, Appended, BadAppend,
 MAX_BATCH = 1_000  # events of one transaction: keeps the lock's hold short
 MAX_BYTES = 4 * 1024 * 1024  # of their payloads, for the same reason
 MAX_COMMAND = 16 * 1024 * 1024  # bytes of one command's payloads
+CHECK_BYTES = 256  # of memory that a check takes while it waits
 MAX_WAITING = 20_000  # commands queued before callers are turned away
 MAX_WAITING_BYTES = 64 * 1024 * 1024  # the same, by their payloads
 
@@ -46,14 +47,14 @@ class Command(msgspec.Struct, eq=False):
 
 def prepare(metadata: Metadata, parts: Sequence[To], compress_above: int) -> Command:
     """Raises BadAppend, and codec's UnknownTag, TooLarge and HasNul."""
-    if metadata.command_id is None:
-        raise BadAppend("metadata.command_id is required")
+    if type(metadata.command_id) is not UUID:
+        raise BadAppend(f"metadata.command_id is required, a UUID: {metadata.command_id!r} is none")
     if len(parts) > 1 and len({part.stream for part in parts}) != len(parts):
         raise BadAppend("a command names a stream once")
     meta = encode_metadata(metadata)
     checks: list[tuple[UUID, int, int]] = []
     events: list[tuple[str, bytes]] = []
-    size, exact = 0, True
+    size, exact = CHECK_BYTES * len(parts), True
     for part in parts:
         if type(part.stream) is not UUID:
             raise BadAppend(f"{part.stream!r} is no stream: a UUID")
@@ -81,7 +82,12 @@ def _is_exact(expected: int) -> bool:
 
 
 def prepare_motion(motion: Motion) -> tuple[MotionKey, MotionRow]:
-    """Raises what codec.encode does."""
+    """Raises BadAppend, and what codec.encode does."""
+    for name, value in (("actor", motion.actor), ("project", motion.project)):
+        if value is not None and type(value) is not UUID:
+            raise BadAppend(f"motion.{name} is a UUID or None, not {value!r}")
+    if type(motion.participation) is not UUID:
+        raise BadAppend(f"motion.participation is a UUID, not {motion.participation!r}")
     tag, state = encode(motion.event)
     row = (motion.participation, motion.actor, motion.project, tag, state)
     return motion_key(row), row
@@ -170,6 +176,6 @@ class _Batch:
         self._ids.add(command.id)
         (self._shared if shareable else self._exclusive).update(streams)
         self.commands.append(command)
-        self._events -= len(command.events)
+        self._events -= max(len(command.events), len(command.checks))
         self._bytes -= command.size
         return True

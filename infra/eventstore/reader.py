@@ -12,6 +12,7 @@ import structlog
 from psycopg.rows import args_row
 
 from domain.kernel import Event, Recorded
+from domain.upcasts import stored_as
 from infra.db import Pool
 from infra.eventstore.codec import decode, decode_metadata, motion_metadata
 from infra.eventstore.types import MAX_READ, First
@@ -114,7 +115,8 @@ async def read_rows(
 ) -> list[Row]:
     """Rows with positions above `after`, in position order, at most `limit`; not decoded.
 
-    Of these types (tags) and streams (a motion fact's is its participation), if named.
+    Of these types (today's tags: what was stored under a retired one comes too) and streams (a
+    motion fact's is its participation), if named.
     """
     statement = _read_statement(
         motion=motion, types=types is not None, streams=streams is not None, part=part.of > 1
@@ -124,7 +126,7 @@ async def read_rows(
         "limit": limit,
         "number": part.number,
         "of": part.of,
-        "types": list(types or ()),
+        "types": stored_as(types or ()),
         "streams": list(streams or ()),
     }
     return await _rows(pool, statement, values)

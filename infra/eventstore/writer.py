@@ -117,7 +117,7 @@ class Writer:
             while not self._is_finished():
                 try:
                     await self._work(await open_pipe(self._conninfo, SESSION, STATEMENTS, TYPES))
-                except psycopg.OperationalError as error:
+                except Exception as error:  # noqa: BLE001, without it nobody could append again
                     log.warning("writer_not_connected", error=str(error).strip())
                 if not self._is_finished():
                     await asyncio.sleep(self._back_off())

@@ -1,7 +1,7 @@
 import pytest
 
 from domain.registry import EVENTS, MOTION_EVENTS
-from domain.upcasts import UPCASTS, Payload, upcast
+from domain.upcasts import UPCASTS, Payload, Upcast, stored_as, upcast
 
 
 def test_a_live_tag_is_left_as_it_is() -> None:
@@ -18,14 +18,17 @@ def test_the_first_comments_had_text_and_no_mentions() -> None:
 
 
 def test_upcasts_are_followed_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    def to_v2(payload: Payload) -> tuple[str, Payload]:
-        return "x.done.v2", {**payload, "two": True}
+    def two(payload: Payload) -> Payload:
+        return {**payload, "two": True}
 
-    def to_v3(payload: Payload) -> tuple[str, Payload]:
-        return "x.done.v3", {**payload, "three": True}
+    def three(payload: Payload) -> Payload:
+        return {**payload, "three": True}
 
-    monkeypatch.setattr("domain.upcasts.UPCASTS", {"x.done.v1": to_v2, "x.done.v2": to_v3})
+    chain = {"x.done.v1": Upcast("x.done.v2", two), "x.done.v2": Upcast("x.done.v3", three)}
+    monkeypatch.setattr("domain.upcasts.UPCASTS", chain)
     assert upcast("x.done.v1", {}) == ("x.done.v3", {"two": True, "three": True})
+    assert stored_as(["x.done.v3", "y"]) == ["x.done.v3", "y", "x.done.v1", "x.done.v2"]
+    assert stored_as(["y"]) == ["y"]
 
 
 def test_a_retired_tag_is_never_live() -> None:

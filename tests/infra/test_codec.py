@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.activity import ActivityRecorded
 from domain.kernel import Event, Metadata
 from domain.task import CommentAdded
-from domain.upcasts import UPCASTS, Payload
+from domain.upcasts import UPCASTS, Payload, Upcast
 from infra.eventstore import codec
 from infra.eventstore.codec import (
     MAX_STATE,
@@ -84,9 +84,10 @@ def test_an_unknown_tag_is_named() -> None:
 
 
 def test_an_old_payload_goes_through_all_its_upcasts(monkeypatch: pytest.MonkeyPatch) -> None:
-    def to_v1(payload: Payload) -> tuple[str, Payload]:
-        return "task.comment_added.v1", {**payload, "text": payload["words"]}
+    def words_to_text(payload: Payload) -> Payload:
+        return {**payload, "text": payload["words"]}
 
+    to_v1 = Upcast("task.comment_added.v1", words_to_text)
     monkeypatch.setitem(cast(dict[str, object], UPCASTS), "task.comment_added.v0", to_v1)
     old: Payload = {"comment": ANN, "author": BOB, "words": "hello", "at": "2030-01-02T03:04:05Z"}
     event = decode("task.comment_added.v0", msgspec.json.encode(old))

@@ -110,8 +110,10 @@ async def test_operators_see_checkpoints_and_dead_letters(api: Api) -> None:
     operator = await api.as_("operator")
     async with api.runtime.db.connection() as connection:
         await connection.execute(
-            "INSERT INTO formula_dead_letters (projection, position, stream, error)"
-            " VALUES ('tasks', 1, %(stream)s, 'boom'), ('tasks', 2, %(stream)s, NULL)",
+            "INSERT INTO formula_dead_letters (projection, generation, position, stream, error)"
+            " SELECT 'tasks', schema, position, %(stream)s, error"
+            " FROM formula_generations, (VALUES (1, 'boom'), (2, NULL)) l (position, error)"
+            " WHERE projection = 'tasks' AND state = 'serving'",
             {"stream": uuid4()},
         )
     shown = await operator.get("/projections")

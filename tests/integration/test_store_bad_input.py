@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
@@ -29,6 +29,11 @@ class Stranger(Event, frozen=True, tag="stranger.came.v1"):
     """In no registry."""
 
 
+def wrong(room: Any) -> Event:
+    """What a checker of types would not let pass."""
+    return ActivityRecorded(room=room, kind="note", data=msgspec.Raw(b"{}"))
+
+
 def act(data: bytes = b"{}", kind: str = "note") -> Event:
     return ActivityRecorded(room=ROOM, kind=kind, data=msgspec.Raw(data))
 
@@ -46,6 +51,13 @@ Refusals = tuple[Metadata, tuple[To, ...], type[Exception]]
 BAD: Mapping[str, Refusals] = {
     "an event in no registry": (meta(), (to(Stranger()),), UnknownTag),
     "a state over the limit": (meta(), (to(act(b'"%s"' % (b"x" * MAX_STATE))),), TooLarge),
+    "a text that is a number": (meta(), (to(wrong(5)),), BadAppend),
+    "metadata of another type": (msgspec.structs.replace(meta(), ip=7), (to(act()),), BadAppend),
+    "a command id that is text": (
+        msgspec.structs.replace(meta(), command_id="abc"),
+        (to(act()),),
+        BadAppend,
+    ),
     "NUL in a text": (meta(), (to(act(kind="\x00")),), HasNul),
     "NUL in a client's own JSON": (meta(), (to(act(NUL)),), HasNul),
     "NUL after an escaped backslash": (meta(), (to(act(b'"\\\\\\u0000"')),), HasNul),
@@ -173,3 +185,19 @@ async def test_a_bad_motion_fact_is_refused_and_harms_nobody(
     assert (await good).versions == (1,)
     await runtime.store.append(meta(), To(STREAM, 1, (act(),)))
     assert [one.version for one in await runtime.store.read(0, 10)] == [1, 2]
+
+
+async def test_a_filter_finds_what_was_stored_under_a_retired_tag(runtime: Runtime) -> None:
+    state = b'{"comment":"%s","author":"%s","text":"hi","at":"2030-01-02T03:04:05Z"}' % (
+        str(STREAM).encode(),
+        str(STREAM).encode(),
+    )
+    async with runtime.db.connection() as connection:
+        await connection.execute(
+            "INSERT INTO formula_events (originator_id, originator_version, topic, state)"
+            " VALUES (%s, 1, 'task.comment_added.v1', %s)",
+            (STREAM, state),
+        )
+    [found] = await runtime.store.read(0, 10, types=["task.comment_added.v2"])
+    assert found.stream == STREAM
+    assert await runtime.store.read(0, 10, types=["task.created.v1"]) == []

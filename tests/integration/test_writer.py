@@ -149,6 +149,44 @@ async def test_motion_that_is_refused_takes_no_command_with_it(runtime: Runtime)
     assert (await one).versions == (1,)
 
 
+async def test_a_reconnect_to_a_database_that_is_not_ready_is_tried_again(
+    runtime: Runtime,
+) -> None:
+    """A restore under a running process: what it needs is not there yet."""
+    move = "ALTER TYPE formula_check RENAME TO hidden", "ALTER TYPE hidden RENAME TO formula_check"
+    await append(runtime, uuid4())
+    async with runtime.db.connection() as connection:
+        await connection.execute(move[0])
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database() AND query LIKE '%formula_append%'"
+        )
+    waiting = append(runtime, uuid4())
+    done, _ = await asyncio.wait({waiting}, timeout=0.5)
+    assert not done
+    async with runtime.db.connection() as connection:
+        await connection.execute(move[1])
+    assert (await waiting).versions == (1,)
+
+
+async def test_guards_count_while_they_wait(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "MAX_WAITING_BYTES", 100_000)
+    guards = [To(uuid4(), NEW) for _ in range(900)]
+    async with log_held(runtime):
+        first = append(runtime, uuid4())
+        await in_flight(runtime)
+        metadata = Metadata(command_id=uuid4())
+        large = asyncio.create_task(
+            runtime.store.append(metadata, To(uuid4(), NEW, (act(),)), *guards)
+        )
+        await asyncio.sleep(0)
+        with pytest.raises(StoreOverloaded):
+            await append(runtime, uuid4())
+    await asyncio.gather(first, large)
+
+
 @pytest.mark.parametrize("step", ["append_statement", "answers"])
 async def test_a_defect_in_a_batch_reaches_its_callers_and_no_others(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, step: str
