@@ -113,7 +113,11 @@ async def _admit(connection: Connection, query: str) -> None:
         raise StoreOverloaded("enough queries of analysts run at this moment")
     forbidden = sorted((set(volatile) - HARMLESS) & set(WORD.findall(query.lower())))
     if forbidden:
-        raise NotAllowed("analytics.forbidden_function", name=forbidden[0])
+        raise NotAllowed(
+            "analytics.forbidden_function",
+            name=forbidden[0],
+            reason="no function with effects may be named, not even in a text: use a parameter",
+        )
 
 
 async def confine(connection: Connection, viewer: Viewer, time_s: float) -> None:

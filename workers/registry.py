@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from workers import announce, mail_assigned, mail_mentioned, notify_assigned, notify_mentioned
+from workers import (
+    announce,
+    mail_assigned,
+    mail_mentioned,
+    notify_assigned,
+    notify_mentioned,
+    snapshot_day,
+)
 from workers.model import Job
 
 JOBS: tuple[Job[Any], ...] = (
@@ -11,4 +18,5 @@ JOBS: tuple[Job[Any], ...] = (
     notify_assigned.JOB,
     notify_mentioned.JOB,
     announce.JOB,
+    snapshot_day.JOB,
 )

@@ -17,8 +17,10 @@ from infra.eventstore.motion import maintain
 from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.nodes import KEPT_S, LEASE_S
 from infra.runtime import SYSTEM, Runtime
+from projections.analytics_views import refresh_views
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
+from workers import snapshot_day
 from workers.reaper import Reaper
 from workers.together import side_by_side, together
 
@@ -45,6 +47,8 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("reap", 1.0, Reaper(runtime, lease_s)),
         Tick("maintain_motion", 60.0, schedule.maintain_motion),
         Tick("sweep", 600.0, schedule.sweep),
+        Tick("refresh_views", 5.0, schedule.refresh_views),
+        Tick("snapshot", 600.0, schedule.snapshot),
     )
 
 
@@ -115,6 +119,15 @@ class Schedule:
             log.info("motion_dropped", partitions=done.dropped)
         if done is not None and done.held is not None:
             log.warning("motion_held", table=done.held.table, pid=done.held.pid)
+
+    async def refresh_views(self, _now: float) -> None:
+        """The analysts' views follow every switch, whoever made it."""
+        async with self._runtime.db.connection() as db:
+            await refresh_views(db)
+
+    async def snapshot(self, _now: float) -> None:
+        async with self._runtime.db.connection() as db:
+            await snapshot_day.ask(self._runtime, db)
 
     async def sweep(self, _now: float) -> None:
         """Rows of processes long gone, and tokens that nobody can use any more."""

@@ -17,6 +17,7 @@ from api.commands.asking import AsUser, asking
 from api.commands.output import JsonFlag, err, fail, out, running_settings
 from domain.access import Action, Who
 from domain.email import EMAIL, email_stream
+from domain.errors import Refused
 from domain.user import USER
 from infra.analytics import Rows, Value, Viewer, run
 from infra.analytics_files import Format, Written, write
@@ -60,8 +61,11 @@ def query(
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
         fail("Parquet is no text: name a file with --output, or send it on with |")
     asked = Asked(sql, _parameters(param or []), limit, form)
-    with _opened(output) as file:
-        written = asyncio.run(_query(running_settings(), as_user, asked, file))
+    try:
+        with _opened(output) as file:
+            written = asyncio.run(_query(running_settings(), as_user, asked, file))
+    except Refused as refused:  # with what Postgres says of the query
+        fail(": ".join([refused.code, *(str(value) for value in refused.detail.values())]))
     if written.truncated:
         err.print(f"only the first {written.rows} rows: more with --limit", style="yellow")
 

@@ -1,0 +1,71 @@
+"""Write down how each project stood when a day (UTC) was over."""
+
+from datetime import UTC, date, timedelta
+
+from domain.kernel import Event, Recorded
+from infra.db import Connection
+from infra.jobs import NewJob, insert_jobs
+from infra.runtime import Runtime
+from projections.read import reading
+from workers.model import ANALYTICS, Args, Context, Job
+
+SCHEDULE = "schedule"  # the consumer of jobs that no event asks for
+
+# Days since the last one that was written down, so that none is missing after a pause.
+SNAPSHOT = """
+INSERT INTO formula_daily (day, project, tasks, open, in_progress, done, overdue, unassigned,
+    assignees)
+SELECT d.day, h.project, count(*),
+    count(*) FILTER (WHERE h.status NOT IN ('done', 'cancelled')),
+    count(*) FILTER (WHERE h.status IN ('in_progress', 'review')),
+    count(*) FILTER (WHERE h.status = 'done'),
+    count(*) FILTER (WHERE h.status NOT IN ('done', 'cancelled') AND h.due < d.day),
+    count(*) FILTER (WHERE h.status NOT IN ('done', 'cancelled') AND h.assignee IS NULL),
+    count(DISTINCT h.assignee) FILTER (WHERE h.status NOT IN ('done', 'cancelled'))
+FROM (
+    SELECT one::date AS day, (one + interval '1 day') AT TIME ZONE 'UTC' AS over
+    FROM generate_series(
+        coalesce((SELECT max(day) + 1 FROM formula_daily WHERE day < %(day)s), %(day)s)::timestamp,
+        %(day)s::timestamp, interval '1 day') one
+) d JOIN task_history h ON h.valid_from < d.over AND (h.valid_to IS NULL OR h.valid_to >= d.over)
+GROUP BY d.day, h.project
+ON CONFLICT (day, project) DO NOTHING
+"""
+
+
+class SnapshotDay(Args, frozen=True):
+    day: date
+
+    @property
+    def key(self) -> str:
+        return self.day.isoformat()
+
+
+def react(_recorded: Recorded[Event]) -> list[SnapshotDay]:
+    """No event asks for it: the scheduler does."""
+    return []
+
+
+async def ask(runtime: Runtime, db: Connection) -> int:
+    """Ask for yesterday, once however often this is called; how many jobs are new."""
+    yesterday = SnapshotDay(runtime.now().astimezone(UTC).date() - timedelta(days=1))
+    job = NewJob(
+        queue=ANALYTICS.name,
+        name=JOB.name,
+        consumer=SCHEDULE,
+        position=0,
+        key=yesterday.key,
+        args={"day": yesterday.key},
+        max_attempts=ANALYTICS.max_attempts,
+    )
+    return await insert_jobs(db, [job])
+
+
+async def run(context: Context, args: SnapshotDay) -> None:
+    """What was written down stays: a retry adds only what is missing."""
+    head = await context.runtime.store.head()
+    async with reading(context.runtime, min_position=head, group="analytics") as db:
+        await db.execute(SNAPSHOT, {"day": args.day})
+
+
+JOB = Job("snapshot_day", ANALYTICS, SnapshotDay, (), react, run, timeout_s=600.0)
