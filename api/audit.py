@@ -13,6 +13,7 @@ from litestar import Router, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, QueryParameter
 
+from api.audit_export import export
 from api.audit_filters import (
     list_filters,
     note_read,
@@ -132,6 +133,7 @@ audit = Router(
     "/audit",
     route_handlers=[
         list_all,
+        export,
         get_event,
         get_tree,
         get_stream,

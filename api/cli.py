@@ -5,6 +5,7 @@ from importlib.metadata import version as version_of
 import typer
 
 from api.commands import audit, doctor, events, processes, projections, store, tour, transfer, up
+from api.commands.audit_export import export, verify
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from api.commands.query import query
 from infra.log import configure_logging
@@ -36,6 +37,8 @@ app.command(rich_help_panel=START)(store.seed)
 app.command(rich_help_panel=START)(processes.demo)
 app.add_typer(events.app, name="events", rich_help_panel=LOOK)
 app.add_typer(audit.app, name="audit", rich_help_panel=LOOK)
+audit.app.command("export")(export)
+audit.app.command("verify-export")(verify)
 app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
 app.add_typer(projections.app, name="projections", rich_help_panel=LOOK)

@@ -4,7 +4,7 @@ One filter leads, by its index and in the order of positions; the others are loo
 so many rows of the lead. Times and commands are ranges of positions.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import LiteralString
 
@@ -76,17 +76,9 @@ async def list_audit(
     return await _find(db, wanted, _Bounds(0, below), limit, newest_first=True)
 
 
-async def each_page(
-    db: Connection, wanted: AuditFilter, head: int
-) -> AsyncIterator[list[AuditRow]]:
-    """All matching events up to position `head`, oldest first."""
-    after: int | None = 0
-    while after is not None:
-        bounds = _Bounds(after, head + 1)
-        found = await _find(db, wanted, bounds, PAGE, newest_first=False)
-        if found.rows:
-            yield found.rows
-        after = found.next
+async def next_page(db: Connection, wanted: AuditFilter, after: int, head: int) -> Found:
+    """The matching events above `after` and up to `head`, oldest first: a step of an export."""
+    return await _find(db, wanted, _Bounds(after, head + 1), PAGE, newest_first=False)
 
 
 async def _find(

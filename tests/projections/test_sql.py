@@ -42,7 +42,7 @@ from projections import (
     users,
 )
 from projections.apply import apply
-from projections.audit_list import each_page, list_audit
+from projections.audit_list import list_audit, next_page
 from projections.generations import table_statement
 from projections.model import Push
 from projections.registry import PROJECTIONS
@@ -370,5 +370,5 @@ async def test_a_page_of_the_audit_looks_only_so_far(
         if after is None:
             break
     assert pages == [[], [2]]
-    oldest_first = [[one.position for one in rows] async for rows in each_page(db, wanted, 6)]
-    assert oldest_first == [[2]]
+    upwards = await next_page(db, wanted, 0, 6)
+    assert ([row.position for row in upwards.rows], upwards.next) == ([2], 5)
