@@ -493,6 +493,13 @@ CREATE TABLE public.formula_jobs (
     finished_at timestamp with time zone
 );
 
+CREATE TABLE public.formula_keyframes (
+    project uuid NOT NULL,
+    fingerprint text NOT NULL,
+    "position" bigint NOT NULL,
+    state bytea NOT NULL
+);
+
 CREATE TABLE public.formula_motion_events (
     "position" bigint NOT NULL,
     participation uuid NOT NULL,
@@ -600,6 +607,9 @@ ALTER TABLE ONLY public.formula_jobs
 
 ALTER TABLE ONLY public.formula_jobs
     ADD CONSTRAINT formula_jobs_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.formula_keyframes
+    ADD CONSTRAINT formula_keyframes_pkey PRIMARY KEY (project, fingerprint, "position");
 
 ALTER TABLE ONLY public.formula_migrations
     ADD CONSTRAINT formula_migrations_pkey PRIMARY KEY (name);

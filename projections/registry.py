@@ -17,6 +17,7 @@ from projections import (
     projects,
     rooms,
     tasks,
+    timeline,
     users,
 )
 from projections.model import Projection
@@ -33,6 +34,7 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     activity.PROJECTION,
     notifications.PROJECTION,
     audit.PROJECTION,
+    timeline.PROJECTION,
     analytics_history.PROJECTION,
     analytics_flow.PROJECTION,
     analytics_heat.PROJECTION,

@@ -1,0 +1,135 @@
+"""The room at a moment, and what changed between two."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import NotFound
+from infra.runtime import Runtime
+from projections.locks import LockRow
+from projections.members import MemberRow
+from projections.projects import ProjectMemberRow, ProjectRow
+from projections.read import reading, wait_for
+from projections.replay.keyframes import seek
+from projections.replay.moments import (
+    Moment,
+    Pointer,
+    Wanted,
+    durable,
+    motion_kept_from,
+    pointers,
+    resolve,
+)
+from projections.replay.state import TABLES, Then
+from projections.tasks import TaskRow
+from projections.timeline import PROJECTION
+
+
+class Room(msgspec.Struct, frozen=True):
+    """A project as it was. `cursors` is None where `cursors_gone` says why.
+
+    `members` are those in its rooms then, `team` those who could be.
+    """
+
+    moment: Moment
+    project: ProjectRow
+    team: list[ProjectMemberRow]
+    members: list[MemberRow]
+    locks: list[LockRow]
+    cursors: list[Pointer] | None
+    cursors_from: int  # the first position whose motion is kept
+    cursors_gone: str | None
+    tasks: list[TaskRow]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A row that differs: `was` is None for one that came, `now` for one that went.
+
+    Of a row that is in both, only the fields that differ are named.
+    """
+
+    table: str
+    key: list[str]
+    was: dict[str, object] | None
+    now: dict[str, object] | None
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What is not the same at two moments."""
+
+    was: Moment
+    now: Moment
+    changes: list[Change]
+
+
+async def room_at(runtime: Runtime, project: UUID, wanted: Wanted) -> Room:
+    """The project at a moment. Raises NotFound for one that did not exist yet."""
+    async with runtime.db.connection() as db:
+        moment = await resolve(db, wanted)
+        needed = await durable(db, moment)
+    await wait_for(runtime, PROJECTION.group, needed)
+    async with reading(runtime) as db:
+        then = await seek(db, project, moment.position)
+        kept = await motion_kept_from(db)
+        found = None if moment.position < kept else await pointers(db, project, moment)
+    return _room(then, moment, project, kept, found)
+
+
+def _room(
+    then: Then, moment: Moment, project: UUID, kept: int, found: list[Pointer] | None
+) -> Room:
+    if not then.projects:
+        raise NotFound("replay.not_created_yet", project=project, position=moment.position)
+    here = {member.participation for member in then.members}
+    gone = f"cursors are kept from position {kept} on: retention has dropped those before"
+    return Room(
+        moment=moment,
+        project=then.projects[0],
+        team=then.project_members,
+        members=then.members,
+        locks=then.locks,
+        cursors=None if found is None else [one for one in found if one.participation in here],
+        cursors_from=kept,
+        cursors_gone=gone if found is None else None,
+        tasks=then.tasks,
+    )
+
+
+async def difference(runtime: Runtime, project: UUID, start: Wanted, end: Wanted) -> Difference:
+    """What changed from one moment to the other; either may be the earlier."""
+    async with runtime.db.connection() as db:
+        was, now = await resolve(db, start), await resolve(db, end)
+        needed = max(await durable(db, was), await durable(db, now))
+    await wait_for(runtime, PROJECTION.group, needed)
+    async with reading(runtime) as db:
+        before = await seek(db, project, was.position)
+        after = await seek(db, project, now.position)
+    return Difference(was, now, list(changes(before, after)))
+
+
+def changes(before: Then, after: Then) -> Iterator[Change]:
+    """Row by row, table by table, in the order of their keys; what came is last in its table."""
+    for table in TABLES:
+        old, new = _rows(before, table.name, table.key), _rows(after, table.name, table.key)
+        for key in [*old, *(key for key in new if key not in old)]:
+            was, now = old.get(key), new.get(key)
+            if was != now:
+                yield _change(table.name, key, was, now)
+
+
+def _rows(then: Then, table: str, key: tuple[str, ...]) -> dict[tuple[str, ...], msgspec.Struct]:
+    rows: list[msgspec.Struct] = getattr(then, table)
+    return {tuple(str(getattr(row, name)) for name in key): row for row in rows}
+
+
+def _change(
+    table: str, key: tuple[str, ...], was: msgspec.Struct | None, now: msgspec.Struct | None
+) -> Change:
+    old = msgspec.structs.asdict(was) if was is not None else None
+    new = msgspec.structs.asdict(now) if now is not None else None
+    if old is not None and new is not None:
+        differ = [name for name in old if old[name] != new[name]]
+        old = {name: old[name] for name in differ}
+        new = {name: new[name] for name in differ}
+    return Change(table, list(key), old, new)
