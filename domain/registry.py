@@ -12,6 +12,7 @@ from domain.hold import HOLD
 from domain.kernel import Decider, Event
 from domain.lock import LOCK
 from domain.motion import MOTION
+from domain.motion_summary import MOTION_SUMMARY
 from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
 from domain.project import PROJECT
@@ -32,6 +33,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     ANNOUNCEMENT,
     AUDIT,
     HOLD,
+    MOTION_SUMMARY,
     UPKEEP,
 )
 

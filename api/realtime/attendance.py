@@ -10,6 +10,7 @@ import structlog
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.joining import admit, open_room
+from api.realtime.motions import Motions
 from api.realtime.rooms import Hub, Member, Room, Socket
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated
@@ -36,6 +37,7 @@ class Attendance:
         self._runtime, self._hub, self._epoch = runtime, hub, epoch
         self._origin, self._socket = origin, socket
         self._places: dict[str, tuple[Room, Member]] = {}
+        self._motions = Motions()
 
     def signed_in(self, who: Who, origin: Origin) -> None:
         self.session = msgspec.structs.replace(self.session, who=who)
@@ -118,8 +120,13 @@ class Attendance:
     async def _leave(
         self, membership: s.Membership, reason: LeaveReason, re: UUID | None
     ) -> Outcome:
-        part = s.Part(PARTICIPATION, membership.participation, Leave(reason=reason))
-        return await self.execute(re, membership.project, part)
+        return await self.execute(re, membership.project, *self._leaving(membership, reason))
+
+    def _leaving(self, membership: s.Membership, reason: LeaveReason) -> list[s.Part]:
+        """That one has left, and what one's motion there came to."""
+        participation = membership.participation
+        left = s.Part(PARTICIPATION, participation, Leave(reason=reason))
+        return [left, *self._motions.taken(participation)]
 
     async def review(self, project: UUID) -> None:
         """Rights in a project changed: keep to those held now, leave what they no longer allow."""
@@ -182,6 +189,7 @@ class Attendance:
         if who is not None:
             motion = Motion(event, membership.participation, who.id, membership.project)
             self._runtime.store.append_motion(motion)
+            self._motions.add(membership, who.id, event, self._runtime.now())
 
     async def goodbye(self, reason: LeaveReason) -> None:
         """The socket is gone: tell every room. A drop keeps its leases."""
@@ -192,8 +200,7 @@ class Attendance:
             self._remove(membership)
         parts: dict[UUID | None, list[s.Part]] = {}
         for one in memberships:
-            part = s.Part(PARTICIPATION, one.participation, Leave(reason=reason))
-            parts.setdefault(one.project, []).append(part)
+            parts.setdefault(one.project, []).extend(self._leaving(one, reason))
         try:
             await self._release(releases)
             for project, leaving in parts.items():
