@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bench import append
+from bench import append, projections
 from bench.environment import environment
 from bench.harness import Stage, say, stage
 from bench.report import Report, Row, save, table
@@ -15,8 +15,11 @@ from infra.folder import EmbeddedError
 from infra.log import configure_logging
 from infra.settings import Settings
 
-SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {"append": append.run}
-ABOUT = {"append": append.__doc__ or ""}
+SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
+    "append": append.run,
+    "projections": projections.run,
+}
+ABOUT = {"append": append.__doc__ or "", "projections": projections.__doc__ or ""}
 
 
 def main() -> int:

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import LiteralString, cast
 
-from psycopg import sql
+from psycopg import adapters, sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 from infra.db import Connection
+from infra.eventstore.binary import PACKS, array, column, copied
 from projections.model import Delete, Insert, Push, Row, Sql, Table, Upsert, Write
 
 
@@ -37,12 +40,44 @@ async def copy(connection: Connection, writes: Iterable[Write]) -> None:
 
 
 async def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """New rows name every column."""
-    names = sql.SQL(", ").join(map(sql.Identifier, table.columns))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
+    """New rows name every column; a column of a type that is not in PACKS goes by arrays."""
+    kinds = {name: sql_type(declared) for name, declared in table.columns.items()}
+    if not all(kind in PACKS for kind in kinds.values()):
+        await apply(connection, [Insert(table, rows)])
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, kinds))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        sql.Identifier(table.name), names
+    )
+    columns = [column(PACKS[kind][1], [row[name] for row in rows]) for name, kind in kinds.items()]
     async with connection.cursor() as cursor, cursor.copy(statement) as copying:
-        for row in rows:
-            await copying.write_row([row[name] for name in table.columns])
+        await copying.write(copied(columns))
+
+
+class Packed:
+    """An array that is written down already: psycopg does it element by element in Python."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+class _PackedDumper(Dumper):
+    """Its type is what the statement casts it to."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: Packed) -> bytes:
+        return obj.data
+
+
+adapters.register_dumper(Packed, _PackedDumper)
+
+
+def _packed(kind: str, values: Sequence[object]) -> Packed | Sequence[object]:
+    pack = PACKS.get(kind)
+    if pack is None:
+        return values
+    return Packed(array(pack[0], column(pack[1], values), nulls=None in values))
 
 
 async def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -64,7 +99,7 @@ async def _each_shape(
         shapes.setdefault(tuple(name for name in table.columns if name in row), []).append(row)
     for names, alike in shapes.items():
         columns = tuple((name, sql_type(table.columns[name])) for name in names)
-        values = [[row[name] for row in alike] for name in names]
+        values = [_packed(kind, [row[name] for row in alike]) for name, kind in columns]
         query = statement(table.name, columns, table.key)
         await connection.execute(query, values, prepare=True)
 
@@ -73,7 +108,9 @@ async def _delete(
     connection: Connection, table: Table, keys: Sequence[tuple[object, ...]], names: tuple[str, ...]
 ) -> None:
     columns = tuple((name, sql_type(table.columns[name])) for name in names)
-    values = [[key[place] for key in keys] for place in range(len(names))]
+    values = [
+        _packed(kind, [key[place] for key in keys]) for place, (_, kind) in enumerate(columns)
+    ]
     await connection.execute(delete_statement(table.name, columns), values, prepare=True)
 
 

@@ -1,0 +1,100 @@
+"""From an append's commit to the moment a group shows it, at a fixed rate of arrivals."""
+
+import asyncio
+import sys
+import time
+from collections import deque
+
+import msgspec
+import uvloop
+
+from bench.child import Sample, answer, given
+from bench.load.loops import Latencies, Window, open_loop
+from bench.load.streams import changed, known, metadata, stream_ids
+from infra.eventstore.types import To
+from infra.runtime import Runtime, open_runtime
+from infra.settings import Settings, child_environment
+from projections import generations
+from projections.building import checkpoint
+from projections.projector import grouped
+from projections.registry import PROJECTIONS
+
+LOOK_S = 0.001  # what is shown is seen this late at most: it counts as lag
+
+
+class Lags(msgspec.Struct, frozen=True):
+    """`rate`: appends a second; every group is projected, in a process of their own."""
+
+    settings: Settings
+    rate: int
+    window: Window
+    groups: tuple[str, ...]
+
+
+async def run(load: Lags) -> Sample:
+    """`<group> p50`, `<group> p99`: milliseconds."""
+    env = child_environment(load.settings)
+    argv = (sys.executable, "-m", "projections.main")
+    projector = await asyncio.create_subprocess_exec(*argv, env=env)
+    try:
+        async with open_runtime(load.settings) as runtime:
+            return await _measured(runtime, load)
+    finally:
+        projector.terminate()
+        await projector.wait()
+
+
+async def _measured(runtime: Runtime, load: Lags) -> Sample:
+    await _ready(runtime)
+    async with runtime.db.connection() as connection:
+        streams = await known(connection, stream_ids(0, 10_000))
+    since = time.perf_counter() + load.window.before_s
+    latencies = {group: Latencies(since) for group in load.groups}
+    waiting = {group: deque[tuple[int, float]]() for group in load.groups}
+    looking = [
+        asyncio.create_task(_look(runtime, group, waiting[group], latencies[group]))
+        for group in load.groups
+    ]
+
+    async def append(_due: float) -> None:
+        stream, version = streams.take()
+        to = To(stream, version, (changed(version),))
+        appended = await runtime.store.append(metadata(runtime.new_id()), to)
+        for group in load.groups:
+            waiting[group].append((appended.positions[-1], time.perf_counter()))
+        streams.give(stream, appended.versions[-1])
+
+    tally = await open_loop(load.rate, load.window, append)
+    for task in looking:
+        task.cancel()
+    await asyncio.gather(*looking, return_exceptions=True)
+    values = {k: v for group in load.groups for k, v in latencies[group].values(group).items()}
+    return tally.sample(values)
+
+
+async def _look(
+    runtime: Runtime, group: str, waiting: deque[tuple[int, float]], latencies: Latencies
+) -> None:
+    async with runtime.db.connection() as connection:
+        while True:
+            shown = await checkpoint(connection, group)
+            while waiting and waiting[0][0] <= shown:
+                latencies.record(waiting.popleft()[1])
+            await asyncio.sleep(LOOK_S)
+
+
+async def _ready(runtime: Runtime) -> None:
+    """Every read model serves, and every group is at the log's head."""
+    head = await runtime.store.head()
+    groups = [group.name for group in grouped(PROJECTIONS)]
+    async with runtime.db.connection() as connection:
+        while True:
+            serving = len(await generations.serving(connection))
+            behind = [one for one in groups if await checkpoint(connection, one) < head]
+            if serving == len(PROJECTIONS) and not behind:
+                return
+            await asyncio.sleep(0.05)
+
+
+if __name__ == "__main__":
+    answer(uvloop.run(run(given(Lags))))
