@@ -95,14 +95,19 @@ def _history(table: Table, state: dict[str, str]) -> History:
         " %(froms)s::timestamptz[], %(tos)s::timestamptz[], %(changes)s::jsonb[])"
         f" v(key, {spans}, change)"
     )
+    before = (  # by the primary key: in a generation that is being built there is no other index
+        f"(SELECT * FROM {table.name} p WHERE p.{key} = v.key AND p.version < v.version"  # noqa: S608
+        " ORDER BY p.version DESC LIMIT 1)"
+    )
     return History(
         table,
         add=f"INSERT INTO {table.name} ({key}, {spans}, {', '.join(state)})"  # noqa: S608, our names
         f" SELECT v.key, {', '.join(f'v.{name}' for name in SPAN)}, {carried}"
-        f" FROM {rows} LEFT JOIN {table.name} o ON o.{key} = v.key AND o.valid_to IS NULL",
+        f" FROM {rows} LEFT JOIN LATERAL {before} o ON true",
         close=f"UPDATE {table.name} o SET valid_to = v.valid_from"  # noqa: S608, our names
         f" FROM (SELECT DISTINCT ON (key) * FROM {rows} ORDER BY key, version) v"
-        f" WHERE o.{key} = v.key AND o.valid_to IS NULL AND o.version < v.version",
+        f" CROSS JOIN LATERAL {before} b"
+        f" WHERE o.{key} = v.key AND o.version = b.version",
     )
 
 

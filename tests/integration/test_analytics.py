@@ -7,10 +7,13 @@ from importlib import import_module
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
-from domain.errors import Invalid, Refused
+from domain.errors import Invalid, NotAllowed, Refused
 from infra.analytics import Viewer, confine, run
 from infra.runtime import Runtime
 from infra.settings import Settings
@@ -268,8 +271,8 @@ ATTEMPTS = {
 }
 
 
-async def read(settings: Settings, sql: str, time_s: float = 5.0) -> None:
-    async with run(settings.database_url, ALL, sql, {}, 10, time_s=time_s) as rows:
+async def read(settings: Settings, query: str, time_s: float = 5.0) -> None:
+    async with run(settings.database_url, ALL, query, {}, 10, time_s=time_s) as rows:
         async for _ in rows.chunks:
             pass
 
@@ -356,3 +359,24 @@ async def test_nothing_is_known_of_strangers(desk: Desk) -> None:
     url = desk.api.runtime.settings.database_url
     async with run(url, viewer, "SELECT * FROM projects", {}, 10) as rows:
         assert [chunk async for chunk in rows.chunks] == []
+
+
+async def test_without_the_role_a_query_says_what_to_do(settings: Settings) -> None:
+    """As an owner of the database who may not make roles."""
+    name = f"plain_{uuid4().hex[:8]}"
+    plain = make_conninfo(settings.database_url, user=name, password=name)
+    async with await psycopg.AsyncConnection[Any].connect(
+        settings.database_url, autocommit=True
+    ) as connection:
+        role = sql.Identifier(name)
+        await connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, name))
+        try:
+            async with await psycopg.AsyncConnection[Any].connect(plain) as other:
+                cursor = await other.execute("SELECT formula_analyst_role()")
+                assert await cursor.fetchone() == (False,)
+            with pytest.raises(NotAllowed) as caught:
+                await read(msgspec.structs.replace(settings, database_url=plain), "SELECT 1")
+        finally:
+            await connection.execute(sql.SQL("DROP ROLE {}").format(role))
+    assert caught.value.code == "analytics.no_role"
+    assert f"GRANT formula_analyst TO {name}" in str(caught.value.detail["reason"])
