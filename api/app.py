@@ -25,6 +25,7 @@ from api.operations import operations
 from api.projects import projects
 from api.reads import provide_db
 from api.realtime.routes import realtime
+from api.replay import replays
 from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
@@ -45,6 +46,7 @@ ROUTERS = (
     feeds,
     audit,
     holds,
+    replays,
     realtime,
     operations,
     jobs,

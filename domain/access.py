@@ -38,6 +38,7 @@ class Action(StrEnum):
     HOLD_READ = "hold.read"
     HOLD_PLACE = "hold.place"
     LOG_READ = "log.read"
+    REPLAY_READ = "replay.read"
     ROOM_JOIN = "room.join"
     ROOM_ACT = "room.act"
     ROOM_LOCK = "room.lock"
@@ -115,6 +116,7 @@ RULES: Mapping[Action, Rule] = {
     Action.HOLD_READ: _rule(Role.AUDITOR),
     Action.HOLD_PLACE: _rule(Role.AUDITOR),
     Action.LOG_READ: _rule(Role.AUDITOR),
+    Action.REPLAY_READ: _rule(Role.AUDITOR, members=IN_PROJECT),
     Action.ROOM_JOIN: _rule(members=IN_PROJECT),
     Action.ROOM_ACT: _rule(members=IN_PROJECT),
     Action.ROOM_LOCK: _rule(members=WORKING),

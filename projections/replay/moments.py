@@ -104,10 +104,10 @@ async def durable(db: Connection, moment: Moment) -> int:
     return int(row[0]) if row else 0
 
 
-async def motion_kept_from(db: Connection) -> int:
-    """The first position whose motion has not been dropped by retention."""
-    kept = [one.start for one in await partitions(db) if one.state is State.ATTACHED]
-    return min(kept, default=0)
+async def motion_kept(db: Connection, position: int) -> int:
+    """The first position from this one on whose motion retention has not dropped; 0 for none."""
+    kept = [one for one in await partitions(db) if one.state is State.ATTACHED]
+    return next((max(one.start, position) for one in kept if one.end > position), 0)
 
 
 async def pointers(db: Connection, project: UUID, moment: Moment) -> list[Pointer]:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.errors import NotFound
+from domain.errors import Invalid, NotFound
 from infra.runtime import Runtime
 from projections.locks import LockRow
 from projections.members import MemberRow
@@ -17,7 +17,7 @@ from projections.replay.moments import (
     Pointer,
     Wanted,
     durable,
-    motion_kept_from,
+    motion_kept,
     pointers,
     resolve,
 )
@@ -38,7 +38,7 @@ class Room(msgspec.Struct, frozen=True):
     members: list[MemberRow]
     locks: list[LockRow]
     cursors: list[Pointer] | None
-    cursors_from: int  # the first position whose motion is kept
+    cursors_from: int | None  # where they are gone: the next position that has them
     cursors_gone: str | None
     tasks: list[TaskRow]
 
@@ -71,8 +71,8 @@ async def room_at(runtime: Runtime, project: UUID, wanted: Wanted) -> Room:
     await wait_for(runtime, PROJECTION.group, needed)
     async with reading(runtime) as db:
         then = await seek(db, project, moment.position)
-        kept = await motion_kept_from(db)
-        found = None if moment.position < kept else await pointers(db, project, moment)
+        kept = await motion_kept(db, moment.position)
+        found = await pointers(db, project, moment) if kept == moment.position else None
     return _room(then, moment, project, kept, found)
 
 
@@ -82,7 +82,7 @@ def _room(
     if not then.projects:
         raise NotFound("replay.not_created_yet", project=project, position=moment.position)
     here = {member.participation for member in then.members}
-    gone = f"cursors are kept from position {kept} on: retention has dropped those before"
+    gone = f"retention has dropped these cursors: the next are at position {kept}"
     return Room(
         moment=moment,
         project=then.projects[0],
@@ -90,18 +90,26 @@ def _room(
         members=then.members,
         locks=then.locks,
         cursors=None if found is None else [one for one in found if one.participation in here],
-        cursors_from=kept,
+        cursors_from=kept if found is None else None,
         cursors_gone=gone if found is None else None,
         tasks=then.tasks,
     )
 
 
-async def difference(runtime: Runtime, project: UUID, start: Wanted, end: Wanted) -> Difference:
-    """What changed from one moment to the other; either may be the earlier."""
+async def span(runtime: Runtime, start: Wanted, end: Wanted) -> tuple[Moment, Moment]:
+    """Two moments that the timeline has reached. Raises Invalid where the later comes first."""
     async with runtime.db.connection() as db:
-        was, now = await resolve(db, start), await resolve(db, end)
-        needed = max(await durable(db, was), await durable(db, now))
+        first, last = await resolve(db, start), await resolve(db, end)
+        needed = max(await durable(db, first), await durable(db, last))
+    if last.position < first.position:
+        raise Invalid("replay.backwards", start=first.position, end=last.position)
     await wait_for(runtime, PROJECTION.group, needed)
+    return first, last
+
+
+async def difference(runtime: Runtime, project: UUID, start: Wanted, end: Wanted) -> Difference:
+    """What changed from one moment to a later one."""
+    was, now = await span(runtime, start, end)
     async with reading(runtime) as db:
         before = await seek(db, project, was.position)
         after = await seek(db, project, now.position)

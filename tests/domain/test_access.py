@@ -12,7 +12,7 @@ from domain.user import Role
 
 MANAGER, CONTRIBUTOR, VIEWER = ProjectRole.MANAGER, ProjectRole.CONTRIBUTOR, ProjectRole.VIEWER
 
-READ = {Action.PROJECT_READ, Action.TASK_READ, Action.ACTIVITY_READ}
+READ = {Action.PROJECT_READ, Action.TASK_READ, Action.ACTIVITY_READ, Action.REPLAY_READ}
 VIEW = READ | {Action.ROOM_JOIN, Action.ROOM_ACT}
 CONTRIBUTE = VIEW | {Action.TASK_WRITE, Action.TASK_COMMENT, Action.ROOM_LOCK}
 MANAGE = CONTRIBUTE | {
@@ -50,6 +50,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.HOLD_PLACE,
         Action.HOLD_READ,
         Action.LOG_READ,
+        Action.REPLAY_READ,
     },
     Role.ANALYST: READER | {Action.ANALYTICS_QUERY},
     Role.OPERATOR: SIGNED_IN
