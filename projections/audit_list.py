@@ -15,7 +15,7 @@ from infra.db import Connection
 from projections.audit import AuditRow
 from projections.rows import NEWEST_POSITION, fetch_all, fetch_one
 
-LOOKED = 5_000  # rows of the lead that one page looks at
+LOOKED = 2_000  # rows of the lead that one page looks at
 PAGE = 1_000  # rows of one step of an export
 
 # The best first: the fewer rows have the same value, the better it leads.
