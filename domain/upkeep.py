@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from domain.kernel import Command, Decider, Event
-from domain.text import checked
+from domain.text import checked, no_nul
 
 SPACE = UUID("5f0a3f0e-6c0b-5d53-9c0d-2f6f2a1f8b7e")
 MAX_REASON = 500  # characters
@@ -81,6 +81,7 @@ def upkeep_stream(projection: str) -> UUID:
 
 
 def decide(command: UpkeepCommand, _upkeep: Upkeep) -> list[UpkeepEvent]:
+    no_nul(command.projection)
     match command:
         case AskRebuild(projection=projection):
             return [RebuildAsked(projection=projection)]
@@ -91,7 +92,8 @@ def decide(command: UpkeepCommand, _upkeep: Upkeep) -> list[UpkeepEvent]:
         case AskSkip(projection=projection, at=at, reason=reason):
             reason = checked(reason, "upkeep.bad_reason", MAX_REASON)
             return [SkipAsked(projection=projection, at=at, reason=reason)]
-        case NoteCheck():
+        case NoteCheck(keys=keys):
+            no_nul("".join(keys))
             return [Checked(**msgspec.structs.asdict(command))]
         case _:
             assert_never(command)
