@@ -8,6 +8,7 @@ from api.commands import audit, doctor, events, processes, projections, store, t
 from api.commands.audit_export import export, verify
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from api.commands.query import query
+from api.commands.replay import replay
 from infra.log import configure_logging
 from infra.process import relax_collector
 from infra.settings import Settings
@@ -38,6 +39,7 @@ app.command(rich_help_panel=START)(processes.demo)
 app.add_typer(events.app, name="events", rich_help_panel=LOOK)
 app.add_typer(audit.app, name="audit", rich_help_panel=LOOK)
 audit.app.command("export")(export)
+app.command(rich_help_panel=LOOK)(replay)
 audit.app.command("verify-export")(verify)
 app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)

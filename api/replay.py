@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
@@ -15,12 +14,11 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from api.auth import Caller, Open, may, require
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from domain.access import Action
-from domain.errors import Invalid
 from infra.runtime import Runtime
 from projections.locks import LockRow
 from projections.members import MemberRow
 from projections.projects import ProjectMemberRow, ProjectRow
-from projections.replay.moments import Moment, Pointer, Wanted
+from projections.replay.moments import Moment, Pointer, moment
 from projections.replay.room import Change, Room, difference, room_at, span
 from projections.replay.session import Pace, Played, session
 from projections.tasks import TaskRow
@@ -104,19 +102,6 @@ async def diff(
     rows = list(enumerate(found.changes, 1))[skip : skip + limit + 1]
     numbered = page(rows, limit, lambda row: row[0])
     return Changes(found.was, found.now, Page([row for _, row in numbered.items], numbered.next))
-
-
-def moment(text: str | None) -> Wanted:
-    """A position, a time, or now. Raises Invalid."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit() and int(text) < 2**63:
-        return int(text)
-    try:
-        at = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" that was not encoded
-    except ValueError as error:
-        raise Invalid("replay.bad_moment", moment=text) from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _shown(room: Room, limit: int, after: UUID | None) -> RoomThen:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -26,11 +27,13 @@ AsUser = Annotated[
 
 
 @asynccontextmanager
-async def asking(settings: Settings, email: str | None, action: Action) -> AsyncGenerator[Runtime]:
+async def asking(
+    settings: Settings, email: str | None, action: Action, project: UUID | None = None
+) -> AsyncGenerator[Runtime]:
     """A runtime, for those who may do `action`. Raises NotAllowed, and NotFound for a stranger."""
     async with connected(settings) as runtime:
         if email is not None:
-            await require(runtime, await _caller(runtime, email), action)
+            await require(runtime, await _caller(runtime, email), action, project=project)
         yield runtime
 
 

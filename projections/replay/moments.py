@@ -1,7 +1,7 @@
 """Moments: which position a time was at, which time a position was, who pointed where then."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import LiteralString, TypeAlias
 from uuid import UUID
 
@@ -82,8 +82,21 @@ class Pointer(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
+def moment(text: str | None) -> Wanted:
+    """What was asked for: a position, or a time in RFC 3339. Raises Invalid."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit() and int(text) < 2**63:
+        return int(text)
+    try:
+        at = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" that was not encoded
+    except ValueError as error:
+        raise Invalid("replay.bad_moment", moment=text) from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 async def resolve(db: Connection, wanted: Wanted) -> Moment:
-    """The moment of a position or a time; None is now. Raises Invalid for one that is to come."""
+    """Where that is in the log; None is its head. Raises Invalid for what is to come."""
     head = int(((await (await db.execute(HEAD)).fetchone()) or (0,))[0])
     if isinstance(wanted, datetime):
         row = await (
