@@ -21,6 +21,7 @@ from infra.processes import ProcessSpec, signal_group, spawn
 from infra.runtime import Runtime
 from infra.settings import child_environment
 from projections import generations
+from projections.analytics_views import refresh_views
 from projections.building import slices_at
 from projections.frames import Mo
 from projections.generations import BUILDING, READY, Generation
@@ -106,8 +107,15 @@ class Builders:
             await self._tend(connection, one)
         await self._end([key for key in self._running if key[0] not in {w.schema for w in wanted}])
         await self._tell([progress(one, (now - one.asked_at).total_seconds()) for one in wanted])
-        for schema in await generations.old(connection, KEEP_S):
-            with suppress(LockNotAvailable):  # somebody reads it: another time
+        await self._drop_old(connection)
+
+    async def _drop_old(self, connection: Connection) -> None:
+        """What somebody reads, or an analyst's view still shows, is dropped another time."""
+        old = await generations.old(connection, KEEP_S)
+        if not old or not await refresh_views(connection):
+            return
+        for schema in old:
+            with suppress(LockNotAvailable):
                 await generations.drop(connection, schema)
                 log.info("generation_dropped", schema=schema)
 

@@ -21,6 +21,7 @@ from projections.analytics_views import refresh_views
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from workers import snapshot_day
+from workers.nightly import NightlyCheck
 from workers.reaper import Reaper
 from workers.together import side_by_side, together
 
@@ -49,6 +50,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("sweep", 600.0, schedule.sweep),
         Tick("refresh_views", 5.0, schedule.refresh_views),
         Tick("snapshot", 600.0, schedule.snapshot),
+        Tick("check", 600.0, NightlyCheck(runtime)),
     )
 
 

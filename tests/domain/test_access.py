@@ -35,10 +35,17 @@ READER = SIGNED_IN | {
     Action.PROJECT_LIST_ALL,
     Action.PROJECT_READ,
     Action.TASK_READ,
+    Action.ANALYTICS_QUERY,
 }
 EVERYWHERE: dict[Role, set[Action]] = {
     Role.ADMIN: set(Action),
-    Role.MANAGER: STAFF | {Action.CLIENT_WRITE, Action.PROJECT_CREATE, Action.COLLABORATION_READ},
+    Role.MANAGER: STAFF
+    | {
+        Action.CLIENT_WRITE,
+        Action.PROJECT_CREATE,
+        Action.COLLABORATION_READ,
+        Action.ANALYTICS_QUERY,
+    },
     Role.MEMBER: STAFF,
     Role.GUEST: SIGNED_IN,
     Role.AUDITOR: READER
@@ -50,9 +57,10 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.HOLD_PLACE,
         Action.HOLD_READ,
         Action.LOG_READ,
+        Action.PROJECTIONS_EXPLAIN,
         Action.REPLAY_READ,
     },
-    Role.ANALYST: READER | {Action.ANALYTICS_QUERY},
+    Role.ANALYST: READER,
     Role.OPERATOR: SIGNED_IN
     | {
         Action.PRESENCE_READ,
