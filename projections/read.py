@@ -30,7 +30,7 @@ async def reading(
     if min_position:
         await wait_for(runtime, group, min_position)
     async with runtime.db.connection() as connection:
-        await _aim(connection)
+        await _aim(connection, at_once=bool(min_position))
         yield connection
 
 
@@ -40,10 +40,13 @@ async def wait_for(runtime: Runtime, group: str, position: int, timeout_s: float
         raise BehindPosition(f"{group} is not at {position} yet")
 
 
-async def _aim(connection: Connection) -> None:
-    """Follow the pointer: looked up at most once a second for each connection."""
+async def _aim(connection: Connection, *, at_once: bool) -> None:
+    """Follow the pointer: looked up at most once a second for each connection.
+
+    But who wants to see a position must not read what served before it.
+    """
     looked, schemas = _looked.get(connection, (-STALE_S, list[str]()))
-    if time.monotonic() - looked < STALE_S:
+    if time.monotonic() - looked < STALE_S and not at_once:
         return
     now = await serving(connection)
     if now != schemas:
