@@ -20,6 +20,7 @@ from infra.runtime import SYSTEM, Runtime
 from projections.analytics_views import refresh_views
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
+from projections.replay.keyframes import keep_up
 from workers import snapshot_day
 from workers.nightly import NightlyCheck
 from workers.reaper import Reaper
@@ -50,6 +51,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("sweep", 600.0, schedule.sweep),
         Tick("refresh_views", 5.0, schedule.refresh_views),
         Tick("snapshot", 600.0, schedule.snapshot),
+        Tick("keyframes", 60.0, schedule.keyframes),
         Tick("check", 600.0, NightlyCheck(runtime)),
     )
 
@@ -130,6 +132,10 @@ class Schedule:
     async def snapshot(self, _now: float) -> None:
         async with self._runtime.db.connection() as db:
             await snapshot_day.ask(self._runtime, db)
+
+    async def keyframes(self, _now: float) -> None:
+        async with reading(self._runtime) as db:
+            await keep_up(db)
 
     async def sweep(self, _now: float) -> None:
         """Rows of processes long gone, and tokens that nobody can use any more."""

@@ -12,9 +12,11 @@ import msgspec
 from infra.db import Connection
 from infra.eventstore.epoch import EPOCH
 from projections.replay.state import MODELS, Fold, Then
+from projections.rows import NEWEST_POSITION
 from projections.timeline import PROJECTION, events_of
 
-EVERY = 4_000  # events
+EVERY = 2_000  # events
+MOST_DUE = 100  # projects of one round
 _LEVEL = 1  # of zlib: states are large and alike
 _VERSIONS = " ".join(f"{one.name}.{one.version}" for one in (PROJECTION, *MODELS))
 
@@ -29,6 +31,19 @@ INSERT INTO formula_keyframes (project, fingerprint, position, state)
 SELECT %(project)s, %(fingerprint)s, %(position)s, %(state)s
 WHERE NOT EXISTS (SELECT FROM formula_dead_letters WHERE projection = 'timeline')
 ON CONFLICT DO NOTHING
+"""
+# Projects of which more than EVERY events lie above their newest keyframe.
+DUE = """
+SELECT p.id FROM projects p
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(k.position), 0) AS kept FROM formula_keyframes k
+    WHERE k.project = p.id AND k.fingerprint = %(fingerprint)s
+) k
+CROSS JOIN LATERAL (
+    SELECT FROM timeline t WHERE t.project = p.id AND t.position > k.kept
+    ORDER BY t.position OFFSET %(every)s LIMIT 1
+) t
+ORDER BY p.id LIMIT %(limit)s
 """
 FORGET = "DELETE FROM formula_keyframes WHERE fingerprint <> %(fingerprint)s"
 
@@ -49,9 +64,18 @@ async def seek(db: Connection, project: UUID, position: int) -> Then:
     return fold.then()
 
 
-async def forget_old(db: Connection) -> None:
-    """Remove the keyframes of another log or of other code."""
-    await db.execute(FORGET, {"fingerprint": await _fingerprint(db)})
+async def keep_up(db: Connection) -> int:
+    """Make the keyframes that are due, so that nobody waits for them; returns of how many projects.
+
+    Those of another log or of other code go.
+    """
+    fingerprint = await _fingerprint(db)
+    await db.execute(FORGET, {"fingerprint": fingerprint})
+    values = {"fingerprint": fingerprint, "every": EVERY, "limit": MOST_DUE}
+    due = [project for (project,) in await (await db.execute(DUE, values)).fetchall()]
+    for project in due:
+        await seek(db, project, NEWEST_POSITION)
+    return len(due)
 
 
 async def _start(

@@ -1,7 +1,8 @@
 """A project as it was: the read models' own `project`, applied to tables in memory."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import msgspec
 
@@ -113,6 +114,6 @@ def _sorted(rows: dict[Key, Any]) -> list[Any]:
     return [rows[key] for key in sorted(rows, key=_place)]
 
 
-def _place(key: Key) -> list[str]:
-    """Ids sort as text as Postgres sorts them."""
-    return [str(part) for part in key]
+def _place(key: Key) -> list[int]:
+    """Keys are ids alone; by their numbers they sort as in Postgres, and fast."""
+    return [cast(UUID, part).int for part in key]

@@ -43,7 +43,7 @@ from projections.members import MemberRow
 from projections.projects import get_project, project_members_of
 from projections.read import reading, wait_for
 from projections.replay import keyframes
-from projections.replay.keyframes import seek
+from projections.replay.keyframes import keep_up, seek
 from projections.replay.moments import resolve
 from projections.replay.room import difference, room_at
 from projections.replay.state import Then
@@ -202,6 +202,20 @@ async def test_a_keyframe_of_other_code_or_of_another_log_is_never_taken(
     async with story.runtime.db.connection() as db:
         await db.execute("UPDATE formula_epoch SET salt = gen_random_uuid()")
     assert await story.replayed(story.position) == shown
+
+
+async def test_keyframes_are_made_before_somebody_needs_them(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keyframes, "EVERY", 1)
+    await story.shown()  # two events: one keyframe is due, and then none
+    async with reading(story.runtime) as db:
+        await db.execute(
+            "INSERT INTO formula_keyframes (project, fingerprint, position, state)"
+            " VALUES (gen_random_uuid(), 'of another log', 1, '')"
+        )
+        assert [await keep_up(db) for _ in range(2)] == [1, 0]
+    assert await count_keyframes(story.runtime) == 2
 
 
 async def test_no_keyframe_is_made_while_an_event_waits_to_be_applied(
