@@ -190,11 +190,11 @@ async def fill(
     runtime: Runtime, connection: Connection, projection: AnyProjection, schema: str, upto: int
 ) -> None:
     """All of it here and now, for what is short; ready afterwards unless it is a shadow."""
-    there = await slices_at(connection, schema)
+    there = await slices_at(connection, schema) if upto else []
     for number, _ in there:
         part = Slice(number, len(there))
         await catch_up(runtime, connection, projection, schema, upto, part=part)
-    await index(connection, schema, projection)
+    await index(connection, schema, projection, analyze=upto > 0)
     await mark(connection, schema, READY, BUILDING)
 
 

@@ -144,7 +144,9 @@ def table_statement(schema: str, table: Table) -> sql.Composed:
     )
 
 
-async def index(connection: Connection, schema: str, projection: Projection[Any]) -> None:
+async def index(
+    connection: Connection, schema: str, projection: Projection[Any], *, analyze: bool = True
+) -> None:
     """Make the indexes, when the rows are there: in an empty table each row would pay for them.
 
     All at once or none, so that an interrupted build begins here again.
@@ -168,7 +170,7 @@ async def index(connection: Connection, schema: str, projection: Projection[Any]
         await connection.execute(
             "DELETE FROM formula_slices s WHERE schema = %s AND slice > 0", (schema,)
         )
-    for table in projection.tables:
+    for table in projection.tables if analyze else ():
         await connection.execute(
             sql.SQL("ANALYZE {}.{}").format(sql.Identifier(schema), sql.Identifier(table.name))
         )

@@ -134,6 +134,7 @@ class Leader:
         """Switch to generations that are ready, give way to other code, do what is asked for."""
         self._looked = time.monotonic()
         found = await self._found()
+        ready: list[tuple[AnyProjection, Generation]] = []
         for projection in self._group.projections:
             one = generations.wanted(found, projection.name)
             if one is None or one.state == BUILDING:
@@ -141,7 +142,11 @@ class Leader:
             if one.version != projection.version:
                 raise Superseded(f"version {one.version} of {projection.name} is {one.state}")
             if one.state in (READY, SWITCHING):
-                await self._switch(projection, one)
+                ready.append((projection, one))
+        for projection, one in ready:
+            await self._switch(projection, one)
+        if ready:
+            await self._attach()
         if self._step.letters.any:
             for letter in await asked(self._connection, self._step.letters):
                 await self._step.mend(self._runtime.store, self._position, letter)
@@ -154,7 +159,6 @@ class Leader:
         )
         await generations.switch(self._connection, one, self._position)
         log.info("generation_serving", projection=projection.name, schema=one.schema)
-        await self._attach()
 
     async def _attach(self) -> None:
         """Project into the generations that serve, of those that this code knows how to fill."""
