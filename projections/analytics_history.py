@@ -92,7 +92,7 @@ def _history(table: Table, state: dict[str, str]) -> History:
     spans = ", ".join(SPAN)
     rows = (  # one JSON text: arrays cost the client many times as much
         "jsonb_to_recordset(%(rows)s::jsonb) v(key uuid, version bigint, position bigint,"
-        " valid_from timestamptz, valid_to timestamptz, change jsonb)"
+        " valid_from timestamptz, valid_to timestamptz, whole boolean, change jsonb)"
     )
     before = (  # by the primary key: in a generation that is being built there is no other index
         f"(SELECT * FROM {table.name} p WHERE p.{key} = v.key AND p.version < v.version"  # noqa: S608
@@ -102,7 +102,8 @@ def _history(table: Table, state: dict[str, str]) -> History:
         table,
         add=f"INSERT INTO {table.name} ({key}, {spans}, {', '.join(state)})"  # noqa: S608, our names
         f" SELECT v.key, {', '.join(f'v.{name}' for name in SPAN)}, {carried}"
-        f" FROM {rows} LEFT JOIN LATERAL {before} o ON true",
+        f" FROM {rows} LEFT JOIN LATERAL {before} o ON true"
+        f" WHERE v.whole OR o.{key} IS NOT NULL",
         close=f"UPDATE {table.name} o SET valid_to = v.valid_from"  # noqa: S608, our names
         f" FROM {rows} CROSS JOIN LATERAL {before} b"
         f" WHERE o.{key} = v.key AND o.version = b.version",
@@ -136,11 +137,13 @@ def _spans(history: History, batch: Sequence[Recorded[HistoryEvent]]) -> list[Wr
             "position": one.position,
             "valid_from": one.at,
             "valid_to": None,
+            "whole": isinstance(one.event, TaskCreated | ProjectCreated),
             "change": changes,
         }
         if one.stream in last:
             before = last[one.stream]
             before["valid_to"] = one.at
+            row["whole"] = before["whole"] or row["whole"]
             row["change"] = cast(Row, before["change"]) | changes
         first.setdefault(one.stream, row)
         last[one.stream] = row

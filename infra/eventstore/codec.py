@@ -152,7 +152,7 @@ def _check_readable(what: str, decoder: msgspec.json.Decoder[Any], data: bytes) 
     """msgspec does not look at types in Python, and no reader gets past what it cannot decode."""
     try:
         decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise BadAppend(f"{what} could not be read again: {error}") from error
 
 

@@ -115,17 +115,21 @@ async def open_pipe(
 ) -> Pipe:
     """Connect, prepare the statements by their names, and look up the oids of types.
 
-    Raises psycopg.OperationalError.
+    Raises psycopg.Error.
     """
     connection = await psycopg.AsyncConnection[Any].connect(
         conninfo, autocommit=True, options=options, connect_timeout=CONNECT_S
     )
-    for name, statement in statements.items():
-        await connection.execute(f"PREPARE {name} AS {statement}".encode())
-    found = await connection.execute(
-        "SELECT name, name::regtype::oid FROM unnest(%s::text[]) name", (list(types),)
-    )
-    return Pipe(connection, dict(await found.fetchall()))
+    try:
+        for name, statement in statements.items():
+            await connection.execute(f"PREPARE {name} AS {statement}".encode())
+        found = await connection.execute(
+            "SELECT name, name::regtype::oid FROM unnest(%s::text[]) name", (list(types),)
+        )
+        return Pipe(connection, dict(await found.fetchall()))
+    except BaseException:
+        await connection.close()
+        raise
 
 
 def _rows(result: PGresult) -> list[Row]:

@@ -13,7 +13,7 @@ from psycopg.errors import LockNotAvailable
 
 from infra.db import LEADERS
 from infra.eventstore.archive import Archive, ArchiveError, Digest, Row, Totals, unpacked
-from infra.eventstore.codec import NEVER, UNREADABLE, compress, decode, decode_metadata
+from infra.eventstore.codec import NEVER, compress
 from infra.eventstore.files import open_archive
 from infra.eventstore.motion import AHEAD, WIDTH
 from infra.eventstore.transfer import (
@@ -122,12 +122,7 @@ def _stage(db: Database, archive: Archive, found: Totals, compress_above: int, n
     with db.cursor().copy(COPY) as copy:
         copy.set_types(TYPES)
         for row in archive.rows(digest):
-            try:
-                values = _values(row, compress_above)
-            except UNREADABLE as error:
-                place = archive.place(digest.rows)
-                raise ArchiveError(f"{place}: {row.tag} cannot be decoded: {error}") from error
-            copy.write_row((digest.rows, *values))
+            copy.write_row((digest.rows, *_values(row, compress_above)))
             if digest.rows == found.rows and digest.totals() != found:
                 raise _not_empty(archive)
             if digest.rows % PAGE == 0:
@@ -137,15 +132,10 @@ def _stage(db: Database, archive: Archive, found: Totals, compress_above: int, n
 
 
 def _values(row: Row, compress_above: int) -> tuple[object, ...]:
-    """As they are stored. Raises UNREADABLE for an event that no reader would get past."""
-    state = unpacked(row.state)
-    metadata = None if row.metadata is UNSET else unpacked(row.metadata)
-    decode(row.tag, state)
-    decode_metadata(metadata)
-    stored = compress(state, compress_above if row.version else NEVER)
+    state = compress(unpacked(row.state), compress_above if row.version else NEVER)
     return (
-        *(row.position, row.recorded_at, row.stream, row.version, row.tag, stored),
-        metadata,
+        *(row.position, row.recorded_at, row.stream, row.version, row.tag, state),
+        None if row.metadata is UNSET else unpacked(row.metadata),
         *(row.command_id, row.command_size, row.actor, row.project),
     )
 
