@@ -49,6 +49,7 @@ async def list_all(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ClientRow]:
+    """By name. `search`: the beginnings of words in names."""
     after = from_cursor(cursor, tuple[str, UUID])
     rows = await list_clients(db, status=status, search=search, after=after, limit=limit + 1)
     return page(rows, limit, lambda row: (row.name, row.id))

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
@@ -32,10 +32,12 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 async def list_all(
     task: FromPath[UUID],
     db: NamedDependency[Connection],
+    search: FromQuery[str | None] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[CommentRow]:
-    rows = await comments_of(db, task, from_cursor(cursor, int), limit + 1)
+    """Oldest first. `search`: the beginnings of words in them."""
+    rows = await comments_of(db, task, from_cursor(cursor, int), limit + 1, search=search)
     return page(rows, limit, lambda row: row.position)
 
 

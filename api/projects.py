@@ -89,10 +89,18 @@ async def list_all(
     kind: Annotated[str | None, QueryParameter(name="type")] = None,
     client: FromQuery[UUID | None] = None,
     manager: FromQuery[UUID | None] = None,
+    starts_before: FromQuery[date | None] = None,
+    starts_after: FromQuery[date | None] = None,
+    ends_before: FromQuery[date | None] = None,
+    ends_after: FromQuery[date | None] = None,
+    search: FromQuery[str | None] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ProjectRow]:
-    """All projects for those who may see them all, one's own for everybody else."""
+    """All projects for those who may see them all, one's own for everybody else.
+
+    `search`: the beginnings of words in names and descriptions.
+    """
     rows = await list_projects(
         db,
         status=status,
@@ -100,6 +108,11 @@ async def list_all(
         type=kind,
         client=client,
         manager=manager,
+        starts_before=starts_before,
+        starts_after=starts_after,
+        ends_before=ends_before,
+        ends_after=ends_after,
+        search=search,
         member=None if caller.may(Action.PROJECT_LIST_ALL) else caller.id,
         after=from_cursor(cursor, tuple[datetime, UUID]),
         limit=limit + 1,

@@ -77,10 +77,14 @@ async def list_all(
     priority: FromQuery[Priority | None] = None,
     due_before: FromQuery[date | None] = None,
     due_after: FromQuery[date | None] = None,
+    search: FromQuery[str | None] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[TaskRow]:
-    """All tasks for those who may read them all, those of one's own projects for others."""
+    """All tasks for those who may read them all, those of one's own projects for others.
+
+    `search`: the beginnings of words in titles and descriptions.
+    """
     rows = await list_tasks(
         db,
         project=project,
@@ -89,6 +93,7 @@ async def list_all(
         priority=priority,
         due_before=due_before,
         due_after=due_after,
+        search=search,
         member=None if caller.may(Action.TASK_READ) else caller.id,
         after=from_cursor(cursor, tuple[datetime, UUID]),
         limit=limit + 1,

@@ -78,15 +78,18 @@ async def list_all(
     role: FromQuery[Role | None] = None,
     status: FromQuery[UserStatus | None] = None,
     department: FromQuery[str | None] = None,
+    email: FromQuery[str | None] = None,
     search: FromQuery[str | None] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[UserRow]:
+    """By name. `search`: the beginnings of words in names and addresses."""
     rows = await list_users(
         db,
         role=role,
         status=status,
         department=department,
+        email=None if email is None else normal_email(email),
         search=search,
         after=from_cursor(cursor, tuple[str, UUID]),
         limit=limit + 1,

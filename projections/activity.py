@@ -33,7 +33,11 @@ ACTIVITY = Table(
         "detail": "jsonb NOT NULL",
     },
     key=("position",),
-    indexes=("(project, position)", "(actor, position)"),
+    indexes=(
+        "(project, position)",
+        "(actor, position)",
+        "(subject, position)",
+    ),
 )
 
 
@@ -115,7 +119,7 @@ async def activity_of_user(
 PROJECTION = Projection(
     name="activity",
     group="queries",
-    version=1,
+    version=2,
     tables=(ACTIVITY,),
     events=(*PROJECT.events, *TASK.events, *CLIENT.events, *ACTIVITIES.events),
     project=project,

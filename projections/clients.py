@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
@@ -20,9 +20,11 @@ from domain.client import (
 )
 from domain.kernel import Recorded
 from infra.db import Connection
+from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
 from projections.rows import FIRST_NAME, fetch_all, fetch_one, json_text
 
+WORDS: LiteralString = "to_tsvector('simple', translate(name, '@.-_+/', '      '))"
 CLIENTS = Table(
     name="clients",
     columns={
@@ -35,8 +37,14 @@ CLIENTS = Table(
         "position": "bigint NOT NULL",
     },
     key=("id",),
-    indexes=("(name, id)",),
+    indexes=("(name, id)", "(status, name, id)", f"USING gin ({WORDS})"),
 )
+
+
+FILTERS: dict[str, LiteralString] = {
+    "status": "status = %(status)s",
+    "search": WORDS + " @@ to_tsquery('simple', %(search)s)",
+}
 
 
 class ClientRow(msgspec.Struct, frozen=True):
@@ -106,25 +114,30 @@ async def list_clients(
 ) -> list[ClientRow]:
     """Clients by (name, id), which is also the key to go on `after`.
 
-    `search` is looked for in names, whatever its case.
+    `search`: the beginnings of words in names, whatever their case.
     """
     name, last = after or FIRST_NAME
+    values: dict[str, object] = {
+        "status": status,
+        "search": prefixes(search),
+        "name": name,
+        "last": last,
+        "limit": limit,
+    }
     return await fetch_all(
         db,
         ClientRow,
-        "SELECT id, name, contacts, status, created_at, version, position"
-        " FROM clients WHERE (name, id) > (%(name)s, %(last)s)"
-        " AND (%(status)s::text IS NULL OR status = %(status)s)"
-        " AND (%(search)s::text IS NULL OR strpos(lower(name), lower(%(search)s)) > 0)"
+        "SELECT id, name, contacts, status, created_at, version, position"  # noqa: S608
+        f" FROM clients WHERE (name, id) > (%(name)s, %(last)s){given(FILTERS, values)}"
         " ORDER BY name, id LIMIT %(limit)s",
-        {"status": status, "search": search, "name": name, "last": last, "limit": limit},
+        values,
     )
 
 
 PROJECTION = Projection(
     name="clients",
     group="queries",
-    version=1,
+    version=2,
     tables=(CLIENTS,),
     events=CLIENT.events,
     project=project,

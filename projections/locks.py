@@ -35,7 +35,12 @@ LOCKS = Table(
         "acquired_at": "timestamptz NOT NULL",
     },
     key=("stream",),
-    indexes=("(project, resource)", "(expires_at, stream)", "(participation, stream)"),
+    indexes=(
+        "(project, resource)",
+        "(holder, stream)",
+        "(expires_at, stream)",
+        "(participation, stream)",
+    ),
 )
 
 
@@ -117,7 +122,7 @@ async def expired_locks(db: Connection, now: datetime, limit: int) -> list[LockR
 PROJECTION = Projection(
     name="locks",
     group="live",
-    version=1,
+    version=2,
     tables=(LOCKS,),
     events=LOCK.events,
     project=project,

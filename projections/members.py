@@ -40,7 +40,12 @@ MEMBERS = Table(
         "pos": "bigint NOT NULL",
     },
     key=("participation",),
-    indexes=("(room, participation)", "(user_id, participation)", "(node, participation)"),
+    indexes=(
+        "(room, participation)",
+        "(user_id, participation)",
+        "(node, participation)",
+        "(project, room) WHERE project IS NOT NULL",
+    ),
 )
 
 
@@ -190,7 +195,7 @@ async def active_rooms(
 PROJECTION = Projection(
     name="members",
     group="live",
-    version=1,
+    version=2,
     tables=(MEMBERS,),
     events=PARTICIPATION.events,
     project=project,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
@@ -29,7 +29,11 @@ NOTIFICATIONS = Table(
         "position": "bigint NOT NULL",
     },
     key=("id",),
-    indexes=("(user_id, position)",),
+    indexes=(
+        "(user_id, position)",
+        "(user_id, position) WHERE read_at IS NULL",
+        "(project, position) WHERE project IS NOT NULL",
+    ),
 )
 
 
@@ -84,27 +88,22 @@ async def notifications_of(
     limit: int = 50,
 ) -> list[NotificationRow]:
     """A person's notifications, newest first, by position. `unread`: only those not read yet."""
+    only: LiteralString = " AND read_at IS NULL" if unread else ""
     return await fetch_all(
         db,
         NotificationRow,
-        "SELECT id, user_id, kind, title, body, link, level, project, created_at, read_at,"
+        "SELECT id, user_id, kind, title, body, link, level, project, created_at, read_at,"  # noqa: S608
         " position FROM notifications"
-        " WHERE user_id = %(user)s AND position < %(after)s"
-        " AND (NOT %(unread)s OR read_at IS NULL)"
+        f" WHERE user_id = %(user)s AND position < %(after)s{only}"
         " ORDER BY position DESC LIMIT %(limit)s",
-        {
-            "user": user,
-            "unread": unread,
-            "after": NEWEST_POSITION if after is None else after,
-            "limit": limit,
-        },
+        {"user": user, "after": NEWEST_POSITION if after is None else after, "limit": limit},
     )
 
 
 PROJECTION = Projection(
     name="notifications",
     group="queries",
-    version=1,
+    version=2,
     tables=(NOTIFICATIONS,),
     events=NOTIFICATION.events,
     project=project,

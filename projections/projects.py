@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import assert_never
+from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
@@ -22,9 +22,13 @@ from domain.project import (
     ProjectStatusChanged,
 )
 from infra.db import Connection
+from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
 from projections.rows import FIRST_ID, NEWEST, fetch_all, fetch_one
 
+WORDS: LiteralString = (
+    "to_tsvector('simple', translate(name || ' ' || description, '@.-_+/', '      '))"
+)
 PROJECTS = Table(
     name="projects",
     columns={
@@ -43,7 +47,17 @@ PROJECTS = Table(
         "position": "bigint NOT NULL",
     },
     key=("id",),
-    indexes=("(created_at, id)", "(client, created_at, id)", "(manager, created_at, id)"),
+    indexes=(
+        "(created_at, id)",
+        "(status, created_at, id)",
+        "(priority, created_at, id)",
+        "(type, created_at, id)",
+        "(client, created_at, id) WHERE client IS NOT NULL",
+        "(manager, created_at, id)",
+        "(starts) WHERE starts IS NOT NULL",
+        "(ends) WHERE ends IS NOT NULL",
+        f"USING gin ({WORDS})",
+    ),
 )
 PROJECT_MEMBERS = Table(
     name="project_members",
@@ -51,6 +65,22 @@ PROJECT_MEMBERS = Table(
     key=("project", "user_id"),
     indexes=("(user_id, project)",),
 )
+
+
+FILTERS: dict[str, LiteralString] = {
+    "status": "status = %(status)s",
+    "priority": "priority = %(priority)s",
+    "type": "type = %(type)s",
+    "client": "client = %(client)s",
+    "manager": "manager = %(manager)s",
+    "starts_before": "starts < %(starts_before)s",
+    "starts_after": "starts > %(starts_after)s",
+    "ends_before": "ends < %(ends_before)s",
+    "ends_after": "ends > %(ends_after)s",
+    "member": "EXISTS (SELECT FROM project_members m"
+    " WHERE m.user_id = %(member)s AND m.project = p.id)",
+    "search": WORDS + " @@ to_tsquery('simple', %(search)s)",
+}
 
 
 class ProjectRow(msgspec.Struct, frozen=True):
@@ -143,40 +173,45 @@ async def list_projects(
     type: str | None = None,  # noqa: A002, the column's name and the filter's
     client: UUID | None = None,
     manager: UUID | None = None,
+    starts_before: date | None = None,
+    starts_after: date | None = None,
+    ends_before: date | None = None,
+    ends_after: date | None = None,
     member: UUID | None = None,
+    search: str | None = None,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[ProjectRow]:
     """Projects, newest first; (created_at, id) is the key to go on `after`.
 
-    `member`: those that this person is a member of.
+    The days that are given are not in the range. `member`: those that this person is a member
+    of. `search`: the beginnings of words in names and descriptions, whatever their case.
     """
     created_at, last = after or NEWEST
+    values: dict[str, object] = {
+        "status": status,
+        "priority": priority,
+        "type": type,
+        "client": client,
+        "manager": manager,
+        "starts_before": starts_before,
+        "starts_after": starts_after,
+        "ends_before": ends_before,
+        "ends_after": ends_after,
+        "member": member,
+        "search": prefixes(search),
+        "created_at": created_at,
+        "last": last,
+        "limit": limit,
+    }
     return await fetch_all(
         db,
         ProjectRow,
-        "SELECT id, name, description, type, status, priority, client, manager, starts, ends,"
+        "SELECT id, name, description, type, status, priority, client, manager, starts, ends,"  # noqa: S608
         " created_at, version, position"
-        " FROM projects p WHERE (created_at, id) < (%(created_at)s, %(last)s)"
-        " AND (%(status)s::text IS NULL OR status = %(status)s)"
-        " AND (%(priority)s::text IS NULL OR priority = %(priority)s)"
-        " AND (%(type)s::text IS NULL OR type = %(type)s)"
-        " AND (%(client)s::uuid IS NULL OR client = %(client)s)"
-        " AND (%(manager)s::uuid IS NULL OR manager = %(manager)s)"
-        " AND (%(member)s::uuid IS NULL OR EXISTS (SELECT FROM project_members m"
-        "  WHERE m.user_id = %(member)s AND m.project = p.id))"
-        " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
-        {
-            "status": status,
-            "priority": priority,
-            "type": type,
-            "client": client,
-            "manager": manager,
-            "member": member,
-            "created_at": created_at,
-            "last": last,
-            "limit": limit,
-        },
+        f" FROM projects p WHERE (created_at, id) < (%(created_at)s, %(last)s)"
+        f"{given(FILTERS, values)} ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
+        values,
     )
 
 
@@ -212,7 +247,7 @@ async def projects_of_user(
 PROJECTION = Projection(
     name="projects",
     group="queries",
-    version=1,
+    version=2,
     tables=(PROJECTS, PROJECT_MEMBERS),
     events=PROJECT.events,
     project=project,

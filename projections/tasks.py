@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import assert_never
+from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
@@ -22,9 +22,13 @@ from domain.task import (
     TaskStatusChanged,
 )
 from infra.db import Connection
+from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Sql, Table, Write
 from projections.rows import NEWEST, fetch_all, fetch_one, json_text
 
+WORDS: LiteralString = (
+    "to_tsvector('simple', translate(title || ' ' || description, '@.-_+/', '      '))"
+)
 TASKS = Table(
     name="tasks",
     columns={
@@ -42,7 +46,17 @@ TASKS = Table(
         "position": "bigint NOT NULL",
     },
     key=("id",),
-    indexes=("(created_at, id)", "(project, created_at, id)", "(assignee, created_at, id)"),
+    indexes=(
+        "(created_at, id)",
+        "(project, created_at, id)",
+        "(project, status, created_at, id)",
+        "(assignee, created_at, id) WHERE assignee IS NOT NULL",
+        "(assignee, status, created_at, id) WHERE assignee IS NOT NULL",
+        "(status, created_at, id)",
+        "(priority, created_at, id)",
+        "(due) WHERE due IS NOT NULL",
+        f"USING gin ({WORDS})",
+    ),
 )
 COMMENTS = Table(
     name="comments",
@@ -58,14 +72,36 @@ COMMENTS = Table(
         "position": "bigint NOT NULL",
     },
     key=("task", "id"),
-    indexes=("(task, position)",),
+    indexes=(
+        "(task, position)",
+        "(project, position) WHERE project IS NOT NULL",
+        "(author, position)",
+    ),
 )
+
+# Among one task's comments only, which another index finds.
+SAID: dict[str, LiteralString] = {
+    "search": "to_tsvector('simple', translate(body, '@.-_+/', '      '))"
+    " @@ to_tsquery('simple', %(search)s)",
+}
 
 # Counted, not added up: the same batch twice gives the same number.
 COUNT_COMMENTS = """
 UPDATE tasks SET comments = (SELECT count(*) FROM comments c WHERE c.task = tasks.id)
 WHERE id = ANY(%(tasks)s::uuid[])
 """
+
+
+FILTERS: dict[str, LiteralString] = {
+    "project": "project = %(project)s",
+    "assignee": "assignee = %(assignee)s",
+    "status": "status = %(status)s",
+    "priority": "priority = %(priority)s",
+    "due_before": "due < %(due_before)s",
+    "due_after": "due > %(due_after)s",
+    "member": "project IN (SELECT m.project FROM project_members m WHERE m.user_id = %(member)s)",
+    "search": WORDS + " @@ to_tsquery('simple', %(search)s)",
+}
 
 
 class TaskRow(msgspec.Struct, frozen=True):
@@ -190,63 +226,70 @@ async def list_tasks(
     due_before: date | None = None,
     due_after: date | None = None,
     member: UUID | None = None,
+    search: str | None = None,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[TaskRow]:
     """Tasks, newest first; (created_at, id) is the key to go on `after`.
 
     The days of `due_before` and `due_after` are not in the range. `member`: those of the
-    projects that this person is a member of.
+    projects that this person is a member of. `search`: the beginnings of words in titles and
+    descriptions, whatever their case.
     """
     created_at, last = after or NEWEST
+    values: dict[str, object] = {
+        "project": project,
+        "assignee": assignee,
+        "status": status,
+        "priority": priority,
+        "due_before": due_before,
+        "due_after": due_after,
+        "member": member,
+        "search": prefixes(search),
+        "created_at": created_at,
+        "last": last,
+        "limit": limit,
+    }
     return await fetch_all(
         db,
         TaskRow,
-        "SELECT id, project, title, description, status, priority, assignee, due, created_at,"
+        "SELECT id, project, title, description, status, priority, assignee, due, created_at,"  # noqa: S608
         " comments, version, position"
-        " FROM tasks WHERE (created_at, id) < (%(created_at)s, %(last)s)"
-        " AND (%(project)s::uuid IS NULL OR project = %(project)s)"
-        " AND (%(assignee)s::uuid IS NULL OR assignee = %(assignee)s)"
-        " AND (%(status)s::text IS NULL OR status = %(status)s)"
-        " AND (%(priority)s::text IS NULL OR priority = %(priority)s)"
-        " AND (%(due_before)s::date IS NULL OR due < %(due_before)s)"
-        " AND (%(due_after)s::date IS NULL OR due > %(due_after)s)"
-        " AND (%(member)s::uuid IS NULL OR project IN"
-        "  (SELECT m.project FROM project_members m WHERE m.user_id = %(member)s))"
+        f" FROM tasks WHERE (created_at, id) < (%(created_at)s, %(last)s){given(FILTERS, values)}"
         " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
-        {
-            "project": project,
-            "assignee": assignee,
-            "status": status,
-            "priority": priority,
-            "due_before": due_before,
-            "due_after": due_after,
-            "member": member,
-            "created_at": created_at,
-            "last": last,
-            "limit": limit,
-        },
+        values,
     )
 
 
 async def comments_of(
-    db: Connection, task: UUID, after: int | None = None, limit: int = 50
+    db: Connection,
+    task: UUID,
+    after: int | None = None,
+    limit: int = 50,
+    *,
+    search: str | None = None,
 ) -> list[CommentRow]:
-    """A task's comments, oldest first, by position."""
+    """A task's comments, oldest first, by position; those with words that begin like `search`."""
+    values: dict[str, object] = {
+        "task": task,
+        "after": after or 0,
+        "limit": limit,
+        "search": prefixes(search),
+    }
     return await fetch_all(
         db,
         CommentRow,
-        "SELECT id, task, project, author, body, mentions, created_at, edited_at, position"
-        " FROM comments WHERE task = %(task)s AND position > %(after)s"
+        "SELECT id, task, project, author, body, mentions, created_at, edited_at, position"  # noqa: S608
+        f" FROM comments WHERE task = %(task)s AND position > %(after)s{given(SAID, values)}"
         " ORDER BY position LIMIT %(limit)s",
-        {"task": task, "after": after or 0, "limit": limit},
+        values,
     )
 
 
 PROJECTION = Projection(
     name="tasks",
     group="queries",
-    version=1,
+    version=2,
     tables=(TASKS, COMMENTS),
     events=TASK.events,
     project=project,

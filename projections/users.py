@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
@@ -22,9 +22,11 @@ from domain.user import (
     UserStatus,
 )
 from infra.db import Connection
+from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
 from projections.rows import FIRST_NAME, fetch_all, fetch_one
 
+WORDS: LiteralString = "to_tsvector('simple', translate(name || ' ' || email, '@.-_+/', '      '))"
 USERS = Table(
     name="users",
     columns={
@@ -39,8 +41,25 @@ USERS = Table(
         "position": "bigint NOT NULL",
     },
     key=("id",),
-    indexes=("(name, id)", "(department, name, id)"),
+    indexes=(
+        "(name, id)",
+        "(role, name, id)",
+        "(status, name, id)",
+        "(department, name, id)",
+        "(email)",
+        "(created_at, id)",
+        f"USING gin ({WORDS})",
+    ),
 )
+
+
+FILTERS: dict[str, LiteralString] = {
+    "role": "role = %(role)s",
+    "status": "status = %(status)s",
+    "department": "department = %(department)s",
+    "email": "email = %(email)s",
+    "search": WORDS + " @@ to_tsquery('simple', %(search)s)",
+}
 
 
 class UserRow(msgspec.Struct, frozen=True):
@@ -112,42 +131,40 @@ async def list_users(
     role: Role | None = None,
     status: UserStatus | None = None,
     department: str | None = None,
+    email: str | None = None,
     search: str | None = None,
     after: tuple[str, UUID] | None = None,
     limit: int = 50,
 ) -> list[UserRow]:
     """People by (name, id), which is also the key to go on `after`.
 
-    `search` is looked for in names and addresses, whatever its case.
+    `search`: the beginnings of words in names and addresses, whatever their case.
     """
     name, last = after or FIRST_NAME
+    values: dict[str, object] = {
+        "role": role,
+        "status": status,
+        "department": department,
+        "email": email,
+        "search": prefixes(search),
+        "name": name,
+        "last": last,
+        "limit": limit,
+    }
     return await fetch_all(
         db,
         UserRow,
-        "SELECT id, email, name, role, department, status, created_at, version, position"
-        " FROM users WHERE (name, id) > (%(name)s, %(last)s)"
-        " AND (%(role)s::text IS NULL OR role = %(role)s)"
-        " AND (%(status)s::text IS NULL OR status = %(status)s)"
-        " AND (%(department)s::text IS NULL OR department = %(department)s)"
-        " AND (%(search)s::text IS NULL OR strpos(lower(name), lower(%(search)s)) > 0"
-        "  OR strpos(lower(email), lower(%(search)s)) > 0)"
+        "SELECT id, email, name, role, department, status, created_at, version, position"  # noqa: S608
+        f" FROM users WHERE (name, id) > (%(name)s, %(last)s){given(FILTERS, values)}"
         " ORDER BY name, id LIMIT %(limit)s",
-        {
-            "role": role,
-            "status": status,
-            "department": department,
-            "search": search,
-            "name": name,
-            "last": last,
-            "limit": limit,
-        },
+        values,
     )
 
 
 PROJECTION = Projection(
     name="users",
     group="queries",
-    version=1,
+    version=2,
     tables=(USERS,),
     events=USER.events,
     project=project,

@@ -20,9 +20,11 @@ from infra.settings import Settings
 from projections.analytics_catalog import FUNCTIONS, VIEWS
 from projections.analytics_views import refresh_views
 from projections.read import wait_for
+from projections.tasks import PROJECTION
 from tests.integration.conftest import Api, Json, Person, refusal
 
 ALL = Viewer(accounts=True)
+TASKS = f"tasks_{PROJECTION.version}"  # the schema that serves
 
 
 class Desk:
@@ -322,7 +324,7 @@ async def test_the_views_follow_a_switch_and_do_not_wait_for_a_query(
             await reader.execute("SELECT count(*) FROM analytics.tasks")
             assert not await refresh_views(connection)  # somebody reads
         assert await refresh_views(connection)
-        await connection.execute("DROP SCHEMA tasks_1 CASCADE")
+        await connection.execute(f"DROP SCHEMA {TASKS} CASCADE".encode())
         cursor = await connection.execute("SELECT title FROM analytics.tasks")
         assert await cursor.fetchall() == [("copied",)]
 
@@ -331,16 +333,17 @@ async def serve_copy(runtime: Runtime, projection: str) -> None:
     """Another generation, which can be told from the first."""
     async with runtime.db.connection() as connection, connection.transaction():
         await connection.execute("CREATE SCHEMA copied")
-        await connection.execute("CREATE TABLE copied.tasks AS SELECT * FROM tasks_1.tasks")
-        await connection.execute("CREATE TABLE copied.comments AS SELECT * FROM tasks_1.comments")
+        for table in ("tasks", "comments"):
+            copy = f"CREATE TABLE copied.{table} AS SELECT * FROM {TASKS}.{table}"  # noqa: S608
+            await connection.execute(copy.encode())
         await connection.execute("UPDATE copied.tasks SET title = 'copied'")
         await connection.execute(
             "UPDATE formula_generations SET state = 'retired' WHERE projection = %s", (projection,)
         )
         await connection.execute(
             "INSERT INTO formula_generations (projection, schema, version, state)"
-            " VALUES (%s, 'copied', 1, 'serving')",
-            (projection,),
+            " VALUES (%s, 'copied', %s, 'serving')",
+            (projection, PROJECTION.version),
         )
 
 

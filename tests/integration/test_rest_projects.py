@@ -75,6 +75,21 @@ async def test_the_list_shows_ones_own_projects_or_all(api: Api) -> None:
     assert [row["name"] for row in internal["items"]] == ["Ann's"]
 
 
+async def test_projects_are_found_by_their_words_and_days(api: Api) -> None:
+    boss = await api.as_("manager")
+    for name, starts, ends in (("Bridge", "2026-01-10", "2026-02-10"), ("Tower", None, None)):
+        await boss.do("POST", "/projects", {"name": name, "starts": starts, "ends": ends})
+    asked = [
+        {"search": "bri"},
+        {"starts_after": "2026-01-09", "starts_before": "2026-01-11"},
+        {"ends_after": "2026-02-09", "ends_before": "2026-02-11"},
+    ]
+    for filters in asked:
+        items = (await boss.get("/projects", **filters))["items"]
+        assert [one["name"] for one in items] == ["Bridge"], filters
+    assert (await boss.get("/projects", starts_before="2026-01-10"))["items"] == []
+
+
 async def test_the_status_goes_along_its_transitions(api: Api) -> None:
     boss = await api.as_("manager")
     project = await boss.do("POST", "/projects", {"name": "P"})

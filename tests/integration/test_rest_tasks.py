@@ -96,6 +96,24 @@ async def test_tasks_are_found_by_what_is_asked_for(place: Place) -> None:
     assert await found(status="done") == 0
 
 
+async def test_words_are_found_by_their_beginnings(place: Place) -> None:
+    about = {"title": "Paint", "description": 'Ask e.g. ann@acme.org, it\'s "urgent"'}
+    path = f"/projects/{place.project}/tasks"
+    task = (await place.ann.do("POST", path, about))["id"]
+
+    async def found(search: str) -> list[str]:
+        return [one["id"] for one in (await place.ann.get("/tasks", search=search))["items"]]
+
+    for words in ("pai", "URG", "ask acme", "ann@ac", "it's paint", '"urgent"'):
+        assert await found(words) == [task], words
+    for words in ("aint", "paint draw", "%", "!", " ", "x' | 'pai", "\\'"):
+        assert await found(words) == [], words
+    for body in ("Nice work", "More paint"):
+        await place.ann.do("POST", f"/tasks/{task}/comments", {"body": body})
+    comments = await place.ann.get(f"/tasks/{task}/comments", search="pain")
+    assert [one["body"] for one in comments["items"]] == ["More paint"]
+
+
 async def test_a_locked_task_is_written_by_its_holder_alone(api: Api, place: Place) -> None:
     token = await acquire(api, place, place.ann)
     path, change = f"/tasks/{place.task}", {"title": "Mine"}

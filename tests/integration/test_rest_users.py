@@ -62,7 +62,8 @@ async def test_users_are_found_by_what_is_asked_for(api: Api) -> None:
     admin, _, _ = await api.as_("admin"), await api.as_("guest"), await api.as_("member")
     bob = await admin.do("POST", "/users", BOB)
     assert [row["role"] for row in (await admin.get("/users", role="guest"))["items"]] == ["guest"]
-    assert (await admin.get("/users", search="BOB@"))["items"][0]["id"] == bob["id"]
+    for asked in ({"search": "BOB@"}, {"search": "exa bob"}, {"email": "Bob@Example.com"}):
+        assert [row["id"] for row in (await admin.get("/users", **asked))["items"]] == [bob["id"]]
     await admin.do("POST", f"/users/{bob['id']}/deactivate", {})
     gone = await admin.get("/users", status="deactivated")
     assert [row["id"] for row in gone["items"]] == [bob["id"]]
