@@ -21,7 +21,7 @@ STAYS = Table(
         "left_at": "timestamptz",
     },
     key=("participation",),
-    indexes=("(room, joined_at)", "(project, joined_at)"),
+    indexes=("(room, joined_at)", "(project, joined_at)", "(person, joined_at)"),
 )
 CONTACTS = Table(
     name="contacts",
@@ -35,7 +35,7 @@ CONTACTS = Table(
         "at": "timestamptz NOT NULL",
     },
     key=("position", "other"),
-    indexes=("(project, person)",),
+    indexes=("(project, person)", "(person, at)", "(other, at)", "(subject, at)"),
 )
 TASK_HANDS = Table(
     name="task_hands",
@@ -47,7 +47,7 @@ TASK_HANDS = Table(
         "last_at": "timestamptz NOT NULL",
     },
     key=("task", "person"),
-    indexes=("(project, task)",),
+    indexes=("(project, task)", "(person, last_at)"),
 )
 
 # Added up: rests on the checkpoint.
@@ -137,7 +137,7 @@ def _touches(batch: Sequence[Recorded[HeatEvent]]) -> list[Write]:
 PROJECTION = Projection(
     name="analytics_heat",
     group="analytics",
-    version=1,
+    version=2,
     tables=(STAYS, CONTACTS, TASK_HANDS),
     events=(Joined, Left, *TASK.events, LockStolen),
     project=project,

@@ -67,7 +67,11 @@ PROJECT_HISTORY = Table(
     name="project_history",
     columns={"project": "uuid NOT NULL", **SPAN, **PROJECT_STATE},
     key=("project", "version"),
-    indexes=("(project) WHERE valid_to IS NULL",),
+    indexes=(
+        "(project) WHERE valid_to IS NULL",
+        "(client) WHERE valid_to IS NULL",
+        "(manager) WHERE valid_to IS NULL",
+    ),
 )
 
 HistoryEvent: TypeAlias = TaskEvent | ProjectEvent
@@ -185,7 +189,7 @@ def _picked(event: Event, state: dict[str, str]) -> dict[str, object]:
 PROJECTION = Projection(
     name="analytics_history",
     group="analytics",
-    version=1,
+    version=2,
     tables=(TASK_HISTORY, PROJECT_HISTORY),
     events=(*TASK.events, *PROJECT.events),
     project=project,

@@ -21,7 +21,11 @@ LOCK_HOLDS = Table(
         "ended": "text",
     },
     key=("stream", "token"),
-    indexes=("(stream) WHERE ended_at IS NULL", "(project, resource, acquired_at)"),
+    indexes=(
+        "(stream) WHERE ended_at IS NULL",
+        "(project, resource, acquired_at)",
+        "(holder, acquired_at)",
+    ),
 )
 
 END = """
@@ -90,7 +94,7 @@ def _hold(one: Recorded[LockEvent], event: LockAcquired | LockStolen) -> Row:
 PROJECTION = Projection(
     name="analytics_locks",
     group="analytics",
-    version=1,
+    version=2,
     tables=(LOCK_HOLDS,),
     events=LOCK.events,
     project=project,

@@ -42,12 +42,13 @@ AUDIT = Table(
     indexes=(
         "(at, position)",
         "(actor, position)",
+        "(on_behalf_of, position) WHERE on_behalf_of IS NOT NULL",
         "(aggregate, position)",
         "(subject, position)",
         "(type, position)",
         "(project, position)",
         "(causation, position) WHERE causation IS NOT NULL",
-        "USING gin (to_tsvector('simple', words)) WHERE words IS NOT NULL",
+        "USING gin (to_tsvector('simple', words))",  # whole: of a part no statistics are used
     ),
 )
 
@@ -124,7 +125,7 @@ def _texts(event: type[Event]) -> tuple[str, ...]:
 PROJECTION = Projection(
     name="audit",
     group="audit",
-    version=2,
+    version=3,
     tables=(AUDIT,),
     events=tuple(EVENTS.values()),
     project=project,

@@ -20,8 +20,7 @@ PAGE = 1_000  # rows of one step of an export
 
 # The best first: the fewer rows have the same value, the better it leads.
 LEADS: Mapping[str, LiteralString] = {
-    "search": " AND to_tsvector('simple', words) @@ websearch_to_tsquery('simple', %(search)s)"
-    " AND words IS NOT NULL",
+    "search": " AND to_tsvector('simple', words) @@ websearch_to_tsquery('simple', %(search)s)",
     "subject": " AND subject = %(subject)s",
     "actor": " AND actor = %(actor)s",
     "project": " AND project = %(project)s",

@@ -1,0 +1,389 @@
+"""Every index of the read tables and of the tables that grow, each with the query it serves.
+
+A new index is a new line here: a test runs the queries at a million rows and fails when one goes
+another way, when an index is in no line, and when a column that names a record has no index.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from domain.audit import AuditFilter
+from domain.client import ClientStatus
+from domain.priority import Priority
+from domain.project import ProjectStatus
+from domain.task import TaskStatus
+from domain.user import Role, UserStatus
+from infra.jobs import counts, expire_leases, get_job, list_jobs
+from projections.activity import activity_of_project, activity_of_user
+from projections.audit_list import list_audit
+from projections.clients import get_client, list_clients
+from projections.locks import expired_locks, locks_of
+from projections.members import members_of, online_users
+from projections.notifications import notifications_of
+from projections.projects import (
+    get_project,
+    list_projects,
+    project_members_of,
+    projects_of_user,
+)
+from projections.room_log import missed
+from projections.served import AT, DAY, ID, NEXT, Query, Served, of, sql
+from projections.tasks import comments_of, get_task, list_tasks
+from projections.users import get_user, list_users
+
+
+def audit(wanted: AuditFilter) -> Query:
+    return lambda db: list_audit(db, wanted)
+
+
+READS = (
+    Served("users_pkey", "a person", partial(get_user, user=ID)),
+    Served("users_name_id_idx", "people by name", list_users),
+    Served("users_role_name_id_idx", "of a role", partial(list_users, role=Role.AUDITOR)),
+    Served(
+        "users_status_name_id_idx",
+        "of a status",
+        partial(list_users, status=UserStatus.DEACTIVATED),
+    ),
+    Served(
+        "users_department_name_id_idx",
+        "of a department",
+        partial(list_users, department="department 7"),
+    ),
+    Served("users_email_idx", "by address", partial(list_users, email="email 7")),
+    Served(
+        "users_created_at_id_idx",
+        "who came since",
+        sql("SELECT * FROM users WHERE created_at > %(at)s ORDER BY created_at, id LIMIT 50"),
+    ),
+    Served("users_to_tsvector_idx", "by words", partial(list_users, search="c7777")),
+    Served("clients_pkey", "a client", partial(get_client, client=ID)),
+    Served("clients_name_id_idx", "clients by name", list_clients),
+    Served(
+        "clients_status_name_id_idx",
+        "of a status",
+        partial(list_clients, status=ClientStatus.ARCHIVED),
+    ),
+    Served("clients_to_tsvector_idx", "by words", partial(list_clients, search="c7777")),
+    Served("projects_pkey", "a project", partial(get_project, project=ID)),
+    Served("projects_created_at_id_idx", "projects, newest first", list_projects),
+    Served(
+        "projects_status_created_at_id_idx",
+        "of a status",
+        partial(list_projects, status=ProjectStatus.ACTIVE),
+    ),
+    Served(
+        "projects_priority_created_at_id_idx",
+        "of a priority",
+        partial(list_projects, priority=Priority.HIGH),
+    ),
+    Served("projects_type_created_at_id_idx", "of a type", partial(list_projects, type="type 7")),
+    Served("projects_client_created_at_id_idx", "of a client", partial(list_projects, client=ID)),
+    Served(
+        "projects_manager_created_at_id_idx", "of a manager", partial(list_projects, manager=ID)
+    ),
+    Served(
+        "projects_starts_idx",
+        "that start then",
+        partial(list_projects, starts_after=DAY, starts_before=NEXT),
+    ),
+    Served(
+        "projects_ends_idx",
+        "that end then",
+        partial(list_projects, ends_after=DAY, ends_before=NEXT),
+    ),
+    Served("projects_to_tsvector_idx", "by words", partial(list_projects, search="c7777")),
+    Served("project_members_pkey", "who is in it", partial(project_members_of, project=ID)),
+    Served(
+        "project_members_user_id_project_idx", "what one is in", partial(projects_of_user, user=ID)
+    ),
+    Served("tasks_pkey", "a task", partial(get_task, task=ID)),
+    Served("tasks_created_at_id_idx", "tasks, newest first", list_tasks),
+    Served("tasks_project_created_at_id_idx", "of a project", partial(list_tasks, project=ID)),
+    Served(
+        "tasks_project_status_created_at_id_idx",
+        "of a project and a status",
+        partial(list_tasks, project=ID, status=TaskStatus.DONE),
+    ),
+    Served("tasks_assignee_created_at_id_idx", "of an assignee", partial(list_tasks, assignee=ID)),
+    Served(
+        "tasks_assignee_status_created_at_id_idx",
+        "of an assignee and a status",
+        partial(list_tasks, assignee=ID, status=TaskStatus.DONE),
+    ),
+    Served(
+        "tasks_status_created_at_id_idx", "of a status", partial(list_tasks, status=TaskStatus.DONE)
+    ),
+    Served(
+        "tasks_priority_created_at_id_idx",
+        "of a priority",
+        partial(list_tasks, priority=Priority.HIGH),
+    ),
+    Served(
+        "tasks_due_idx", "that are due then", partial(list_tasks, due_after=DAY, due_before=NEXT)
+    ),
+    Served("tasks_to_tsvector_idx", "by words", partial(list_tasks, search="c7777")),
+    Served(
+        "comments_pkey",
+        "a comment, for its change",
+        sql("SELECT * FROM comments WHERE task = %(id)s AND id = %(id)s"),
+    ),
+    Served("comments_task_position_idx", "of a task", partial(comments_of, task=ID, limit=5)),
+    Served("comments_project_position_idx", "in a project", of("comments", "project", "position")),
+    Served("comments_author_position_idx", "of an author", of("comments", "author", "position")),
+    Served("notifications_pkey", "one, for its change", of("notifications", "id", "id")),
+    Served("notifications_user_id_position_idx", "somebody's", partial(notifications_of, user=ID)),
+    Served(
+        "notifications_user_id_position_idx1",
+        "what somebody has not read",
+        partial(notifications_of, user=ID, unread=True),
+    ),
+    Served(
+        "notifications_project_position_idx",
+        "about a project",
+        of("notifications", "project", "position"),
+    ),
+    Served("activity_pkey", "the newest", sql("SELECT * FROM activity ORDER BY 1 DESC LIMIT 50")),
+    Served(
+        "activity_project_position_idx", "in a project", partial(activity_of_project, project=ID)
+    ),
+    Served("activity_actor_position_idx", "of a person", partial(activity_of_user, user=ID)),
+    Served("activity_subject_position_idx", "of a record", of("activity", "subject", "position")),
+    Served("members_pkey", "a member, for its change", of("members", "participation", "pos")),
+    Served("members_room_participation_idx", "in a room", partial(members_of, room="room 7")),
+    Served("members_user_id_participation_idx", "who is online", online_users),
+    Served("members_node_participation_idx", "through a node", of("members", "node", "joined_at")),
+    Served(
+        "members_project_room_idx",
+        "in the rooms of a project",
+        sql("SELECT * FROM members WHERE project = %(id)s ORDER BY room LIMIT 50"),
+    ),
+    Served("locks_pkey", "a lock, for its change", of("locks", "stream", "token")),
+    Served("locks_project_resource_idx", "in a project", partial(locks_of, project=ID)),
+    Served("locks_holder_stream_idx", "of a holder", of("locks", "holder", "stream")),
+    Served(
+        "locks_expires_at_stream_idx", "that are over", partial(expired_locks, now=AT, limit=50)
+    ),
+    Served("locks_participation_stream_idx", "of a stay", of("locks", "participation", "stream")),
+    Served("room_log_pkey", "what one missed", partial(missed, room="room 7", after=0, limit=50)),
+    Served(
+        "room_heads_pkey",
+        "where a room is",
+        sql("SELECT pos FROM room_heads WHERE room = 'room 7'"),
+    ),
+    Served(
+        "timeline_pkey",
+        "a project's events",
+        sql("SELECT position FROM timeline WHERE project = %(id)s ORDER BY position LIMIT 50"),
+    ),
+    Served(
+        "timeline_streams_pkey", "a stream's project", of("timeline_streams", "stream", "stream")
+    ),
+    Served("audit_pkey", "everything, newest first", audit(AuditFilter())),
+    Served("audit_at_position_idx", "since a time", audit(AuditFilter(since=AT))),
+    Served("audit_actor_position_idx", "by a person", audit(AuditFilter(actor=ID))),
+    Served(
+        "audit_on_behalf_of_position_idx",
+        "on somebody's behalf",
+        of("audit", "on_behalf_of", "position"),
+    ),
+    Served(
+        "audit_aggregate_position_idx", "of a table", audit(AuditFilter(aggregate="aggregate 7"))
+    ),
+    Served("audit_subject_position_idx", "of a record", audit(AuditFilter(subject=ID))),
+    Served("audit_type_position_idx", "of an action", audit(AuditFilter(type="type 7"))),
+    Served("audit_project_position_idx", "in a project", audit(AuditFilter(project=ID))),
+    Served(
+        "audit_causation_position_idx",
+        "what an event caused",
+        sql("SELECT * FROM audit WHERE causation = 'causation 7' ORDER BY position LIMIT 50"),
+    ),
+    Served("audit_to_tsvector_idx", "by words", audit(AuditFilter(search="c7777"))),
+)
+ANALYTICS = (
+    Served("task_flow_pkey", "a task, for its change", of("task_flow", "task", "task")),
+    Served("task_flow_project_done_at_idx", "of a project", of("task_flow", "project", "done_at")),
+    Served("task_moves_pkey", "of a task", of("task_moves", "task", "version")),
+    Served(
+        "task_moves_at_idx",
+        "since a time",
+        sql("SELECT * FROM task_moves WHERE at > %(at)s ORDER BY at LIMIT 50"),
+    ),
+    Served("stays_pkey", "a stay, for its end", of("stays", "participation", "joined_at")),
+    Served(
+        "stays_room_joined_at_idx",
+        "in a room",
+        sql("SELECT * FROM stays WHERE room = 'room 7' ORDER BY joined_at LIMIT 50"),
+    ),
+    Served("stays_project_joined_at_idx", "in a project", of("stays", "project", "joined_at")),
+    Served("stays_person_joined_at_idx", "of a person", of("stays", "person", "joined_at")),
+    Served(
+        "contacts_pkey",
+        "since a position",
+        sql("SELECT * FROM contacts WHERE position > 77777 ORDER BY position, other LIMIT 50"),
+    ),
+    Served("contacts_project_person_idx", "in a project", of("contacts", "project", "person")),
+    Served("contacts_person_at_idx", "of a person", of("contacts", "person", "at")),
+    Served("contacts_other_at_idx", "with a person", of("contacts", "other", "at")),
+    Served("contacts_subject_at_idx", "over a record", of("contacts", "subject", "at")),
+    Served("task_hands_pkey", "on a task", of("task_hands", "task", "person")),
+    Served("task_hands_project_task_idx", "in a project", of("task_hands", "project", "task")),
+    Served("task_hands_person_last_at_idx", "of a person", of("task_hands", "person", "last_at")),
+    Served(
+        "lock_holds_pkey",
+        "a hold",
+        sql("SELECT * FROM lock_holds WHERE stream = %(id)s AND token = 7"),
+    ),
+    Served(
+        "lock_holds_stream_idx",
+        "the open hold, for its end",
+        sql("SELECT * FROM lock_holds WHERE stream = %(id)s AND ended_at IS NULL"),
+    ),
+    Served(
+        "lock_holds_project_resource_acquired_at_idx",
+        "of a resource",
+        sql("SELECT * FROM lock_holds WHERE project = %(id)s ORDER BY resource LIMIT 50"),
+    ),
+    Served(
+        "lock_holds_holder_acquired_at_idx",
+        "of a holder",
+        of("lock_holds", "holder", "acquired_at"),
+    ),
+    Served("task_history_pkey", "of a task", of("task_history", "task", "version")),
+    Served(
+        "task_history_task_idx",
+        "a task as it is",
+        sql("SELECT * FROM task_history WHERE task = %(id)s AND valid_to IS NULL"),
+    ),
+    Served(
+        "task_history_assignee_idx",
+        "of an assignee now",
+        sql("SELECT * FROM task_history WHERE assignee = %(id)s AND valid_to IS NULL"),
+    ),
+    Served(
+        "task_history_project_valid_from_idx",
+        "in a project",
+        of("task_history", "project", "valid_from"),
+    ),
+    Served("project_history_pkey", "of a project", of("project_history", "project", "version")),
+    Served(
+        "project_history_project_idx",
+        "a project as it is",
+        sql("SELECT * FROM project_history WHERE project = %(id)s AND valid_to IS NULL"),
+    ),
+    Served(
+        "project_history_client_idx",
+        "of a client now",
+        sql("SELECT * FROM project_history WHERE client = %(id)s AND valid_to IS NULL"),
+    ),
+    Served(
+        "project_history_manager_idx",
+        "of a manager now",
+        sql("SELECT * FROM project_history WHERE manager = %(id)s AND valid_to IS NULL"),
+    ),
+)
+STORE = (
+    Served(
+        "formula_events_pkey",
+        "a stream",
+        of("formula_events", "originator_id", "originator_version"),
+    ),
+    Served(
+        "formula_events_notification_id_idx",
+        "the log in order",
+        sql(
+            "SELECT * FROM formula_events WHERE notification_id > 7"
+            " ORDER BY notification_id LIMIT 50"
+        ),
+    ),
+    Served(
+        "formula_events_command_id_idx",
+        "a command's events",
+        of("formula_events", "command_id", "notification_id"),
+    ),
+    Served("formula_jobs_pkey", "a job", partial(get_job, job=ID)),
+    Served(
+        "formula_jobs_consumer_position_name_key_key",
+        "a job is made once",
+        sql("SELECT FROM formula_jobs WHERE consumer = 'consumer 7' AND position = 7"),
+    ),
+    Served("formula_jobs_counted_idx", "how many", counts),
+    Served("formula_jobs_leased_idx", "whose lease is over", expire_leases),
+    Served("formula_jobs_listed_idx", "newest first", list_jobs),
+    Served(
+        "formula_jobs_waiting_idx",
+        "what is due",
+        sql(
+            "SELECT id FROM formula_jobs WHERE queue = 'queue 7' AND state = 'queued'"
+            " ORDER BY hinted_at NULLS FIRST, run_at LIMIT 50"
+        ),
+    ),
+    Served(
+        "formula_credentials_pkey", "a password", of("formula_credentials", "user_id", "user_id")
+    ),
+    Served(
+        "formula_refresh_tokens_pkey",
+        "a token",
+        sql(r"SELECT * FROM formula_refresh_tokens WHERE token_hash = '\x00000007'"),
+    ),
+    Served(
+        "formula_refresh_tokens_family_idx",
+        "of a log-in",
+        of("formula_refresh_tokens", "family", "token_hash"),
+    ),
+    Served(
+        "formula_refresh_tokens_user_idx",
+        "of a person",
+        of("formula_refresh_tokens", "user_id", "token_hash"),
+    ),
+    Served(
+        "formula_snapshots_pkey", "a stream's state", of("formula_snapshots", "stream", "stream")
+    ),
+    Served(
+        "formula_dead_letters_pkey",
+        "of a generation",
+        sql(
+            "SELECT * FROM formula_dead_letters WHERE generation = 'generation 7'"
+            " ORDER BY position LIMIT 50"
+        ),
+    ),
+    Served(
+        "formula_dead_letters_stream_idx",
+        "of a stream",
+        sql(
+            "SELECT * FROM formula_dead_letters"
+            " WHERE projection = 'projection 7' AND stream = %(id)s"
+        ),
+    ),
+    Served(
+        "formula_daily_pkey",
+        "of a day",
+        sql("SELECT * FROM formula_daily WHERE day = %(day)s", day=DAY),
+    ),
+    Served("formula_daily_project_idx", "of a project", of("formula_daily", "project", "day")),
+    Served("formula_keyframes_pkey", "a moment", of("formula_keyframes", "project", "position")),
+)
+INDEXES = (*READS, *ANALYTICS, *STORE)
+
+# These tables stay small: their indexes keep what is unique so.
+SMALL = frozenset(
+    {
+        "formula_checkpoints",
+        "formula_epoch",
+        "formula_generations",
+        "formula_migrations",
+        "formula_motion_events",  # read by position alone, whatever there is of it
+        "formula_nodes",
+        "formula_skipped_events",
+        "formula_slices",
+    }
+)
+
+# Columns with ids that are nobody's to be looked up by.
+NOT_LOOKED_UP: Mapping[str, str] = {
+    "members.connection": "a socket, which ends with its member",
+    "activity.task": "the subject, where that is a task",
+    "audit.command_id": "found by the log's own index",
+    "audit.correlation_id": "a request, which is no record",
+    "timeline_streams.project": "the timeline itself is kept by project",
+}

@@ -1,0 +1,103 @@
+"""Every index is used by the query it is there for, and what refers to a record has one."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+
+from infra.db import Connection
+from infra.embedded import Embedded
+from infra.settings import Settings
+from projections.indexes import INDEXES, NOT_LOOKED_UP, SMALL
+from projections.registry import PROJECTIONS
+from projections.served import Served
+from tests.conftest import TEMPLATE
+from tests.projections.loaded import loaded, make
+
+pytestmark = pytest.mark.services
+
+ALL = """
+SELECT c.relname AS index, t.relname AS table, a.attname AS first
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[0]
+WHERE t.relnamespace IN ('reads'::regnamespace, 'public'::regnamespace) AND t.relkind IN ('r', 'p')
+    AND NOT t.relispartition ORDER BY 1
+"""
+
+
+class Noting(psycopg.AsyncCursor[Any]):
+    """Keeps what is asked, to be explained."""
+
+    asked: ClassVar[list[tuple[Any, Any]]] = []
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        self.asked.append((query, params))
+        return await super().execute(query, params, **options)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncGenerator[Connection]:
+    connect = psycopg.AsyncConnection[Any].connect
+    async with await connect(url, autocommit=True, cursor_factory=Noting) as connection:
+        await connection.execute("SET search_path = reads, public")
+        yield connection
+
+
+@pytest.fixture
+async def db(settings: Settings) -> AsyncIterator[Connection]:
+    """The tables and their indexes, without a row."""
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        make(connection)
+    async with connected(settings.database_url) as connection:
+        yield connection
+
+
+@pytest.mark.timeout(300)  # to load it is most of it
+async def test_every_query_goes_by_its_index(servers: Embedded) -> None:
+    with loaded(servers, TEMPLATE) as url:
+        async with connected(url) as db:
+            ways = {served.index: await used(db, served) for served in INDEXES}
+    assert {index: way for index, way in ways.items() if index not in way} == {}
+
+
+async def used(db: Connection, served: Served) -> set[str]:
+    """The indexes that the query reads."""
+    Noting.asked.clear()
+    await served.query(db)
+    plans = [await plan(db, *asked) for asked in list(Noting.asked)]
+    return {index for one in plans for index in indexes(one)}
+
+
+async def plan(db: Connection, statement: str, values: Any) -> Any:
+    explain = "EXPLAIN (FORMAT JSON) " + statement
+    row = await (await db.execute(explain.encode(), values, prepare=False)).fetchone()
+    assert row is not None
+    return row[0][0]["Plan"]
+
+
+def indexes(node: dict[str, Any]) -> list[str]:
+    """The names of those that a plan reads."""
+    mine = [node["Index Name"]] if "Index Name" in node else []
+    return mine + [name for child in node.get("Plans", ()) for name in indexes(child)]
+
+
+async def test_every_index_has_its_line(db: Connection) -> None:
+    rows = await (await db.execute(ALL)).fetchall()
+    there = [index for index, table, _ in rows if table not in SMALL]
+    assert sorted(served.index for served in INDEXES) == there
+    assert len(there) >= 40
+
+
+async def test_every_reference_to_a_record_begins_an_index(db: Connection) -> None:
+    begins = {(table, first) for _, table, first in await (await db.execute(ALL)).fetchall()}
+    tables = [table for projection in PROJECTIONS for table in projection.tables]
+    references = {
+        (table.name, column)
+        for table in tables
+        for column, kind in table.columns.items()
+        if kind.startswith("uuid") and column != "id" and (column,) != table.key
+    }
+    exempt = {tuple(name.split(".")) for name in NOT_LOOKED_UP}
+    assert references - begins == exempt
