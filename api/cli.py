@@ -4,7 +4,18 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from api.commands import audit, doctor, events, processes, projections, store, tour, transfer, up
+from api.commands import (
+    audit,
+    db,
+    doctor,
+    events,
+    processes,
+    projections,
+    store,
+    tour,
+    transfer,
+    up,
+)
 from api.commands.audit_export import export, verify
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from api.commands.query import query
@@ -44,6 +55,7 @@ audit.app.command("verify-export")(verify)
 app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
 app.add_typer(projections.app, name="projections", rich_help_panel=LOOK)
+app.add_typer(db.app, name="db", rich_help_panel=LOOK)
 store.app.command("export")(transfer.export_log)
 store.app.command("import")(transfer.import_log)
 app.command(rich_help_panel=PART)(store.migrate)

@@ -18,6 +18,7 @@ from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.nodes import KEPT_S, LEASE_S
 from infra.runtime import SYSTEM, Runtime
 from projections.analytics_views import refresh_views
+from projections.index_use import refresh_statistics
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
@@ -52,6 +53,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("refresh_views", 5.0, schedule.refresh_views),
         Tick("snapshot", 600.0, schedule.snapshot),
         Tick("keyframes", 60.0, schedule.keyframes),
+        Tick("refresh_statistics", 600.0, schedule.refresh_statistics),
         Tick("check", 600.0, NightlyCheck(runtime)),
     )
 
@@ -136,6 +138,9 @@ class Schedule:
     async def keyframes(self, _now: float) -> None:
         async with reading(self._runtime) as db:
             await keep_up(db)
+
+    async def refresh_statistics(self, _now: float) -> None:
+        await refresh_statistics(self._runtime.settings.database_url)
 
     async def sweep(self, _now: float) -> None:
         """Rows of processes long gone, and tokens that nobody can use any more."""
