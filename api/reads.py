@@ -32,14 +32,15 @@ V = TypeVar("V", bound=Versioned)
 async def provide_db(
     runtime: NamedDependency[Runtime], min_position: MinPosition = None
 ) -> AsyncGenerator[Connection, None]:
-    async with reading(runtime, min_position=min_position) as db:
+    async with reading(runtime, min_position=min_position, replica=True) as db:
         yield db
 
 
 async def provide_audit_db(
     runtime: NamedDependency[Runtime], min_position: MinPosition = None
 ) -> AsyncGenerator[Connection, None]:
-    async with reading(runtime, min_position=min_position, group="audit") as db:
+    reads = reading(runtime, min_position=min_position, group="audit", replica=True)
+    async with reads as db:
         yield db
 
 

@@ -24,6 +24,7 @@ from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
+from infra.replica import Replica
 from infra.settings import Settings
 from infra.waiting import mend_wait_for
 
@@ -81,6 +82,7 @@ class Runtime(msgspec.Struct, frozen=True):
     states: States
     clock: Clock
     node: UUID
+    replica: Replica | None = None
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -132,19 +134,12 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     `settings.database_url` and `redis_url` must be set (infra.instance finds a running one).
     """
     mend_wait_for()
-    pool: Pool = AsyncConnectionPool(
-        settings.database_url,
-        min_size=1,
-        max_size=settings.database_pool_size,
-        kwargs={"autocommit": True},
-        open=False,
-        timeout=10.0,
-    )
+    pool = _pool(settings.database_url, settings)
     clock = Clock()
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
     follower = Follower(settings.database_url)
     redis = open_redis(settings)
-    async with pool:
+    async with pool, _replica(settings) as replica:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
         store = PostgresStore(pool, writer, follower)
@@ -152,13 +147,34 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         writing = asyncio.create_task(writer.run(), name="writer")
         following = asyncio.create_task(states.follow(), name="states")
         try:
-            yield Runtime(settings, pool, redis, store, states, clock, uuid4())
+            yield Runtime(settings, pool, redis, store, states, clock, uuid4(), replica)
         finally:
             following.cancel()
             writer.close()
             await asyncio.gather(writing, following, return_exceptions=True)
             await follower.close()
             await redis.aclose()
+
+
+def _pool(url: str, settings: Settings) -> Pool:
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=settings.database_pool_size,
+        kwargs={"autocommit": True},
+        open=False,
+        timeout=10.0,
+    )
+
+
+@asynccontextmanager
+async def _replica(settings: Settings) -> AsyncGenerator[Replica | None]:
+    """Nobody waits for it: a process starts, and answers, without."""
+    if settings.database_replica_url:
+        async with _pool(settings.database_replica_url, settings) as pool:
+            yield Replica(pool)
+    else:
+        yield None
 
 
 def open_redis(settings: Settings) -> Redis:

@@ -24,13 +24,33 @@ class BehindPosition(Exception):
 
 @asynccontextmanager
 async def reading(
-    runtime: Runtime, *, min_position: int | None = None, group: str = "queries"
+    runtime: Runtime,
+    *,
+    min_position: int | None = None,
+    group: str = "queries",
+    replica: bool = False,
 ) -> AsyncGenerator[Connection]:
-    """A pooled connection for queries, once `group` shows `min_position`. Raises BehindPosition."""
-    if min_position:
-        await wait_for(runtime, group, min_position)
-    async with runtime.db.connection() as connection:
+    """A pooled connection for queries, once `group` shows `min_position`. Raises BehindPosition.
+
+    `replica`: of the replica, where there is one that shows it already.
+    """
+    async with _connection(runtime, min_position or 0, group, replica=replica) as connection:
         await _aim(connection, at_once=bool(min_position))
+        yield connection
+
+
+@asynccontextmanager
+async def _connection(
+    runtime: Runtime, position: int, group: str, *, replica: bool
+) -> AsyncGenerator[Connection]:
+    if replica and runtime.replica is not None:
+        async with runtime.replica.at(group, position) as connection:
+            if connection is not None:
+                yield connection
+                return
+    if position:
+        await wait_for(runtime, group, position)
+    async with runtime.db.connection() as connection:
         yield connection
 
 

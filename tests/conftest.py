@@ -5,8 +5,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -91,6 +91,13 @@ async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
 @pytest.fixture
 async def projected(runtime: Runtime) -> AsyncIterator[Runtime]:
     """A runtime whose log is projected as it grows, by all groups."""
+    async with projecting(runtime):
+        yield runtime
+
+
+@asynccontextmanager
+async def projecting(runtime: Runtime) -> AsyncGenerator[None]:
+    """All groups are led in this process from the first line to the last."""
     leads: dict[str, bool] = {}
     groups = grouped(PROJECTIONS)
     ready = asyncio.Event()
@@ -106,7 +113,7 @@ async def projected(runtime: Runtime) -> AsyncIterator[Runtime]:
         {running, started}, timeout=20, return_when=asyncio.FIRST_COMPLETED
     )
     assert started in done, running.exception() if running.done() else "the projector did not start"
-    yield runtime
+    yield
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
