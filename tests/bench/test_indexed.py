@@ -1,0 +1,33 @@
+"""The benchmark of the indexes asks the same of both, and has a claim for every kind."""
+
+import psycopg
+import pytest
+
+from bench import indexed
+from bench.contestant import contestant, play
+from bench.load.indexed import KINDS, Asks
+from infra.settings import Settings
+
+pytestmark = pytest.mark.services
+
+
+def test_every_kind_is_asked_with_indexes_and_with_keys_alone(settings: Settings) -> None:
+    assert indexed.CLAIMED.keys() == KINDS.keys()
+    indexed.load(settings, 2_000)
+    for kind in KINDS:
+        for schema in ("indexed", "plain"):
+            sample = play(contestant(kind, Asks(settings, schema, kind, 0.0)))
+            assert sample.errors == 0, sample.error
+            assert sample.values["per_s"] > 0
+
+
+def test_plain_tables_have_their_keys_alone(settings: Settings) -> None:
+    indexed.load(settings, 10)
+    with psycopg.connect(settings.database_url) as db:
+        rows = db.execute(
+            "SELECT schemaname, count(*) FROM pg_indexes"
+            " WHERE schemaname IN ('plain', 'indexed') GROUP BY 1"
+        ).fetchall()
+    counts = dict(rows)
+    assert counts["plain"] == len(indexed.ASKED)
+    assert counts["indexed"] > 4 * len(indexed.ASKED)
