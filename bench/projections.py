@@ -1,5 +1,6 @@
 """projections: how fast groups come to the log's head, lag behind it, and are built anew."""
 
+from bench import indexed
 from bench.append import filled
 from bench.contestant import contestant
 from bench.harness import Stage, compete
@@ -19,7 +20,7 @@ REBUILT = {"activity": 40_000, "audit": 25_000}
 def run(stage: Stage) -> list[Row]:
     size = 10_000 if stage.quick else 1_000_000
     log = filled(stage, (size,))[size]
-    return [*groups(stage, log), *rebuilds(log, size), *lag(stage)]
+    return [*groups(stage, log), *rebuilds(log, size), *lag(stage), *indexed.run(stage)]
 
 
 def groups(stage: Stage, log: Settings) -> list[Row]:
