@@ -49,6 +49,7 @@ class Acting:
         self.acknowledged: dict[int, int] = {}  # position by number
         self._live, self._room, self._next = live, room, iter(range(1_000_000))
         self._stopping = False
+        self.actors = [asyncio.create_task(self.act()) for _ in range(ACTORS)]
 
     async def act(self) -> None:
         while not self._stopping:
@@ -61,10 +62,15 @@ class Acting:
     async def more(self, count: int) -> None:
         """Return once so many more were acknowledged."""
         wanted = len(self.acknowledged) + count
-        await until(lambda: len(self.acknowledged) >= wanted, SETTLED_S)
+        await until(lambda: self._refused() or len(self.acknowledged) >= wanted, SETTLED_S)
+        await asyncio.gather(*self._refused())
 
-    def stop(self) -> None:
+    def _refused(self) -> list[asyncio.Task[None]]:
+        return [actor for actor in self.actors if actor.done()]
+
+    async def stop(self) -> None:
         self._stopping = True
+        await asyncio.gather(*self.actors)
 
 
 async def watch(room: Room, seen: list[tuple[int, int]]) -> None:
@@ -89,14 +95,12 @@ async def test_whoever_is_killed_nothing_acknowledged_is_lost_or_doubled(running
         watching = asyncio.create_task(watch(await his.join(name), seen))
         await hers.join(name, follow=False)
         acting = Acting(hers, name)
-        actors = [asyncio.create_task(acting.act()) for _ in range(ACTORS)]
         for _ in range(ROUNDS):
             for words in VICTIMS.values():
                 await acting.more(BETWEEN)
                 await kill(running, words)
         await acting.more(BETWEEN)
-        acting.stop()
-        await asyncio.gather(*actors)
+        await acting.stop()
         wanted = sorted(acting.acknowledged.items(), key=lambda item: item[1])
         await until(lambda: watching.done() or len(seen) >= len(wanted), SETTLED_S)
         if watching.done():
