@@ -1,9 +1,10 @@
 """Writes to SQL: one statement over arrays for each table and set of columns."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import LiteralString, cast
 
+import msgspec
 from psycopg import adapters, sql
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -13,45 +14,56 @@ from infra.eventstore.binary import PACKS, array, column, copied
 from projections.model import Delete, Insert, Push, Row, Sql, Table, Upsert, Write
 
 
+class Statement(msgspec.Struct, frozen=True):
+    """A statement and its values; or a COPY with its rows written down."""
+
+    query: LiteralString | sql.Composed
+    values: Sequence[object] | Mapping[str, object] = ()
+    prepare: bool | None = True
+    rows: bytes | None = None
+
+
 async def apply(connection: Connection, writes: Iterable[Write]) -> None:
     """Run the writes in order, inside the caller's transaction. Push is the projector's to send."""
-    for write in writes:
-        match write:
-            case Insert(table=table, rows=rows):
-                await _each_shape(connection, table, rows, insert_statement)
-            case Upsert(table=table, rows=rows):
-                await _upsert(connection, table, rows)
-            case Delete(table=table, keys=keys, columns=columns):
-                await _delete(connection, table, keys, columns or table.key)
-            case Sql(statement=statement, values=values):
-                await connection.execute(cast(LiteralString, statement), values)  # the module's own
-            case Push():
-                continue
+    await send(connection, statements(writes))
 
 
-async def copy(connection: Connection, writes: Iterable[Write]) -> None:
-    """The same with COPY for new rows: for large batches, and never in a pipeline."""
-    for write in writes:
-        match write:
-            case Insert(table=table, rows=rows) if rows:
-                await _copy(connection, table, rows)
-            case _:
-                await apply(connection, [write])
+async def send(connection: Connection, statements: Iterable[Statement]) -> None:
+    """Run them in order, inside the caller's transaction; a COPY never in a pipeline."""
+    for one in statements:
+        if one.rows is None:
+            await connection.execute(one.query, one.values, prepare=one.prepare)
+            continue
+        async with connection.cursor() as cursor, cursor.copy(one.query) as copying:
+            await copying.write(one.rows)
 
 
-async def _copy(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def statements(writes: Iterable[Write], *, bulk: bool = False) -> list[Statement]:
+    """The writes as Postgres takes them. `bulk`: new rows by COPY, which suits large batches."""
+    return [statement for write in writes for statement in _statements(write, bulk=bulk)]
+
+
+def _statements(write: Write, *, bulk: bool) -> Iterable[Statement]:
+    match write:
+        case Insert(table=table, rows=rows):
+            return _copy(table, rows) if bulk else _each_shape(table, rows, insert_statement)
+        case Upsert(table=table, rows=rows):
+            return _upsert(table, rows)
+        case Delete(table=table, keys=keys, columns=columns):
+            return [_delete(table, keys, columns or table.key)]
+        case Sql(statement=statement, values=values):
+            return [Statement(cast(LiteralString, statement), values, None)]  # the module's own
+        case Push():
+            return []
+
+
+def _copy(table: Table, rows: Sequence[Row]) -> Iterable[Statement]:
     """New rows name every column; a column of a type that is not in PACKS goes by arrays."""
     kinds = {name: sql_type(declared) for name, declared in table.columns.items()}
-    if not all(kind in PACKS for kind in kinds.values()):
-        await apply(connection, [Insert(table, rows)])
-        return
-    names = sql.SQL(", ").join(map(sql.Identifier, kinds))
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(table.name), names
-    )
+    if not rows or not all(kind in PACKS for kind in kinds.values()):
+        return _each_shape(table, rows, insert_statement)
     columns = [column(PACKS[kind][1], [row[name] for row in rows]) for name, kind in kinds.items()]
-    async with connection.cursor() as cursor, cursor.copy(statement) as copying:
-        await copying.write(copied(columns))
+    return [Statement(copy_statement(table.name, tuple(kinds)), rows=copied(columns))]
 
 
 class Packed:
@@ -80,38 +92,37 @@ def _packed(kind: str, values: Sequence[object]) -> Packed | Sequence[object]:
     return Packed(array(pack[0], column(pack[1], values), nulls=None in values))
 
 
-async def _upsert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+def _upsert(table: Table, rows: Sequence[Row]) -> Iterable[Statement]:
     whole = [row for row in rows if len(row) == len(table.columns)]
     partial = [row for row in rows if len(row) < len(table.columns)]
-    await _each_shape(connection, table, whole, upsert_statement)
-    await _each_shape(connection, table, partial, update_statement)
+    yield from _each_shape(table, whole, upsert_statement)
+    yield from _each_shape(table, partial, update_statement)
 
 
-async def _each_shape(
-    connection: Connection,
+def _each_shape(
     table: Table,
     rows: Sequence[Row],
     statement: Callable[[str, tuple[tuple[str, str], ...], tuple[str, ...]], sql.Composed],
-) -> None:
+) -> Iterable[Statement]:
     """One statement for all rows that name the same columns."""
-    shapes: dict[tuple[str, ...], list[Row]] = {}
+    orders: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        shapes.setdefault(tuple(name for name in table.columns if name in row), []).append(row)
+        orders.setdefault(tuple(row), []).append(row)
+    shapes: dict[tuple[str, ...], list[Row]] = {}
+    for order, alike in orders.items():
+        shapes.setdefault(tuple(n for n in table.columns if n in order), []).extend(alike)
     for names, alike in shapes.items():
         columns = tuple((name, sql_type(table.columns[name])) for name in names)
         values = [_packed(kind, [row[name] for row in alike]) for name, kind in columns]
-        query = statement(table.name, columns, table.key)
-        await connection.execute(query, values, prepare=True)
+        yield Statement(statement(table.name, columns, table.key), values)
 
 
-async def _delete(
-    connection: Connection, table: Table, keys: Sequence[tuple[object, ...]], names: tuple[str, ...]
-) -> None:
+def _delete(table: Table, keys: Sequence[tuple[object, ...]], names: tuple[str, ...]) -> Statement:
     columns = tuple((name, sql_type(table.columns[name])) for name in names)
     values = [
         _packed(kind, [key[place] for key in keys]) for place, (_, kind) in enumerate(columns)
     ]
-    await connection.execute(delete_statement(table.name, columns), values, prepare=True)
+    return Statement(delete_statement(table.name, columns), values)
 
 
 def sql_type(declaration: str) -> str:
@@ -126,6 +137,13 @@ def sql_type(declaration: str) -> str:
 
 
 Columns = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=512)
+def copy_statement(table: str, columns: tuple[str, ...]) -> sql.Composed:
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
 
 
 @lru_cache(maxsize=512)

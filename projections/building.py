@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import os
 import sys
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from infra.log import configure_logging
 from infra.process import run
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings, load_settings
+from projections.ahead import Events, batches
 from projections.generations import (
     BUILDING,
     READY,
@@ -85,23 +87,23 @@ async def catch_up(
         parks=projection.group != "live",
         bulk=not mine,
     )
-    position = await _position(connection, schema, part.number)
-    while position < upto:
-        if polite:
-            await _give_way(connection)
-        batch = await reader.read(
-            runtime.db,
-            position,
-            BATCH,
-            motion=projection.motion,
-            types=projection.tags,
-            part=part,
+
+    async def read(after: int) -> Events:
+        return await reader.read(
+            runtime.db, after, BATCH, motion=projection.motion, types=projection.tags, part=part
         )
-        whole = len(batch) == BATCH
-        batch = [one for one in batch if one.position <= upto]
-        to = batch[-1].position if whole and batch else upto
-        await step.advance(position, batch, to)
-        position = to
+
+    position = await _position(connection, schema, part.number)
+    async with aclosing(batches(read, step.prepare, position, BATCH)) as coming:
+        while position < upto:
+            if polite:
+                await _give_way(connection)
+            batch = await anext(coming)
+            events = [one for one in batch.events if one.position <= upto]
+            prepared = batch.prepared if len(events) == len(batch.events) else None
+            to = events[-1].position if batch.whole and events else upto
+            await step.advance(position, events, to, prepared)
+            position = to
 
 
 async def _give_way(connection: Connection) -> None:
@@ -161,7 +163,10 @@ async def build(schema: str, part: Slice | None, settings: Settings) -> None:
             return
         one, projection = there
         try:
-            await catch_up(runtime, connection, projection, schema, one.target, part=part or WHOLE)
+            whole = part or WHOLE
+            await catch_up(
+                runtime, connection, projection, schema, one.target, part=whole, polite=True
+            )
             if part is None:
                 await index(connection, schema, projection)
                 await _follow(runtime, connection, projection, schema)

@@ -6,9 +6,10 @@ from uuid import UUID
 
 import msgspec
 
-from infra.bus import CHAINED, Entry, Kind
+from domain.kernel import Event
+from infra.bus import CHAINED, Entry
 from infra.db import Connection
-from projections.frames import ev_bytes, mo_bytes
+from projections.frames import ev_bytes, event_data, mo_bytes
 from projections.model import Insert, Push, Row, Table, Upsert, Write
 
 MAX_HEADS = 100_000  # rooms whose newest position is remembered
@@ -44,20 +45,23 @@ class Feed:
 
     def __init__(self) -> None:
         self._heads: OrderedDict[str, int] = OrderedDict()
+        self._encoded: tuple[Event | None, msgspec.Raw] = (None, msgspec.Raw())
 
     async def admit(self, connection: Connection, pushes: Sequence[Push]) -> Admitted:
         """Chain the frames. After a failed transaction `forget` what was chained here."""
         await self._load(connection, {p.room for p in pushes if p.kind in CHAINED})
         entries: dict[str, list[Entry]] = {}
         rows: list[Row] = []
+        heads: dict[str, Row] = {}
         for push in pushes:
-            entry = self._entry(push)
-            entries.setdefault(push.room, []).append(entry)
+            entry, room = self._entry(push), push.room
+            entries.setdefault(room, []).append(entry)
             if entry.kind in CHAINED:
-                rows.append(_row(push.room, entry))
-        heads = [{"room": row["room"], "pos": self._heads[str(row["room"])]} for row in rows]
-        heads = list({str(row["room"]): row for row in heads}.values())
-        writes: list[Write] = [Insert(ROOM_LOG, rows), Upsert(ROOM_HEADS, heads)] if rows else []
+                rows.append(_row(room, entry))
+                heads[room] = {"room": room, "pos": entry.pos}
+        writes: list[Write] = []
+        if rows:
+            writes = [Insert(ROOM_LOG, rows), Upsert(ROOM_HEADS, list(heads.values()))]
         return Admitted(writes, entries)
 
     def forget(self) -> None:
@@ -68,19 +72,22 @@ class Feed:
             self._heads.popitem(last=False)
 
     def _entry(self, push: Push) -> Entry:
-        pos = push.recorded.position
-        match push.kind:
-            case Kind.EVENT | Kind.RIGHTS:
-                prev = self._heads.get(push.room, 0)
-                self._heads[push.room] = pos
-                self._heads.move_to_end(push.room)
-                event = push.kind is Kind.EVENT
-                payload = ev_bytes(push, prev) if event else _payload(push.data)
-                return Entry(push.kind, pos, payload, prev, push.audience)
-            case Kind.MOTION:
-                return Entry(push.kind, pos, mo_bytes(push), 0, push.audience)
-            case _:
-                return Entry(push.kind, pos, _payload(push.data), 0, push.audience)
+        pos, kind = push.recorded.position, push.kind
+        if kind in CHAINED:
+            prev = self._heads.get(push.room, 0)
+            self._heads[push.room] = pos
+            self._heads.move_to_end(push.room)
+            shown = bool(push.type)
+            payload = ev_bytes(push, prev, self._data(push)) if shown else _payload(push.data)
+            return Entry(kind, pos, payload, prev, push.audience)
+        payload = mo_bytes(push, self._data(push)) if push.type else _payload(push.data)
+        return Entry(kind, pos, payload, 0, push.audience)
+
+    def _data(self, push: Push) -> msgspec.Raw:
+        """Encoded once, however many rooms see the event: its pushes follow each other."""
+        if self._encoded[0] is not push.recorded.event:
+            self._encoded = (push.recorded.event, event_data(push.recorded.event))
+        return self._encoded[1]
 
     async def _load(self, connection: Connection, rooms: Iterable[str]) -> None:
         unknown = [room for room in rooms if room not in self._heads]

@@ -42,7 +42,7 @@ def public_type(event: type[Event]) -> str:
     return tag_of(event).rpartition(".v")[0]
 
 
-def ev_bytes(push: Push, prev: int) -> bytes:
+def ev_bytes(push: Push, prev: int, data: msgspec.Raw) -> bytes:
     """The frame as every node sends it and as the room's log keeps it."""
     recorded = push.recorded
     return _encoder.encode(
@@ -54,12 +54,12 @@ def ev_bytes(push: Push, prev: int) -> bytes:
             by=recorded.meta.actor,
             at=recorded.at,
             subject=recorded.stream,
-            data=_data(push),
+            data=data,
         )
     )
 
 
-def mo_bytes(push: Push) -> bytes:
+def mo_bytes(push: Push, data: msgspec.Raw) -> bytes:
     recorded = push.recorded
     return _encoder.encode(
         Mo(
@@ -67,14 +67,13 @@ def mo_bytes(push: Push) -> bytes:
             pos=recorded.position,
             type=push.type,
             by=recorded.meta.actor,
-            data=_data(push),
+            data=data,
         )
     )
 
 
-def _data(push: Push) -> msgspec.Raw:
+def event_data(event: Event) -> msgspec.Raw:
     """The event without its tag: clients know it by `type`, whatever version its payload has."""
-    event = push.recorded.event
     rest = _encoder.encode(event).removeprefix(_head(type(event)))
     return msgspec.Raw(b"{" + rest.removeprefix(b","))
 

@@ -61,7 +61,8 @@ class Sql(msgspec.Struct, frozen=True):
 class Push(msgspec.Struct, frozen=True):
     """Something for a room's subscribers, after the commit. Only the group `live` returns it.
 
-    `data` is encoded once. EVENT frames enter the room's log and its prev chain; others do not.
+    `data` is encoded once. EVENT and MOTION frames have a `type`, and show the event itself. What
+    is CHAINED enters the room's log and its prev chain; the rest does not.
     """
 
     room: str

@@ -43,8 +43,10 @@ class Letters:
         self.generations = dict(generations)  # by projection
         self._blocked: dict[str, set[UUID]] = {}
         self._skipped: dict[str, set[int]] = {}
+        self.edition = object()  # another one after every change
 
     async def load(self, connection: Connection) -> None:
+        self.edition = object()
         self._blocked.clear()
         self._skipped.clear()
         cursor = await connection.execute(
@@ -66,6 +68,7 @@ class Letters:
         return bool(self._blocked)
 
     def block(self, projection: str, stream: UUID) -> None:
+        self.edition = object()
         self._blocked.setdefault(projection, set()).add(stream)
 
     def sort(

@@ -7,19 +7,22 @@ still tries to write fails on its checkpoint.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 
 import msgspec
 import psycopg
 import structlog
 
+from domain.kernel import Event, Recorded
 from infra.bus import Entry, publish
 from infra.db import Connection, leading
 from infra.eventstore.reader import HEAD
 from infra.runtime import Runtime
 from projections import building, generations
+from projections.ahead import batches
 from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
 from projections.parking import Letters, asked
-from projections.step import AnyProjection, Deposed, Step
+from projections.step import AnyProjection, Deposed, Prepared, Step
 
 BATCH = 2_000  # events of one transaction
 SHORT = 20_000  # positions: a log that is built from at once, before the group goes on
@@ -117,18 +120,30 @@ class Leader:
 
     async def run(self) -> None:
         """Project what is there, then what comes."""
-        follower, store = self._runtime.store.follower, self._runtime.store
+        follower = self._runtime.store.follower
         while True:
-            if time.monotonic() - self._looked > LOOK_S:
-                await self._look()
             seen = follower.count
-            batch = await store.read(self._position, BATCH, motion=self._group.motion)
-            if batch:
-                await self._step.advance(self._position, batch, batch[-1].position)
-                self._position = batch[-1].position
-            if len(batch) < BATCH:
-                await follower.wait(seen, LOOK_S)
-                await asyncio.sleep(self._group.gather_s)
+            await self._catch_up()
+            await follower.wait(seen, LOOK_S)
+            await asyncio.sleep(self._group.gather_s)
+
+    async def _catch_up(self) -> None:
+        """To the log's end."""
+        coming = batches(self._read, self._prepare, self._position, BATCH)
+        async with aclosing(coming):
+            async for batch in coming:
+                if time.monotonic() - self._looked > LOOK_S:
+                    await self._look()
+                if batch.events:
+                    to = batch.events[-1].position
+                    await self._step.advance(self._position, batch.events, to, batch.prepared)
+                    self._position = to
+
+    async def _read(self, after: int) -> Sequence[Recorded[Event]]:
+        return await self._runtime.store.read(after, BATCH, motion=self._group.motion)
+
+    def _prepare(self, batch: Sequence[Recorded[Event]]) -> Prepared | None:
+        return self._step.prepare(batch)
 
     async def _look(self) -> None:
         """Switch to generations that are ready, give way to other code, do what is asked for."""

@@ -4,7 +4,9 @@ Participation is not among them: members and locks come with every snapshot and 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
+from uuid import UUID
 
 from domain.activity import ActivityRecorded
 from domain.errors import Invalid
@@ -20,6 +22,8 @@ from infra.bus import Kind, user_room
 from projections.feed import ROOM_HEADS, ROOM_LOG
 from projections.frames import public_type
 from projections.model import Projection, Push, Write
+
+NAMES = 50_000  # rooms whose names are kept: writing an id down is what costs most here
 
 RoomEvent: TypeAlias = (
     ProjectEvent
@@ -52,7 +56,7 @@ def _pushes(recorded: Recorded[RoomEvent]) -> list[Push]:
 def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
     """Where the event is seen; no room twice, or its chain would hold one position twice."""
     event, project = recorded.event, recorded.meta.project_id
-    in_project = [] if project is None else [str(Room(RoomKind.PROJECT, project))]
+    in_project = [] if project is None else [_name(RoomKind.PROJECT, project)]
     match event:
         case ActivityRecorded(room=room):
             return [room]
@@ -63,9 +67,14 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
         case _ if isinstance(event, LOCK.events):
             return in_project + _room_of(event.resource)
         case _ if isinstance(event, TASK.events):
-            return [str(Room(RoomKind.TASK, recorded.stream)), *in_project]
+            return [_name(RoomKind.TASK, recorded.stream), *in_project]
         case _:
-            return [str(Room(RoomKind.PROJECT, recorded.stream))]
+            return [_name(RoomKind.PROJECT, recorded.stream)]
+
+
+@lru_cache(NAMES)
+def _name(kind: RoomKind, key: UUID) -> str:
+    return str(Room(kind, key))
 
 
 def _room_of(resource: str) -> list[str]:

@@ -1,7 +1,7 @@
 """One step of projecting: a batch's rows and the position they bring it to, in one transaction."""
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from domain.kernel import Event, Recorded
 from infra.bus import Entry
 from infra.db import FENCED, Connection
 from infra.eventstore.store import Store
-from projections.apply import apply, copy
+from projections.apply import Statement, apply, send, statements
 from projections.feed import Feed
 from projections.model import Projection, Push, Write, reads
 from projections.parking import Asked, Letters, held
@@ -43,6 +43,17 @@ async def nobody(_entries: dict[str, list[Entry]]) -> None:
     """A rebuild pushes nothing: frames only go to the rooms' log."""
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """What a batch comes to: its rows as Postgres takes them, and its pushes in order.
+
+    `edition`: of the letters that it goes by.
+    """
+
+    statements: list[Statement]
+    pushes: list[Push]
+    edition: object
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Applies batches for the one who may: the projections share a position and a transaction.
 
@@ -59,15 +70,30 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     bulk: bool = False
     feed: Feed = msgspec.field(default_factory=Feed)
 
-    async def advance(self, position: int, batch: Sequence[Recorded[Event]], to: int) -> None:
+    def prepare(self, batch: Sequence[Recorded[Event]]) -> Prepared | None:
+        """Project a batch before its turn. None where that fails: it fails again in its turn."""
+        try:
+            return self._prepare(batch)
+        except Exception:  # noqa: BLE001, `advance` finds the event at fault
+            return None
+
+    async def advance(
+        self,
+        position: int,
+        batch: Sequence[Recorded[Event]],
+        to: int,
+        prepared: Prepared | None = None,
+    ) -> None:
         """Project a batch that was read after `position` and reaches to `to`.
 
         A batch that fails is halved until the event at fault is alone. Raises Deposed, and
         psycopg.OperationalError where it is not the batch's fault.
         """
         try:
+            if prepared is None or prepared.edition is not self.letters.edition:
+                prepared = self._prepare(batch)
             with fenced():
-                entries = await self._commit(position, batch, to)
+                entries = await self._commit(position, prepared, to)
         except Exception as error:
             self.feed.forget()
             if isinstance(error, Deposed | psycopg.OperationalError) or not batch:
@@ -76,30 +102,30 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
             return
         await self.publish(entries)
 
-    async def _commit(
-        self, position: int, batch: Sequence[Recorded[Event]], to: int
-    ) -> dict[str, list[Entry]]:
-        """Rows and position in one transaction, and that in one round trip unless in bulk."""
+    def _prepare(self, batch: Sequence[Recorded[Event]]) -> Prepared:
         handled = reads(self.projections)
         wanted = [one for one in batch if type(one.event) in handled]
         writes = [write for one in self.projections for write in self._writes(one, wanted)]
         pushes = [write for write in writes if isinstance(write, Push)]
         pushes.sort(key=lambda push: push.recorded.position)
-        admitted = await self.feed.admit(self.connection, pushes)
-        writes += admitted.writes
-        if self.bulk:
-            async with self.connection.transaction():
-                await self.move(position, to)
-                await copy(self.connection, writes)
-        else:
-            async with self.connection.pipeline(), self.connection.transaction():
-                await self.move(position, to)
-                await apply(self.connection, writes)
+        return Prepared(statements(writes, bulk=self.bulk), pushes, self.letters.edition)
+
+    async def _commit(self, position: int, prepared: Prepared, to: int) -> dict[str, list[Entry]]:
+        """Rows and position in one transaction, and that in one round trip unless in bulk."""
+        admitted = await self.feed.admit(self.connection, prepared.pushes)
+        rows = [*prepared.statements, *statements(admitted.writes, bulk=self.bulk)]
+        async with AsyncExitStack() as stack:
+            if not self.bulk:
+                await stack.enter_async_context(self.connection.pipeline())
+            await stack.enter_async_context(self.connection.transaction())
+            await self.move(position, to)
+            await send(self.connection, rows)
         self.feed.trim()
         return admitted.entries
 
     def _writes(self, projection: AnyProjection, batch: Sequence[Recorded[Event]]) -> list[Write]:
-        mine = [one for one in batch if isinstance(one.event, projection.events)]
+        handled = reads([projection])
+        mine = [one for one in batch if type(one.event) in handled]
         free, parked = self.letters.sort(projection.name, mine)
         return [*parked, *(projection.project(free) if free else [])]
 

@@ -4,7 +4,7 @@ from domain.activity import ActivityRecorded
 from domain.motion import Typing
 from domain.task import CommentAdded, TaskStatus, TaskStatusChanged
 from infra.bus import Kind
-from projections.frames import Ev, Mo, ev_bytes, mo_bytes, public_type
+from projections.frames import Ev, Mo, ev_bytes, event_data, mo_bytes, public_type
 from projections.model import Push
 from tests.projections.samples import ANN, CONN, P1, T1, at, recorded
 
@@ -14,7 +14,7 @@ DONE = TaskStatusChanged(status=TaskStatus.DONE, was=TaskStatus.TODO)
 
 def test_a_durable_frame_has_its_place_its_author_and_its_subject() -> None:
     push = Push(ROOM, Kind.EVENT, recorded(DONE, T1, 7), DONE, type="task.status_changed")
-    assert msgspec.json.decode(ev_bytes(push, prev=5)) == {
+    assert msgspec.json.decode(ev_bytes(push, 5, event_data(DONE))) == {
         "op": "ev",
         "room": ROOM,
         "pos": 7,
@@ -29,12 +29,12 @@ def test_a_durable_frame_has_its_place_its_author_and_its_subject() -> None:
 
 def test_what_the_system_did_has_no_author() -> None:
     push = Push(ROOM, Kind.EVENT, recorded(DONE, T1, 7, actor=None), DONE, type="x")
-    assert "by" not in msgspec.json.decode(ev_bytes(push, prev=0))
+    assert "by" not in msgspec.json.decode(ev_bytes(push, 0, event_data(DONE)))
 
 
 def test_a_durable_frame_reads_back_as_its_struct() -> None:
     push = Push(ROOM, Kind.EVENT, recorded(DONE, T1, 7), DONE, type="task.status_changed")
-    frame = msgspec.json.decode(ev_bytes(push, prev=5), type=Ev)
+    frame = msgspec.json.decode(ev_bytes(push, 5, event_data(DONE)), type=Ev)
     assert (frame.room, frame.pos, frame.prev, frame.at) == (ROOM, 7, 5, at(7))
     assert msgspec.json.decode(frame.data, type=TaskStatusChanged) == DONE
 
@@ -42,7 +42,7 @@ def test_a_durable_frame_reads_back_as_its_struct() -> None:
 def test_a_motion_frame_has_no_place_in_the_chain() -> None:
     typing = Typing(room=ROOM, where="title", on=True)
     push = Push(ROOM, Kind.MOTION, recorded(typing, CONN, 9), typing, type="motion.typing")
-    frame = msgspec.json.decode(mo_bytes(push))
+    frame = msgspec.json.decode(mo_bytes(push, event_data(typing)))
     assert frame == {
         "op": "mo",
         "room": ROOM,
@@ -51,14 +51,14 @@ def test_a_motion_frame_has_no_place_in_the_chain() -> None:
         "by": str(ANN),
         "data": {"room": ROOM, "where": "title", "on": True},
     }
-    assert msgspec.json.decode(mo_bytes(push), type=Mo).pos == 9
+    assert msgspec.json.decode(mo_bytes(push, event_data(typing)), type=Mo).pos == 9
 
 
 def test_a_clients_own_json_goes_through_untouched() -> None:
     own = msgspec.Raw(b'{"x": 1.50, "y": [ ]}')
     event = ActivityRecorded(room=ROOM, kind="draw", data=own)
     push = Push(ROOM, Kind.EVENT, recorded(event, CONN, 3), event, type="activity.recorded")
-    assert bytes(own) in ev_bytes(push, prev=0)
+    assert bytes(own) in ev_bytes(push, 0, event_data(event))
 
 
 def test_a_type_is_public_without_the_version_of_its_payload() -> None:
