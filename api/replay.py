@@ -20,7 +20,7 @@ from projections.members import MemberRow
 from projections.projects import ProjectMemberRow, ProjectRow
 from projections.replay.moments import Moment, Pointer, moment
 from projections.replay.room import Change, Room, difference, room_at, span
-from projections.replay.session import Pace, Played, session
+from projections.replay.session import FASTEST, SLOWEST, Pace, Played, session
 from projections.tasks import TaskRow
 
 KEEPALIVE_S = 15.0  # the longest silence: proxies end a connection that says nothing
@@ -66,7 +66,7 @@ async def replay(
     at: When = None,
     start: Annotated[str | None, QueryParameter(name="from", max_length=MAX_MOMENT)] = None,
     to: When = None,
-    speed: Annotated[float, QueryParameter(gt=0, le=100_000)] = 1.0,
+    speed: Annotated[float, QueryParameter(ge=SLOWEST, le=FASTEST)] = 1.0,
     limit: Limit = 200,
     cursor: Cursor = None,
     last: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0)] = None,

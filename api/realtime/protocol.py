@@ -12,16 +12,21 @@ from msgspec import Meta
 from domain.activity import MAX_DATA
 from domain.errors import Detail
 from domain.motion import MAX_PLACE
+from projections.replay.session import FASTEST, SLOWEST
 
 SUBPROTOCOL = "formula.v1.json"
 PATH = "/api/v1/realtime/ws"
 
 MAX_FRAME = 64 * 1024  # bytes
 MAX_ROOMS = 100  # of one connection
+MAX_REPLAYS = 2  # of one connection, beside its rooms
 HELLO_S = 5.0  # from the upgrade to an accepted token
 PING_S = 20.0
 
 RoomName = Annotated[str, Meta(min_length=1, max_length=80)]
+# A position, or a time.
+When: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)] | Annotated[datetime, Meta(tz=True)]
+Speed = Annotated[float, Meta(ge=SLOWEST, le=FASTEST)]
 
 
 class ClientFrame(
@@ -110,6 +115,15 @@ class Steal(ClientFrame, frozen=True, tag="steal"):
     ttl: int = 30_000  # milliseconds
 
 
+class Replay(ClientFrame, frozen=True, tag="replay"):
+    """Open a room of one's own in which the project's past happens again; `to` None: until now."""
+
+    project: UUID
+    from_: When = msgspec.field(name="from", default=0)
+    to: When | None = None
+    speed: Speed = 1.0
+
+
 class Token(ClientFrame, frozen=True, tag="token"):
     token: Annotated[str, Meta(max_length=4_096)]
 
@@ -131,6 +145,7 @@ Incoming: TypeAlias = (
     | Renew
     | Unlock
     | Steal
+    | Replay
     | Token
     | Ping
 )
@@ -145,6 +160,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     frame: int = MAX_FRAME
     rooms: int = MAX_ROOMS
+    replays: int = MAX_REPLAYS
     data: int = MAX_DATA
     cursor: int = MAX_PLACE
 
@@ -170,6 +186,17 @@ class Held(msgspec.Struct, frozen=True, omit_defaults=True):
     participation: UUID | None = None
 
 
+class Rewound(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What only a replay's `joined` says: the time that `pos` was, its end, and how it goes on."""
+
+    at: datetime | None  # None: before the first event of all
+    end: int
+    end_at: datetime | None
+    speed: float
+    paused: bool = False
+    cursors_from: int | None = None  # retention has dropped them: the next position that has them
+
+
 class Joined(ServerFrame, frozen=True, tag="joined"):
     room: str
     pos: int
@@ -179,6 +206,8 @@ class Joined(ServerFrame, frozen=True, tag="joined"):
     members: list[msgspec.Raw] = []
     locks: list[Held] = []
     recent: list[msgspec.Raw] = []  # the newest `ev` frames, oldest first; in a snapshot only
+    cursors: list[msgspec.Raw] = []  # `mo` frames, newest first; in a replay only
+    replay: Rewound | None = None
     re: UUID | None = None
 
 
@@ -206,6 +235,13 @@ class Lagged(ServerFrame, frozen=True, tag="lagged"):
 class Left(ServerFrame, frozen=True, tag="left"):
     room: str
     why: str
+
+
+class Ended(ServerFrame, frozen=True, tag="ended"):
+    """A replay has shown everything up to `pos`, its end. It stays open: it can seek back."""
+
+    room: str
+    pos: int
 
 
 class Ack(ServerFrame, frozen=True, tag="ack"):

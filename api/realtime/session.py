@@ -16,6 +16,9 @@ from domain.kernel import Command, Decider, Event
 from domain.lock import LOCK, AcquireLock, ReleaseLock, RenewLock, StealLock, lock_stream
 from domain.participation import PARTICIPATION, LeaveReason, SetStatus
 from domain.project import ProjectRole
+from domain.rooms import RoomKind
+
+REPLAYS = f"{RoomKind.REPLAY}:"  # how their rooms' names begin
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -122,13 +125,30 @@ class Move(msgspec.Struct, frozen=True):
     event: Event
 
 
+InRoom: TypeAlias = (
+    p.Leave | p.Act | p.Cursor | p.Typing | p.Select | p.Lock | p.Renew | p.Unlock | p.Steal
+)
+
+
+class Play(msgspec.Struct, frozen=True):
+    """Open a replay."""
+
+    frame: p.Replay
+
+
+class Steer(msgspec.Struct, frozen=True):
+    """What is said in a replay's room."""
+
+    frame: InRoom
+
+
 class Tell(msgspec.Struct, frozen=True):
     """Answer with a frame."""
 
     frame: p.ServerFrame
 
 
-Effect: TypeAlias = Authenticate | Enter | Exit | Run | Hold | Move | Tell
+Effect: TypeAlias = Authenticate | Enter | Exit | Run | Hold | Move | Play | Steer | Tell
 
 
 def receive(session: Session, frame: p.Incoming, now: datetime) -> list[Effect]:
@@ -146,16 +166,16 @@ def receive(session: Session, frame: p.Incoming, now: datetime) -> list[Effect]:
             return [Enter(room, after, location, frame.id)]
         case p.Status(status=status, location=location):
             return _set_status(session, frame, status, location)
+        case p.Replay():
+            return [Play(frame)]
+        case _ if frame.room.startswith(REPLAYS):
+            return [Steer(frame)]
         case _:
             membership = session.rooms.get(frame.room)
             if membership is None:
                 return [_refuse(frame, "room.not_joined", room=frame.room)]
             return _in_room(session.who, membership, frame, now)
 
-
-InRoom: TypeAlias = (
-    p.Leave | p.Act | p.Cursor | p.Typing | p.Select | p.Lock | p.Renew | p.Unlock | p.Steal
-)
 
 _ACTIONS: Mapping[type[InRoom], Action] = {
     p.Act: Action.ROOM_ACT,

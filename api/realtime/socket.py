@@ -14,6 +14,7 @@ from api.auth import Caller, authenticate
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
+from api.realtime.replay import Replays
 from api.realtime.rooms import Hub
 from api.realtime.wire import Wire, text_frame
 from api.tokens import NotAuthenticated
@@ -55,6 +56,7 @@ class Connection:
         gone: Callable[[UUID], None],
     ) -> None:
         self.attendance = Attendance(runtime, hub, epoch, origin, self)
+        self.replays = Replays(runtime, epoch, self)
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
         self._wire, self._gone = wire, gone
         self._queue: deque[s.Effect] = deque()
@@ -68,7 +70,7 @@ class Connection:
 
     def listen(self) -> None:
         """Take over the wire; what came early is heard first."""
-        self._wire.on_close, self._wire.on_drain = self._closed, self.attendance.drained
+        self._wire.on_close, self._wire.on_drain = self._closed, self._drained
         self._wire.on_message = self.heard
 
     @property
@@ -89,7 +91,7 @@ class Connection:
         if who is not None and concerned == who.id:
             self._spawn(self._guarded(self._review_person(who)))
         else:
-            self._spawn(self._guarded(self.attendance.review(concerned)))
+            self._spawn(self._guarded(self._review_project(concerned)))
 
     def reaped(self, participation: UUID) -> None:
         self._spawn(self._guarded(self.attendance.rejoin(participation)))
@@ -186,6 +188,10 @@ class Connection:
                 self.tell(p.Ack(re=re, pos=outcome.position))
             case s.Hold():
                 await attendance.hold(effect)
+            case s.Play(frame=frame):
+                await self.replays.open(attendance.session.who, frame)
+            case s.Steer(frame=frame):
+                await self.replays.steer(frame)
             case s.Move() | s.Tell():
                 return  # done when they were taken
             case _:
@@ -239,6 +245,10 @@ class Connection:
             for room in [room for room in rooms if room not in named][: p.MAX_ROOMS]:
                 self._take(s.Enter(room, None, "", None))
 
+    async def _review_project(self, project: UUID) -> None:
+        await self.attendance.review(project)
+        await self.replays.review(self.attendance.session.who)
+
     async def _review_person(self, who: Who) -> None:
         """The account changed: it may have ended, or have another role."""
         user = (await self._runtime.load(USER, who.id)).state
@@ -250,6 +260,7 @@ class Connection:
         for project in projects:
             if project is not None:
                 await self.attendance.review(project)
+        await self.replays.review(self.attendance.session.who)
 
     # time, and the end
 
@@ -288,9 +299,14 @@ class Connection:
     def close(self, code: int, reason: str) -> None:
         self._wire.close(code, reason)
 
+    def _drained(self) -> None:
+        self.attendance.drained()
+        self.replays.drained()
+
     def _closed(self, code: int, _reason: str) -> None:
         """The socket is gone; `finished` waits until what others must hear of it is stored."""
         self.attendance.closed = True
+        self.replays.close()
         known = {int(one): reason for one, reason in REASONS.items()}
         self._spawn(self._goodbye(known.get(code, LeaveReason.DROPPED)))
 
@@ -311,7 +327,7 @@ class Connection:
 
 def _re(effect: s.Effect) -> UUID | None:
     match effect:
-        case s.Authenticate(frame=frame):
+        case s.Authenticate(frame=frame) | s.Play(frame=frame) | s.Steer(frame=frame):
             return frame.id
         case s.Enter(re=re) | s.Exit(re=re) | s.Run(re=re) | s.Hold(re=re):
             return re

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from math import inf
 from uuid import UUID
 
 import msgspec
@@ -10,13 +11,13 @@ import msgspec
 from domain.kernel import Event, Recorded
 from infra.db import Connection
 from infra.runtime import Runtime
-from projections.frames import public_type
+from projections.frames import event_data, public_type
 from projections.read import reading
 from projections.replay.moments import motion_of
-from projections.rows import event_text
 from projections.timeline import events_of
 
 PAGE = 500  # events
+SLOWEST, FASTEST = 0.1, 100_000.0  # how many times faster than it was
 
 
 class Played(msgspec.Struct, frozen=True):
@@ -32,25 +33,41 @@ class Played(msgspec.Struct, frozen=True):
 
 
 class Pace:
-    """When things are due: as far apart as they were, divided by the speed."""
+    """When things are due: as far apart as they were, divided by the speed; 0 stands still."""
 
     def __init__(self, start: datetime, speed: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._start, self._speed, self._began = start, speed, self._loop.time()
+        self._start, self._speed, self._since = start, speed, self._loop.time()
+        self._passed_s = 0.0  # of what was, until `_since`
 
     def due_in_s(self, at: datetime) -> float:
-        since_s = (at - self._start).total_seconds() / self._speed
-        return max(since_s - (self._loop.time() - self._began), 0.0)
+        to_come_s = (at - self._start).total_seconds() - self._now_s()
+        return max(to_come_s / self._speed, 0.0) if self._speed else inf
+
+    def set_speed(self, speed: float) -> None:
+        """From now on; what passed until now has passed."""
+        self._passed_s, self._since, self._speed = self._now_s(), self._loop.time(), speed
+
+    def _now_s(self) -> float:
+        return self._passed_s + (self._loop.time() - self._since) * self._speed
 
 
 async def session(
     runtime: Runtime, project: UUID, after: int, upto: int
 ) -> AsyncGenerator[list[Played]]:
+    """What `happened` as everybody sees it."""
+    async for page in happened(runtime, project, after, upto):
+        yield [_played(one) for one in page]
+
+
+async def happened(
+    runtime: Runtime, project: UUID, after: int, upto: int
+) -> AsyncGenerator[list[Recorded[Event]]]:
     """Pages of what happened above `after` and not above `upto`, oldest first."""
     while after < upto:
         async with reading(runtime) as db:
             page, after = await _page(db, project, after, upto)
-        yield [_played(one) for one in page]
+        yield page
 
 
 async def _page(
@@ -75,5 +92,5 @@ def _played(one: Recorded[Event]) -> Played:
         by=one.meta.actor,
         subject=one.stream,
         version=one.version,
-        data=msgspec.Raw(event_text(one.event).encode()),
+        data=event_data(one.event),
     )

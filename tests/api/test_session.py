@@ -18,8 +18,10 @@ from api.realtime.session import (
     Hold,
     Membership,
     Move,
+    Play,
     Run,
     Session,
+    Steer,
     Tell,
     receive,
     releases,
@@ -139,6 +141,14 @@ def test_a_room_without_a_project_has_no_locks() -> None:
     own = SIGNED_IN.entered(Membership("user:x", HERE))
     admin = msgspec.structs.replace(own, who=Who(ANN, Role.ADMIN))
     assert refused("lock.no_project", admin, p.Lock(room="user:x", resource="a"))
+
+
+def test_a_replay_is_opened_and_steered_beside_the_rooms() -> None:
+    opening, pause = p.Replay(project=PROJECT, id=R), p.Act(room=f"replay:{R}", kind="pause")
+    assert refused("auth.missing", NOBODY, opening)
+    assert refused("auth.missing", NOBODY, pause)
+    assert receive(SIGNED_IN, opening, NOW) == [Play(opening)]
+    assert receive(SIGNED_IN, pause, NOW) == [Steer(pause)]
 
 
 def test_a_status_is_set_in_every_room_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
@@ -28,6 +29,7 @@ NEEDS: Mapping[type[p.ClientFrame], Action | None] = {
     p.Renew: Action.ROOM_LOCK,
     p.Unlock: Action.ROOM_LOCK,
     p.Steal: Action.ROOM_STEAL,
+    p.Replay: Action.REPLAY_READ,
 }
 
 ANSWERED: Mapping[type[p.ClientFrame], dict[str, Any]] = {
@@ -46,7 +48,12 @@ SILENT: Mapping[type[p.ClientFrame], dict[str, Any]] = {  # an answer is a refus
 
 def test_every_frame_says_what_it_needs() -> None:
     assert set(NEEDS) == set(get_args(p.Incoming))
-    assert {kind for kind, action in NEEDS.items() if action} == {p.Join, *ANSWERED, *SILENT}
+    assert {kind for kind, action in NEEDS.items() if action} == {
+        p.Join,
+        p.Replay,
+        *ANSWERED,
+        *SILENT,
+    }
 
 
 @pytest.fixture
@@ -65,6 +72,7 @@ async def test_frames_of(role: Role, live: Live) -> None:
             await live.add(project, user, member)
         socket = await live.open(user)
         await check_frames(socket, Who(user, role), f"project:{project}", member)
+        await check_replay(socket, Who(user, role), project, member)
         await check_own_and_ops(socket, Who(user, role), f"user:{boss}")
 
 
@@ -86,6 +94,14 @@ async def check_frames(socket: Socket, who: Who, room: str, member: ProjectRole 
         denied = any(seen.get("re") == str(asked) for seen in socket.seen)
         assert denied != may(who, kind, member), (who.role, member, frame)
     assert (await socket.ask("leave", room=room))["op"] == "ack"
+
+
+async def check_replay(socket: Socket, who: Who, project: UUID, member: ProjectRole | None) -> None:
+    """Whoever may, opens one, and has it closed again."""
+    opened = await socket.ask("replay", project=project)
+    assert (opened["op"] == "joined") == may(who, p.Replay, member), (who.role, member, opened)
+    if opened["op"] == "joined":
+        assert (await socket.ask("leave", room=opened["room"]))["op"] == "ack"
 
 
 async def check_own_and_ops(socket: Socket, who: Who, somebody_elses: str) -> None:
