@@ -16,6 +16,7 @@ from domain.activity import ACTIVITY, RecordActivity
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, ChangeRole, Role
 from infra.runtime import SYSTEM, Runtime
+from projections.replay import session
 from projections.replay.session import FASTEST
 from tests.api.test_rooms import Peer
 from tests.integration.conftest import Api, Person
@@ -326,6 +327,21 @@ async def test_it_ends_with_its_connection_and_waits_without_the_database(past: 
     replays.drained()
     await replays.open(who, p.Replay(project=past.project))
     assert len(peer.frames) == 3
+
+
+async def test_one_that_fails_says_so_and_its_connection_goes_on(
+    past: Past, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "PAGE", 1)
+    socket = await past.live.open(past.ann)
+    room = (await opened(socket, past))["room"]
+    await socket.until(shown(room, "project.member_added"))  # the next page is read, one event
+    with psycopg.connect(past.live.runtime.settings.database_url) as db:
+        db.execute("ALTER TABLE timeline_1.timeline RENAME TO gone")
+    await socket.say("act", room=room, kind="speed", data={"speed": FASTEST})
+    left = await socket.until(lambda frame: frame["op"] == "left")
+    assert (left["room"], left["why"]) == (room, "failed")
+    assert (await socket.ask("act", room=room, kind="resume"))["code"] == "room.not_joined"
 
 
 async def test_a_busy_session_is_shown_whole_page_after_page(past: Past) -> None:
