@@ -1,10 +1,11 @@
 """Projectors under load: who works, whose process projects, and what must be true afterwards."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -92,14 +93,15 @@ async def projector(
     settings: Settings, written: Path | None = None, module: str = "projections.main"
 ) -> AsyncGenerator[Process]:
     """In a process of its own, killed at the end; what it logs goes to `written`."""
-    with suppress(ProcessLookupError), (written or Path("/dev/null")).open("wb") as log:
+    with (written or Path(os.devnull)).open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", module, env=child_environment(settings), stderr=log
         )
         try:
             yield process
         finally:
-            process.kill()
+            if process.returncode is None:
+                process.kill()
             await process.wait()
 
 
@@ -115,10 +117,6 @@ async def checkpoints(settings: Settings) -> dict[str, int]:
 async def moved(settings: Settings, *groups: str) -> None:
     """Return once each of the groups, by default all, has come on."""
     start = await checkpoints(settings)
-    await moved_since(settings, start, *groups)
-
-
-async def moved_since(settings: Settings, start: dict[str, int], *groups: str) -> None:
     async with asyncio.timeout(LIMIT_S):
         while True:
             now = await checkpoints(settings)
