@@ -56,7 +56,7 @@ class Player:
         self.stop()
         self.pos = self._prev = scene.moment.position
         self._tell(joined(self.id, scene, self._rewound(scene), self._epoch, re))
-        self._playing = asyncio.get_running_loop().create_task(self._play())
+        self._playing = asyncio.create_task(self._play(), name=self.room)
 
     def _rewound(self, scene: Scene) -> p.Rewound:
         return p.Rewound(

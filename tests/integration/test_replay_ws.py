@@ -315,7 +315,16 @@ async def test_who_reads_slowly_is_shown_it_slowly(past: Past) -> None:
     assert slow.positions == fast.positions
 
 
-async def test_it_ends_with_its_connection_and_waits_without_the_database(past: Past) -> None:
+async def test_it_is_gone_when_its_connection_is(past: Past) -> None:
+    socket = await past.live.open(past.ann)
+    room = (await opened(socket, past))["room"]
+    playing = [task for task in asyncio.all_tasks() if task.get_name() == room]
+    await socket.connection.close()
+    done, _ = await asyncio.wait(playing, timeout=10)
+    assert done == set(playing)
+
+
+async def test_it_waits_without_the_database_and_never_outlives_its_connection(past: Past) -> None:
     runtime, who = past.live.runtime, Who(past.ann, Role.MEMBER)
     peer = Reader()
     replays = Replays(runtime, "", peer)
