@@ -13,7 +13,9 @@ from domain.text import no_nul
 
 
 class MotionSummed(Event, frozen=True, kw_only=True, tag="motion_summary.recorded.v1"):
-    """How often, as the client said it: of quick ones the log has the newest."""
+    """How often, as the client said it; of quick ones the log, and so the sum of who was lost with
+    their gateway, has the newest alone.
+    """
 
     participation: UUID
     user: UUID
@@ -37,20 +39,24 @@ class SumMotion(Command, frozen=True, kw_only=True, tag="sum_motion"):
 
 
 class MotionSummary(msgspec.Struct, frozen=True):
-    """Nothing is decided on it; appended to blindly, when the participation ends."""
+    """Of a participation that ended, whoever ended it: its gateway, or who found that one lost."""
+
+    recorded: bool = False
 
 
 def summary_stream(participation: UUID) -> UUID:
     return uuid5(participation, "motion")
 
 
-def decide(command: SumMotion, _summary: MotionSummary) -> list[MotionSummed]:
+def decide(command: SumMotion, summary: MotionSummary) -> list[MotionSummed]:
     no_nul(command.room)
+    if summary.recorded:
+        return []
     return [MotionSummed(**msgspec.structs.asdict(command))]
 
 
-def evolve(summary: MotionSummary, _event: MotionSummed) -> MotionSummary:
-    return summary
+def evolve(_summary: MotionSummary, _event: MotionSummed) -> MotionSummary:
+    return MotionSummary(recorded=True)
 
 
 MOTION_SUMMARY = Decider(

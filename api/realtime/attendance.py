@@ -147,6 +147,7 @@ class Attendance:
         for membership in list(self.session.rooms.values()):
             if membership.participation == participation:
                 place = self._places.get(membership.room)
+                self._motions.taken(participation)  # summed up by who ended it
                 self._remove(membership)
                 await self.enter(membership.room, place[1].after if place else None, "", None)
 

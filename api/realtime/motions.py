@@ -48,5 +48,4 @@ class Motions:
         if one is None:
             return []
         command = SumMotion(participation=participation, **msgspec.structs.asdict(one))
-        stream = summary_stream(participation)
-        return [Part(MOTION_SUMMARY, stream, command, blind=True)]
+        return [Part(MOTION_SUMMARY, summary_stream(participation), command)]

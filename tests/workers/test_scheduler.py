@@ -6,10 +6,15 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from domain import motion
 from domain.lock import LOCK, AcquireLock, lock_stream
+from domain.motion_summary import MOTION_SUMMARY, MotionSummed, SumMotion, summary_stream
 from domain.participation import PARTICIPATION, Join
+from domain.registry import tag_of
+from infra.eventstore.types import Motion
 from infra.runtime import Origin, Runtime
 from projections.read import wait_for
 from tests.workers.office import until
@@ -112,6 +117,31 @@ async def test_a_reaper_that_was_cut_off_waits_again(nodes: Runtime) -> None:
     assert await happened(nodes, "participation.left.v1") == []
     await reap(25.0)
     assert await happened(nodes, "participation.left.v1") == [stray]
+
+
+async def test_a_member_of_a_lost_gateway_is_summed_up_once(nodes: Runtime) -> None:
+    still, moving = await join(nodes, LOST), await join(nodes, LOST)
+    facts = [motion.typing(ROOM, "title", on=True), motion.cursor(ROOM, msgspec.Raw(b"{}"))]
+    for fact in facts:
+        nodes.store.append_motion(Motion(fact, moving, ANN, PROJECT))
+
+    async def stored() -> bool:
+        return len(await happened(nodes, "motion.cursor.v1")) == 1
+
+    await until(stored)
+    reap = Reaper(nodes, LEASE_S)
+    for now in (0.0, 2.0, 4.0, 6.0, 6.1):  # the last may be before the projector
+        await reap(now)
+    assert set(await happened(nodes, "participation.left.v1")) == {still, moving}
+    found = await nodes.store.read(0, 100, motion=False, types=[tag_of(MotionSummed)])
+    [summed] = [one.event for one in found if isinstance(one.event, MotionSummed)]
+    assert (summed.participation, summed.user, summed.room) == (moving, ANN, ROOM)
+    assert (summed.cursors, summed.typing, summed.selections) == (1, 1, 0)
+    assert summed.first <= summed.last
+    again = SumMotion(**msgspec.structs.asdict(summed))
+    stream = summary_stream(moving)
+    outcome = await nodes.execute(Origin(ANN), MOTION_SUMMARY, stream, again)
+    assert outcome.events == (), "its gateway was not lost, but late"
 
 
 async def test_a_lost_gateway_is_forgotten_after_its_members(nodes: Runtime) -> None:
