@@ -1,13 +1,15 @@
 """A replay over a WebSocket: the scene, then what happened, as its one viewer steers it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 import pytest
+from websockets.asyncio.client import connect
 
 from api.realtime import protocol as p
 from api.realtime.replay import Replays
@@ -353,10 +355,26 @@ async def test_one_that_fails_says_so_and_its_connection_goes_on(
     assert (await socket.ask("act", room=room, kind="resume"))["code"] == "room.not_joined"
 
 
-async def test_a_busy_session_is_shown_whole_page_after_page(past: Past) -> None:
-    runtime = past.live.runtime
+async def test_a_busy_session_waits_for_a_slow_reader_and_is_shown_whole(past: Past) -> None:
+    await keep_busy(past)
+    fast, who = Reader(), Who(past.ann, Role.MEMBER)
+    asked = p.Replay(project=past.project, speed=FASTEST)
+    async with dawdler(past) as slow:
+        await slow.say("replay", project=past.project, speed=FASTEST)
+        joined = await slow.until(lambda frame: frame["op"] == "joined" and "replay" in frame)
+        (playing,) = (one for one in asyncio.all_tasks() if one.get_name() == joined["room"])
+        await Replays(past.live.runtime, "", fast).open(who, asked)
+        await fast.until(lambda: fast.done)
+        assert not playing.done()
+        seen = positions(await ended(slow, joined["room"]))
+    assert len(seen) > 1_200
+    assert seen == fast.positions[1:-1]  # between `joined` and `ended`
+
+
+async def keep_busy(past: Past) -> None:
+    """More than two pages of events, and more than all buffers between two processes hold."""
     act = RecordActivity(room=past.room, kind="n", data=msgspec.Raw(b'"' + b"x" * 4_000 + b'"'))
-    stream = uuid4()
+    stream, runtime = uuid4(), past.live.runtime
     for _ in range(12):
         await asyncio.gather(
             *(
@@ -364,11 +382,16 @@ async def test_a_busy_session_is_shown_whole_page_after_page(past: Past) -> None
                 for _ in range(100)
             )
         )
-    socket = await past.live.open(past.ann)
-    joined = await opened(socket, past, speed=FASTEST)
-    frames = positions(await ended(socket, joined["room"]))
-    assert len(frames) > 1_200
-    assert frames == sorted(set(frames))
+
+
+@asynccontextmanager
+async def dawdler(past: Past) -> AsyncGenerator[Socket]:
+    """A client that reads a frame when it is asked for, and keeps hardly any waiting."""
+    headers = {"Authorization": f"Bearer {past.live.token(past.ann)}"}
+    async with connect(
+        past.live.url, additional_headers=headers, max_queue=1, close_timeout=1
+    ) as connection:
+        yield Socket(connection)
 
 
 def shown(room: str, kind: str) -> Callable[[Json], bool]:
