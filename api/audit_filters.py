@@ -68,7 +68,13 @@ async def provide_filter(
         until=until,
         search=search,
     )
-    kept = AuditFilter() if saved is None else await _saved(call, saved)
+    if saved is None:
+        return checked_filter(given)
+    return narrowed(await saved_filter(call.runtime, call.caller.id, saved), given)
+
+
+def narrowed(kept: AuditFilter, given: AuditFilter) -> AuditFilter:
+    """What was kept, but for what is given here. Raises Invalid."""
     named = {key: one for key, one in msgspec.structs.asdict(given).items() if one is not None}
     return checked_filter(msgspec.structs.replace(kept, **named))
 
@@ -86,8 +92,15 @@ async def note_read(
     await runtime.execute(origin, AUDIT, reads_stream(origin.actor), command, blind=True)
 
 
-async def _saved(call: Call, name: str) -> AuditFilter:
-    found = (await call.runtime.load(AUDIT, filters_stream(call.caller.id))).state.filters
+async def saved_filters(runtime: Runtime, reader: UUID | None) -> list[SavedFilter]:
+    """One's own, by name. None: of who holds the database's password."""
+    found = (await runtime.load(AUDIT, filters_stream(reader))).state.filters
+    return [SavedFilter(name, found[name]) for name in sorted(found)]
+
+
+async def saved_filter(runtime: Runtime, reader: UUID | None, name: str) -> AuditFilter:
+    """Raises NotFound."""
+    found = (await runtime.load(AUDIT, filters_stream(reader))).state.filters
     if name not in found:
         raise NotFound("audit.filter_not_found", name=name)
     return found[name]
@@ -96,8 +109,7 @@ async def _saved(call: Call, name: str) -> AuditFilter:
 @get("/filters", opt={"action": Action.AUDIT_READ})
 async def list_filters(call: NamedDependency[Call]) -> list[SavedFilter]:
     """One's own, by name."""
-    found = (await call.runtime.load(AUDIT, filters_stream(call.caller.id))).state.filters
-    return [SavedFilter(name, found[name]) for name in sorted(found)]
+    return await saved_filters(call.runtime, call.caller.id)
 
 
 @put("/filters/{name:str}", opt={"action": Action.AUDIT_SAVE})

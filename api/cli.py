@@ -6,6 +6,8 @@ import typer
 
 from api.commands import (
     audit,
+    audit_filters,
+    audit_holds,
     db,
     doctor,
     events,
@@ -52,6 +54,8 @@ app.add_typer(audit.app, name="audit", rich_help_panel=LOOK)
 audit.app.command("export")(export)
 app.command(rich_help_panel=LOOK)(replay)
 audit.app.command("verify-export")(verify)
+audit.app.add_typer(audit_filters.app, name="filters")
+audit.app.add_typer(audit_holds.app, name="holds")
 app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
 app.add_typer(projections.app, name="projections", rich_help_panel=LOOK)

@@ -48,15 +48,16 @@ async def place(
     subject: FromPath[UUID], data: JSONBody[NewHold], call: NamedDependency[Call]
 ) -> Response[Done]:
     """A project's hold keeps its cursors and typing; so does that of a task, for its project."""
-    task = await call.runtime.load(TASK, subject)
-    command = PlaceHold(
-        subject=subject,
-        kind=data.kind,
-        project=task.state.project,
-        reason=data.reason,
-        at=call.runtime.now(),
-    )
+    command = await placing(call.runtime, subject, data.kind, data.reason)
     return done(await call.execute(HOLD, HOLDS_STREAM, command), subject)
+
+
+async def placing(runtime: Runtime, subject: UUID, kind: Kind, reason: str) -> PlaceHold:
+    """The command, with the project of a task."""
+    task = await runtime.load(TASK, subject)
+    return PlaceHold(
+        subject=subject, kind=kind, project=task.state.project, reason=reason, at=runtime.now()
+    )
 
 
 @post("/{subject:uuid}/release", status_code=HTTP_200_OK, opt={"action": Action.HOLD_PLACE})

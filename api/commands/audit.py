@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 import typer
 from rich.text import Text
 
-from api.audit_filters import note_read
+from api.audit_filters import narrowed, note_read, saved_filter
 from api.commands.asking import AsUser, asking
 from api.commands.output import JsonFlag, actor_name, fail, out, print_json, running_settings
 from domain.access import Action
@@ -23,6 +24,13 @@ from projections.audit_tree import tree as read_tree
 from projections.read import reading
 
 HERE = "formula audit"  # where the command line's reads of the audit come from
+
+Wanted = Annotated[
+    str | None,
+    typer.Option(
+        "--filter", metavar="NAME|JSON", help="A saved filter's name, or its fields as JSON."
+    ),
+]
 
 app = typer.Typer(help="Read the audit trail.", invoke_without_command=True)
 
@@ -41,17 +49,20 @@ def audit(
     since: Annotated[datetime | None, typer.Option(help="UTC, this included.")] = None,
     until: Annotated[datetime | None, typer.Option(help="UTC, this not included.")] = None,
     search: Annotated[str | None, typer.Option(help="Words that people wrote.")] = None,
+    filter_: Wanted = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
     as_user: AsUser = None,
     json: JsonFlag = False,
 ) -> None:
     """Print the audit trail, newest first.
 
+    With a saved filter, what is given beside it comes in place of its fields.
+
     Example: [bold]formula audit --aggregate lock --since 2026-01-31 --json[/]
     """
     if context.invoked_subcommand:
         return
-    wanted = AuditFilter(
+    given = AuditFilter(
         actor=actor,
         aggregate=aggregate,
         subject=subject,
@@ -62,7 +73,9 @@ def audit(
         until=_utc(until),
         search=search,
     )
-    asyncio.run(_audit(running_settings(), as_user, checked_filter(wanted), limit, json=json))
+    asyncio.run(
+        _audit(running_settings(), as_user, filter_, checked_filter(given), limit, json=json)
+    )
 
 
 @app.command()
@@ -80,16 +93,41 @@ async def origin_of(runtime: Runtime, email: str | None) -> Origin:
     return Origin(actor=holder, user_agent=HERE)
 
 
+async def kept(runtime: Runtime, reader: UUID | None, wanted: str | None) -> AuditFilter:
+    """What --filter means."""
+    if wanted is None:
+        return AuditFilter()
+    return (
+        filter_of(wanted) if wanted.startswith("{") else await saved_filter(runtime, reader, wanted)
+    )
+
+
+def filter_of(text: str) -> AuditFilter:
+    """Of JSON, with the names of the API's filters."""
+    try:
+        return checked_filter(msgspec.json.decode(text, type=AuditFilter))
+    except msgspec.DecodeError as error:
+        fail(f"no filter of the audit: {error}")
+
+
 def _utc(at: datetime | None) -> datetime | None:
     return None if at is None else at.replace(tzinfo=UTC)
 
 
 async def _audit(
-    settings: Settings, as_user: str | None, wanted: AuditFilter, limit: int, *, json: bool
+    settings: Settings,
+    as_user: str | None,
+    name: str | None,
+    given: AuditFilter,
+    limit: int,
+    *,
+    json: bool,
 ) -> None:
     async with asking(settings, as_user, Action.AUDIT_READ) as runtime:
+        origin = await origin_of(runtime, as_user)
+        wanted = narrowed(await kept(runtime, origin.actor, name), given)
         rows = await _rows(runtime, wanted, limit)
-        await note_read(runtime, await origin_of(runtime, as_user), "list", len(rows), wanted)
+        await note_read(runtime, origin, "list", len(rows), wanted)
         for row in rows:
             if json:
                 print_json(row)

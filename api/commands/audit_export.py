@@ -4,17 +4,15 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from api.audit_export import noted
 from api.audit_filters import note_read
 from api.commands.asking import AsUser, asking
-from api.commands.audit import origin_of
+from api.commands.audit import Wanted, kept, origin_of
 from api.commands.output import JsonFlag, fail, out, print_json, running_settings
 from api.commands.progress import progress
 from domain.access import Action
-from domain.audit import AuditFilter, checked_filter
 from infra.settings import Settings
 from infra.signing import Signer
 from projections.audit_export import Export, Wish
@@ -24,9 +22,7 @@ from projections.audit_files import AuditFormat, BadExport, Manifest, verify_exp
 def export(
     file: Annotated[Path, typer.Argument(help="A new file: a zip.")],
     format_: Annotated[AuditFormat, typer.Option("--format")] = AuditFormat.NDJSON,
-    filter_: Annotated[
-        str, typer.Option("--filter", metavar="JSON", help="Fields as in the API's filters.")
-    ] = "{}",
+    filter_: Wanted = None,
     as_user: AsUser = None,
     json: JsonFlag = False,
 ) -> None:
@@ -34,12 +30,8 @@ def export(
 
     Example: [bold]formula audit export locks.zip --filter '{"aggregate":"lock"}'[/]
     """
-    try:
-        wanted = checked_filter(msgspec.json.decode(filter_, type=AuditFilter))
-    except msgspec.DecodeError as error:
-        fail(f"--filter: {error}")
     settings = running_settings()
-    asyncio.run(_export(settings, as_user, file, wanted, format_))
+    asyncio.run(_export(settings, as_user, file, filter_, format_))
     _show(verify_export(file, Signer(settings).public_key), "exported", json=json)
 
 
@@ -62,10 +54,11 @@ def verify(
 
 
 async def _export(
-    settings: Settings, as_user: str | None, file: Path, wanted: AuditFilter, format_: AuditFormat
+    settings: Settings, as_user: str | None, file: Path, name: str | None, format_: AuditFormat
 ) -> None:
     async with asking(settings, as_user, Action.AUDIT_EXPORT) as runtime:
         origin = await origin_of(runtime, as_user)
+        wanted = await kept(runtime, origin.actor, name)
         await note_read(runtime, origin, "export", 0, wanted, of="begun")
         wish = Wish(wanted, format_, origin.actor, runtime.now())
         with progress() as note, file.open("xb") as target:
