@@ -52,4 +52,5 @@ def _kind(stage: Stage, settings: Settings, kind: str) -> list[Row]:
     return [
         results.row(f"lists, {kind}", "queries/s", kind, against=plain, target=Target(least=least)),
         results.row(plain, "queries/s", plain),
+        results.row(f"lists, {kind}, p99", "ms", kind, "p99", target=Target(most=50.0)),
     ]

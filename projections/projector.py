@@ -22,6 +22,7 @@ from projections import building, generations
 from projections.ahead import batches
 from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
 from projections.parking import Letters, asked
+from projections.recent import Recent
 from projections.step import AnyProjection, Deposed, Prepared, Step
 
 BATCH = 2_000  # events of one transaction
@@ -68,18 +69,21 @@ async def run_groups(
 
     Raises UnknownTag, in an exception group: the process must then stop.
     """
+    recent = shared(runtime, groups)
     async with asyncio.TaskGroup() as tasks:
         for group in groups:
-            tasks.create_task(_run(runtime, group, note), name=group.name)
+            tasks.create_task(_run(runtime, group, recent, note), name=group.name)
 
 
-async def _run(runtime: Runtime, group: Group, note: Callable[[str, bool], None]) -> None:
+async def _run(
+    runtime: Runtime, group: Group, recent: Recent, note: Callable[[str, bool], None]
+) -> None:
     failures, conninfo = 0, runtime.settings.database_url
     while True:
         note(group.name, False)
         try:
             async with leading(conninfo, f"projector {group.name}", NO_FSYNC) as connection:
-                leader = Leader(runtime, connection, group)
+                leader = Leader(runtime, connection, group, recent)
                 await leader.start()
                 note(group.name, True)
                 failures = 0
@@ -93,8 +97,11 @@ async def _run(runtime: Runtime, group: Group, note: Callable[[str, bool], None]
 class Leader:
     """Projects a group for as long as its session holds the lease."""
 
-    def __init__(self, runtime: Runtime, connection: Connection, group: Group) -> None:
+    def __init__(
+        self, runtime: Runtime, connection: Connection, group: Group, recent: Recent
+    ) -> None:
         self._runtime = runtime
+        self._recent = recent
         self._connection = connection
         self._group = group
         self._position = 0
@@ -104,6 +111,7 @@ class Leader:
     async def start(self) -> None:
         """Find the checkpoint and the generations; build at once what is missing and short."""
         name = self._group.name
+        self._recent.forget()
         await self._connection.execute(
             "INSERT INTO formula_checkpoints (name) VALUES (%s) ON CONFLICT DO NOTHING", (name,)
         )
@@ -140,7 +148,7 @@ class Leader:
                     self._position = to
 
     async def _read(self, after: int) -> Sequence[Recorded[Event]]:
-        return await self._runtime.store.read(after, BATCH, motion=self._group.motion)
+        return await self._recent.read(after, BATCH, motion=self._group.motion)
 
     def _prepare(self, batch: Sequence[Recorded[Event]]) -> Prepared | None:
         return self._step.prepare(batch)
@@ -215,6 +223,13 @@ class Leader:
                 await publish(runtime.redis, runtime.settings.redis_prefix, entries)
         except Exception as error:  # noqa: BLE001, see PUBLISH_TIMEOUT_S
             log.warning("publish_failed", rooms=len(entries), error=repr(error))
+
+
+def shared(runtime: Runtime, groups: Sequence[Group]) -> Recent:
+    """The log as these groups read it together."""
+    store = runtime.store
+    motion = any(group.motion for group in groups)
+    return Recent(store, lambda: store.follower.count, motion=motion)
 
 
 def grouped(projections: Sequence[AnyProjection]) -> list[Group]:

@@ -10,6 +10,7 @@ import psycopg
 import uvloop
 
 from bench.child import Sample, answer, given
+from bench.load.loops import Latencies
 from domain.audit import AuditFilter
 from domain.client import ClientStatus
 from domain.task import TaskStatus
@@ -74,8 +75,8 @@ class Asks(msgspec.Struct, frozen=True):
 
 
 async def run(load: Asks) -> Sample:
-    """`per_s`: queries a second, all of the kind equally often; at least one of each."""
-    queries, asked = KINDS[load.kind], 0
+    """`per_s`: queries a second, all of the kind equally often; `p99`: of each query, ms."""
+    queries, asked, latencies = KINDS[load.kind], 0, Latencies(0.0)
     async with await psycopg.AsyncConnection[object].connect(
         load.settings.database_url, autocommit=True
     ) as db:
@@ -83,11 +84,14 @@ async def run(load: Asks) -> Sample:
         start = time.perf_counter()
         for number in count(1):
             for query in queries:
+                due = time.perf_counter()
                 await query(db, number)
+                latencies.record(due)
             asked += len(queries)
             if time.perf_counter() - start >= load.seconds:
                 break
-    return Sample({"per_s": asked / (time.perf_counter() - start)})
+    per_s = asked / (time.perf_counter() - start)
+    return Sample({"per_s": per_s, "p99": latencies.percentile_ms(99)})
 
 
 if __name__ == "__main__":

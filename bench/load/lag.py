@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 
 import msgspec
 import uvloop
@@ -19,6 +20,7 @@ from projections.building import checkpoint
 from projections.projector import grouped
 from projections.registry import PROJECTIONS
 
+SHOWN = "SELECT name, position FROM formula_checkpoints WHERE name = ANY(%s)"
 LOOK_S = 0.001  # what is shown is seen this late at most: it counts as lag
 
 
@@ -51,10 +53,7 @@ async def _measured(runtime: Runtime, load: Lags) -> Sample:
     since = time.perf_counter() + load.window.before_s
     latencies = {group: Latencies(since) for group in load.groups}
     waiting = {group: deque[tuple[int, float]]() for group in load.groups}
-    looking = [
-        asyncio.create_task(_look(runtime, group, waiting[group], latencies[group]))
-        for group in load.groups
-    ]
+    looking = asyncio.create_task(_look(runtime, waiting, latencies))
 
     async def append(_due: float) -> None:
         stream, version = streams.take()
@@ -65,21 +64,24 @@ async def _measured(runtime: Runtime, load: Lags) -> Sample:
         streams.give(stream, appended.versions[-1])
 
     tally = await open_loop(load.rate, load.window, append)
-    for task in looking:
-        task.cancel()
-    await asyncio.gather(*looking, return_exceptions=True)
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
     values = {k: v for group in load.groups for k, v in latencies[group].values(group).items()}
     return tally.sample(values)
 
 
 async def _look(
-    runtime: Runtime, group: str, waiting: deque[tuple[int, float]], latencies: Latencies
+    runtime: Runtime,
+    waiting: Mapping[str, deque[tuple[int, float]]],
+    latencies: Mapping[str, Latencies],
 ) -> None:
+    """One question for all groups: who asks competes for the same cores."""
     async with runtime.db.connection() as connection:
         while True:
-            shown = await checkpoint(connection, group)
-            while waiting and waiting[0][0] <= shown:
-                latencies.record(waiting.popleft()[1])
+            cursor = await connection.execute(SHOWN, (list(waiting),), prepare=True)
+            for group, shown in await cursor.fetchall():
+                while waiting[group] and waiting[group][0][0] <= shown:
+                    latencies[group].record(waiting[group].popleft()[1])
             await asyncio.sleep(LOOK_S)
 
 

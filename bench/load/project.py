@@ -12,7 +12,7 @@ from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from projections import generations
 from projections.building import checkpoint
-from projections.projector import NO_FSYNC, Group, Leader, grouped
+from projections.projector import NO_FSYNC, Group, Leader, grouped, shared
 from projections.registry import PROJECTIONS
 
 LOOK_S = 0.01
@@ -31,17 +31,24 @@ async def run(load: Projects) -> Sample:
     [group] = [one for one in grouped(PROJECTIONS) if one.name == load.group]
     async with open_runtime(load.settings) as runtime:
         await _afresh(runtime, group)
-        name = f"projector {group.name}"
-        async with leading(load.settings.database_url, name, NO_FSYNC) as connection:
-            leader = Leader(runtime, connection, group)
-            await leader.start()
-            start = time.perf_counter()
-            leading_task = asyncio.create_task(leader.run())
-            await _until(runtime, group.name, load.events)
-            per_s = load.events / (time.perf_counter() - start)
-            leading_task.cancel()
-            await asyncio.gather(leading_task, return_exceptions=True)
-    return Sample({"per_s": per_s})
+        seconds = await projected(runtime, group, load.events)
+    return Sample({"per_s": load.events / seconds})
+
+
+async def projected(runtime: Runtime, group: Group, upto: int) -> float:
+    """Lead the group until it is at `upto`; returns the seconds from where it starts."""
+    name, url = f"projector {group.name}", runtime.settings.database_url
+    async with leading(url, name, NO_FSYNC) as connection:
+        recent = shared(runtime, [group])
+        leader = Leader(runtime, connection, group, recent)
+        await leader.start()
+        start = time.perf_counter()
+        leading_task = asyncio.create_task(leader.run())
+        await _until(runtime, group.name, upto)
+        seconds = time.perf_counter() - start
+        leading_task.cancel()
+        await asyncio.gather(leading_task, return_exceptions=True)
+    return seconds
 
 
 async def _afresh(runtime: Runtime, group: Group) -> None:

@@ -40,15 +40,15 @@ def install() -> str | None:
     return None if done.returncode == 0 else f"npm install: {done.stderr.strip()[:200]}"
 
 
-def run(load: NodeAppends) -> NoReturn:
-    """Node answers `per_s`: events a second, with the payload and metadata that Formula stores."""
+def become(script: str, load: msgspec.Struct) -> NoReturn:
+    """This process is Node's from here on; it is given the payload and metadata Formula stores."""
     event = changed(0)
     arguments = msgspec.to_builtins(load) | {
         "event": {"type": tag_of(type(event)), "data": msgspec.to_builtins(event)},
         "metadata": msgspec.to_builtins(metadata(uuid4())),
     }
-    os.execvp("node", ("node", FOLDER / "append.mjs", msgspec.json.encode(arguments)))  # noqa: S606
+    os.execvp("node", ("node", FOLDER / script, msgspec.json.encode(arguments)))  # noqa: S606
 
 
 if __name__ == "__main__":
-    run(given(NodeAppends))
+    become("append.mjs", given(NodeAppends))  # `per_s`: events a second

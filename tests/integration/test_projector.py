@@ -23,7 +23,7 @@ from projections import generations
 from projections.building import fill
 from projections.generations import SHADOW, use
 from projections.model import Insert, Projection, Row, Table, Write
-from projections.projector import Group, Leader, grouped, run_groups
+from projections.projector import Group, Leader, grouped, run_groups, shared
 from projections.read import reading, wait_for
 from projections.registry import PROJECTIONS
 from projections.step import Deposed
@@ -138,7 +138,9 @@ async def test_a_deposed_leader_cannot_write(runtime: Runtime) -> None:
     async with running(runtime, group):
         await wait_for(runtime, "queries", 1, WAIT_S)
     async with runtime.db.connection() as one, runtime.db.connection() as other:
-        deposed, leader = Leader(runtime, one, group), Leader(runtime, other, group)
+        recent = shared(runtime, [group])
+        deposed = Leader(runtime, one, group, recent)
+        leader = Leader(runtime, other, group, recent)
         for each in (deposed, leader):
             await each.start()
         last = await act(runtime, uuid4(), "two")
