@@ -1,4 +1,4 @@
-"""A Postgres of a test's own that can be crashed: everything of it killed at one moment."""
+"""Servers of a test's own: a Postgres that can be crashed, a Valkey that can be away."""
 
 import signal
 from collections.abc import AsyncGenerator
@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
+from redis.asyncio import Redis
 
-from infra.embedded import prepare_postgres
+from infra.embedded import prepare_postgres, prepare_valkey
 from infra.folder import hold_folder
 from infra.settings import Settings
 from infra.supervisor import Child
@@ -48,5 +49,37 @@ async def own_cluster(folder: Path) -> AsyncGenerator[Cluster]:
             await child.launch()
             migrate(server.url)
             yield Cluster(child, server.url)
+        finally:
+            await child.stop()
+
+
+class Cache:
+    """What Redis is to projectors and gateways: nothing that is in it has to stay."""
+
+    def __init__(self, child: Child, url: str) -> None:
+        self.url = url
+        self._child = child
+
+    async def empty(self) -> None:
+        async with Redis.from_url(self.url) as redis:  # pyright: ignore[reportUnknownMemberType]
+            await redis.flushall()  # pyright: ignore[reportUnknownMemberType]  # untyped options
+
+    @asynccontextmanager
+    async def away(self) -> AsyncGenerator[None]:
+        """Killed at once; on leaving it answers again, empty of what was not yet on the disk."""
+        await self._child.kill()
+        yield
+        await self._child.launch()
+
+
+@asynccontextmanager
+async def own_cache(folder: Path) -> AsyncGenerator[Cache]:
+    """A new Valkey in `folder`."""
+    with hold_folder(folder) as held:
+        server = prepare_valkey(held)
+        child = Child(server.spec)
+        try:
+            await child.launch()
+            yield Cache(child, server.url)
         finally:
             await child.stop()
