@@ -13,7 +13,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from api.auth import Caller
 from domain.access import Action
-from infra.analytics import MAX_SQL, Value, run
+from infra.analytics import MAX_SQL, Value, run, server
 from infra.analytics_files import MEDIA_TYPES, Format, Written, write
 from infra.db import Connection
 from infra.runtime import Runtime
@@ -54,7 +54,7 @@ async def query(
 
 async def _answer(file: BinaryIO, data: Query, caller: Caller, runtime: Runtime) -> Written:
     """All of it, before the first byte is sent: what fails is refused like everything else."""
-    url = runtime.settings.database_url
+    url = await server(runtime)
     asked = viewer(caller.who)
     async with run(url, asked, data.sql, data.parameters, data.limit + 1) as rows:
         return await write(file, rows, data.format, data.limit)

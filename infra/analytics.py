@@ -23,6 +23,7 @@ from psycopg import errors
 from domain.errors import Invalid, NotAllowed
 from infra.db import Connection
 from infra.eventstore.types import StoreOverloaded
+from infra.runtime import Runtime
 
 TIME_S = 10.0  # of one query
 AT_ONCE = 4  # queries of analysts in a database
@@ -66,6 +67,13 @@ class Rows(msgspec.Struct, frozen=True):
 
     columns: list[Column]
     chunks: AsyncIterator[Sequence[tuple[object, ...]]]
+
+
+async def server(runtime: Runtime) -> str:
+    """Where to ask: nothing reads as much, so the replica while there is one that follows."""
+    if runtime.replica is not None and await runtime.replica.follows():
+        return runtime.settings.database_replica_url
+    return runtime.settings.database_url
 
 
 @asynccontextmanager

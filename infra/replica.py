@@ -4,8 +4,10 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import msgspec
 import psycopg
 import structlog
+from psycopg.rows import class_row
 from psycopg_pool import PoolTimeout
 
 from infra.db import Connection, Pool
@@ -22,7 +24,32 @@ SELECT coalesce((SELECT position FROM formula_checkpoints WHERE name = %s), 0) >
         OR pg_last_xact_replay_timestamp() > clock_timestamp() - interval '5 s')
 """
 
+STANDING = """
+SELECT pg_is_in_recovery() AS standby, EXISTS (SELECT FROM pg_stat_wal_receiver) AS receives,
+    greatest(pg_wal_lsn_diff(%s, pg_last_wal_replay_lsn()), 0)::bigint AS behind
+"""
+CONNECT_TIMEOUT_S = 5
+
 log = structlog.get_logger()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a server is to the primary. `behind`: bytes of WAL; None: it replays none."""
+
+    standby: bool
+    receives: bool
+    behind: int | None
+
+
+async def standing(primary: Pool, url: str) -> Standing:
+    """Of the server at `url`. Raises psycopg.OperationalError where it does not answer."""
+    async with primary.connection() as connection:
+        cursor = await connection.execute("SELECT pg_current_wal_lsn()")
+        [head] = await anext(cursor)
+    connecting = psycopg.AsyncConnection[object].connect(url, connect_timeout=CONNECT_TIMEOUT_S)
+    async with await connecting as replica, replica.cursor(row_factory=class_row(Standing)) as rows:
+        await rows.execute(STANDING, (head,))
+        return await anext(rows)
 
 
 class Replica:
@@ -37,6 +64,11 @@ class Replica:
         """A connection that sees `consumer` at `position`; None: ask the primary."""
         async with AsyncExitStack() as stack:
             yield await self._connection(stack, consumer, position)
+
+    async def follows(self) -> bool:
+        """Whether it is as good as the primary for who wants no position."""
+        async with self.at("", 0) as connection:
+            return connection is not None
 
     async def _connection(
         self, stack: AsyncExitStack, consumer: str, position: int

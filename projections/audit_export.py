@@ -62,7 +62,8 @@ class Export:
         writer = WRITERS[self._wish.format](sink)
         after: int | None = 0
         while after is not None:
-            async with reading(self._runtime, group="audit") as db:
+            reads = reading(self._runtime, min_position=head, group="audit", replica=True)
+            async with reads as db:
                 found = await next_page(db, self._wish.filter, after, head)
             if found.rows:
                 self._first = self._first or found.rows[0].position

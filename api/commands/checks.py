@@ -9,23 +9,27 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
+import psycopg
 from redis.exceptions import RedisError, ResponseError
 
+from api.commands.output import one_line
 from api.main import listen
 from infra.folder import LEAST_FREE, SERVER_USER, EmbeddedError, require_reachable
 from infra.instance import find_instance
 from infra.mail import smtp_options
 from infra.nodes import ROLES, nodes
+from infra.replica import standing
 from infra.runtime import Clock, Runtime
 from infra.settings import Settings, SettingsError
 from migrations.runner import pending
 from projections.projector import lag
 
-GIB = 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 LITTLE_SPACE = 2 * GIB
 MIN_SECRET = 32  # bytes: a key as long as HS256's hash (RFC 7518, 3.2)
 MOST_SKEW_S = 1.0
 MOST_LAG = 10_000  # positions
+MOST_BEHIND = 64 * MIB  # of WAL
 REACH_S = 5.0
 
 
@@ -145,6 +149,7 @@ async def of_services(runtime: Runtime) -> AsyncIterator[Check]:
     """What can be told of servers that run."""
     async for check in _postgres(runtime):
         yield check
+    yield await of_replica(runtime)
     yield await _redis(runtime)
     waiting = pending(runtime.settings.database_url)
     if waiting:
@@ -174,6 +179,24 @@ async def _postgres(runtime: Runtime) -> AsyncIterator[Check]:
     skew = abs((at - Clock().now()).total_seconds())
     detail = f"{skew:.2f} s between this machine and Postgres"
     yield Check("clock", "ok" if skew < MOST_SKEW_S else "warn", detail)
+
+
+async def of_replica(runtime: Runtime) -> Check:
+    """Only a warning: the primary answers what a replica does not."""
+    url = runtime.settings.database_replica_url
+    if not url:
+        return Check("replica", "skip", "none: DATABASE_REPLICA_URL is not set")
+    try:
+        found = await standing(runtime.db, url)
+    except psycopg.OperationalError as error:
+        return Check("replica", "warn", f"{one_line(error)}: check DATABASE_REPLICA_URL")
+    if not found.standby:
+        return Check("replica", "warn", "no standby, so not asked: check DATABASE_REPLICA_URL")
+    if not found.receives:
+        return Check("replica", "warn", "receives nothing, so not asked: check primary_conninfo")
+    behind = found.behind or 0
+    late = "warn" if behind > MOST_BEHIND else "ok"
+    return Check("replica", late, f"a standby, {behind / MIB:.1f} MiB behind the primary")
 
 
 async def _redis(runtime: Runtime) -> Check:

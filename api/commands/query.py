@@ -19,7 +19,7 @@ from domain.access import Action, Who
 from domain.email import EMAIL, email_stream
 from domain.errors import Refused
 from domain.user import USER
-from infra.analytics import Rows, Value, Viewer, run
+from infra.analytics import Rows, Value, Viewer, run, server
 from infra.analytics_files import Format, Written, write
 from infra.runtime import Runtime
 from infra.settings import Settings
@@ -99,7 +99,7 @@ def _parameters(given: list[str]) -> dict[str, Value]:
 async def _query(settings: Settings, as_user: str | None, asked: Asked, file: BinaryIO) -> Written:
     async with asking(settings, as_user, Action.ANALYTICS_QUERY) as runtime:
         seen = EVERYTHING if as_user is None else await _viewer(runtime, as_user)
-    url = settings.database_url
+        url = await server(runtime)
     async with run(url, seen, asked.sql, asked.parameters, asked.limit + 1) as rows:
         if asked.form is None:
             return await _table(rows, asked.limit)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -12,18 +13,30 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from api.commands.checks import of_replica
+from domain.audit import AuditFilter
 from domain.user import USER, RegisterUser, Role
+from infra.analytics import run as run_query
+from infra.analytics import server
 from infra.db import Connection
 from infra.embedded import prepare_postgres
 from infra.folder import hold_folder
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from infra.settings import Settings
 from infra.supervisor import Supervisor
-from projections.read import reading
+from projections.analytics_access import EVERYTHING
+from projections.analytics_views import refresh_views
+from projections.audit_export import Export, Wish
+from projections.audit_files import AuditFormat
+from projections.read import reading, wait_for
 from projections.users import list_users
 from tests.conftest import projecting
 from tests.integration.test_backup import cluster, hand_over, run
 from tests.workers.office import until
+
+SCANS = """
+SELECT coalesce(sum(seq_scan + idx_scan), 0) FROM pg_stat_user_tables WHERE relname = 'audit'
+"""
 
 
 @pytest.fixture
@@ -132,3 +145,48 @@ async def test_a_server_that_is_no_replica_is_not_asked(projected: Runtime) -> N
         assert runtime.replica is not None
         async with runtime.replica.at("queries", 0) as connection:
             assert connection is None
+
+
+async def test_analysts_and_exports_read_the_replica(pair: Pair) -> None:
+    position = await pair.register("Ann")
+    await wait_for(pair.runtime, "audit", position)
+    async with pair.runtime.db.connection() as db:
+        assert await refresh_views(db)
+    await followed(pair, await pair.register("Bob"))
+    replica = pair.runtime.settings.database_replica_url
+    assert await server(pair.runtime) == replica
+    async with run_query(replica, EVERYTHING, "SELECT name FROM people", {}, 10) as rows:
+        names = sorted([row async for chunk in rows.chunks for row in chunk])
+    assert names == [("Ann",), ("Bob",)]
+
+    wish = Wish(AuditFilter(), AuditFormat.NDJSON, None, pair.runtime.now())
+    async with await psycopg.AsyncConnection[Any].connect(replica, autocommit=True) as db:
+
+        async def read() -> bool:
+            """Whether an export looked into the replica's audit: its own count of what it read."""
+            made = Export(pair.runtime, wish)
+            assert [part async for part in made]
+            assert made.count
+            [scans] = await anext(await db.execute(SCANS))
+            return scans > 0
+
+        await until(read)
+    await pair.standby.stop()
+    assert await server(pair.runtime) == pair.runtime.settings.database_url
+    made = Export(pair.runtime, wish)
+    assert [part async for part in made]
+    assert made.count
+
+
+async def test_doctor_says_how_the_replica_is(pair: Pair) -> None:
+    await followed(pair, await pair.register("Ann"))
+    check = await of_replica(pair.runtime)
+    assert check.state == "ok"
+    assert "a standby, 0.0 MiB behind" in check.detail
+    await pair.standby.stop()
+    check = await of_replica(pair.runtime)
+    assert (check.state, "DATABASE_REPLICA_URL" in check.detail) == ("warn", True)
+    primary = pair.runtime.settings.database_url
+    own = msgspec.structs.replace(pair.runtime.settings, database_replica_url=primary)
+    check = await of_replica(msgspec.structs.replace(pair.runtime, settings=own))
+    assert (check.state, "no standby" in check.detail) == ("warn", True)
