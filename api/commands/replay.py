@@ -16,7 +16,7 @@ from infra.runtime import Runtime
 from infra.settings import Settings
 from projections.replay.moments import Wanted, moment
 from projections.replay.room import Change, Room, difference, room_at, span
-from projections.replay.session import Pace, Played, session
+from projections.replay.session import FASTEST, SLOWEST, Pace, Played, session
 
 MOST_TEXT = 60  # characters of one value in a line for people
 MOST_TASKS = 20  # lines for people; --json has them all
@@ -45,7 +45,9 @@ def replay(
         str | None, typer.Option("--from", help="Play what happened from this moment on.")
     ] = None,
     to: Annotated[str | None, typer.Option(help="Up to this one; default: now.")] = None,
-    speed: Annotated[float, typer.Option(min=0.01, help="2 is twice as fast as it was.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option(min=SLOWEST, max=FASTEST, help="2 is twice as fast as it was.")
+    ] = 1.0,
     diff: Annotated[
         bool, typer.Option("--diff", help="What is different between --from and --to.")
     ] = False,
