@@ -60,10 +60,15 @@ class Recent:
         return len(found) == limit or (bool(found) and self._seen == self._heard())
 
     async def _extend(self, after: int, limit: int) -> bool:
-        """Read on from the end of what is here, or begin anew beyond it; whether that is all."""
-        end = self._events[-1].position if self._events else -1
-        seen = self._heard()
+        """Read on from the end of what is here, or begin anew beyond it; whether that is all.
+
+        What was read on from is gone when somebody began anew meanwhile: then nothing is kept.
+        """
+        known, seen = self._events, self._heard()
+        end = known[-1].position if known else -1
         events = await self._store.read(max(after, end), limit, motion=self._motion)
+        if self._events is not known:
+            return False
         if after > end:
             self._events, self._after = [], after
         self._events += events

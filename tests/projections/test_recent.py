@@ -45,7 +45,9 @@ class CountedStore(MemoryStore):
         streams: Collection[UUID] | None = None,
     ) -> list[Recorded[Event]]:
         self.reads.append(after)
-        return await super().read(after, limit, motion=motion, types=types, streams=streams)
+        found = await super().read(after, limit, motion=motion, types=types, streams=streams)
+        await asyncio.sleep(0)  # others have a turn, as while it comes from Postgres
+        return found
 
 
 class Log:
@@ -107,3 +109,18 @@ def test_one_read_serves_all_who_follow() -> None:
         return log.store.reads
 
     assert asyncio.run(play()) == [0]
+
+
+def test_who_begins_anew_while_another_reads_misses_nothing() -> None:
+    async def play() -> None:
+        log = Log()
+        await log.append(heard=True)
+        await log.read("live")
+        await log.append(heard=True)
+        reading = asyncio.create_task(log.read("live"))
+        await asyncio.sleep(0)
+        await log.begin("queries")
+        await reading
+        await log.read("queries")
+
+    asyncio.run(play())
