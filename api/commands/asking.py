@@ -33,11 +33,12 @@ async def asking(
     """A runtime, for those who may do `action`. Raises NotAllowed, and NotFound for a stranger."""
     async with connected(settings) as runtime:
         if email is not None:
-            await require(runtime, await _caller(runtime, email), action, project=project)
+            await require(runtime, await caller(runtime, email), action, project=project)
         yield runtime
 
 
-async def _caller(runtime: Runtime, email: str) -> Caller:
+async def caller(runtime: Runtime, email: str) -> Caller:
+    """The user of --as. Raises NotFound."""
     holder = (await runtime.load(EMAIL, email_stream(email))).state.user
     user = (await runtime.load(USER, holder)).state if holder else None
     if holder is None or user is None or not user.active:

@@ -10,11 +10,10 @@ import typer
 from rich.text import Text
 
 from api.audit_filters import narrowed, note_read, saved_filter
-from api.commands.asking import AsUser, asking
+from api.commands.asking import AsUser, asking, caller
 from api.commands.output import JsonFlag, actor_name, fail, out, print_json, running_settings
 from domain.access import Action
 from domain.audit import AuditFilter, checked_filter
-from domain.email import EMAIL, email_stream
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from projections.audit import AuditRow
@@ -89,8 +88,8 @@ def tree(position: int, as_user: AsUser = None, json: JsonFlag = False) -> None:
 
 async def origin_of(runtime: Runtime, email: str | None) -> Origin:
     """Who reads: the user of --as, or who holds the database's password."""
-    holder = (await runtime.load(EMAIL, email_stream(email))).state.user if email else None
-    return Origin(actor=holder, user_agent=HERE)
+    reader = (await caller(runtime, email)).id if email else None
+    return Origin(actor=reader, user_agent=HERE)
 
 
 async def kept(runtime: Runtime, reader: UUID | None, wanted: str | None) -> AuditFilter:

@@ -13,15 +13,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.asking import AsUser, asking
+from api.commands.asking import AsUser, asking, caller
 from api.commands.output import JsonFlag, err, fail, out, running_settings
-from domain.access import Action, Who
-from domain.email import EMAIL, email_stream
+from domain.access import Action
 from domain.errors import Refused
-from domain.user import USER
-from infra.analytics import Rows, Value, Viewer, run, server
+from infra.analytics import Rows, Value, run, server
 from infra.analytics_files import Format, Written, write
-from infra.runtime import Runtime
 from infra.settings import Settings
 from projections.analytics_access import EVERYTHING, viewer
 
@@ -98,20 +95,12 @@ def _parameters(given: list[str]) -> dict[str, Value]:
 
 async def _query(settings: Settings, as_user: str | None, asked: Asked, file: BinaryIO) -> Written:
     async with asking(settings, as_user, Action.ANALYTICS_QUERY) as runtime:
-        seen = EVERYTHING if as_user is None else await _viewer(runtime, as_user)
+        seen = EVERYTHING if as_user is None else viewer((await caller(runtime, as_user)).who)
         url = await server(runtime)
     async with run(url, seen, asked.sql, asked.parameters, asked.limit + 1) as rows:
         if asked.form is None:
             return await _table(rows, asked.limit)
         return await write(file, rows, asked.form, asked.limit)
-
-
-async def _viewer(runtime: Runtime, email: str) -> Viewer:
-    """Of whom `asking` has let in."""
-    holder = (await runtime.load(EMAIL, email_stream(email))).state.user
-    if holder is None:
-        return Viewer(person=runtime.node)  # gone in between: nobody's projects
-    return viewer(Who(holder, (await runtime.load(USER, holder)).state.role))
 
 
 async def _table(rows: Rows, limit: int) -> Written:
