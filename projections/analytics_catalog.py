@@ -353,8 +353,8 @@ VIEWS = (
         " sum(seconds)::float8, max(seconds)::float8"
         " FROM (SELECT h.*, lead(holder) OVER w AS later, lead(acquired_at) OVER w AS next_at,"
         "  extract(epoch FROM coalesce(ended_at, now()) - acquired_at) AS seconds"
-        "  FROM {analytics_locks}.lock_holds h WINDOW w AS (PARTITION BY stream ORDER BY token)"
-        " ) holds GROUP BY 1, 2",
+        "  FROM {analytics_locks}.lock_holds h"
+        "  WINDOW w AS (PARTITION BY project, resource ORDER BY token)) holds GROUP BY 1, 2",
         reads=("analytics_locks",),
     ),
     View(

@@ -99,8 +99,8 @@ def _history(table: Table, state: dict[str, str]) -> History:
         " valid_from timestamptz, valid_to timestamptz, whole boolean, change jsonb)"
     )
     before = (  # by the primary key: in a generation that is being built there is no other index
-        f"(SELECT * FROM {table.name} p WHERE p.{key} = v.key AND p.version < v.version"  # noqa: S608
-        " ORDER BY p.version DESC LIMIT 1)"
+        f"(SELECT p.ctid, p.* FROM {table.name} p"  # noqa: S608, our names
+        f" WHERE p.{key} = v.key AND p.version < v.version ORDER BY p.version DESC LIMIT 1)"
     )
     return History(
         table,
@@ -109,8 +109,7 @@ def _history(table: Table, state: dict[str, str]) -> History:
         f" FROM {rows} LEFT JOIN LATERAL {before} o ON true"
         f" WHERE v.whole OR o.{key} IS NOT NULL",
         close=f"UPDATE {table.name} o SET valid_to = v.valid_from"  # noqa: S608, our names
-        f" FROM {rows} CROSS JOIN LATERAL {before} b"
-        f" WHERE o.{key} = v.key AND o.version = b.version",
+        f" FROM {rows} CROSS JOIN LATERAL {before} b WHERE o.ctid = b.ctid",
     )
 
 
