@@ -190,3 +190,6 @@ async def test_doctor_says_how_the_replica_is(pair: Pair) -> None:
     own = msgspec.structs.replace(pair.runtime.settings, database_replica_url=primary)
     check = await of_replica(msgspec.structs.replace(pair.runtime, settings=own))
     assert (check.state, "no standby" in check.detail) == ("warn", True)
+    own = msgspec.structs.replace(own, database_replica_url="")
+    check = await of_replica(msgspec.structs.replace(pair.runtime, settings=own))
+    assert (check.state, check.detail) == ("ok", "none: the primary answers everything")
