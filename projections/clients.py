@@ -40,7 +40,9 @@ CLIENTS = Table(
     indexes=("(name, id)", "(status, name, id)", f"USING gin ({WORDS})"),
 )
 
-
+SELECT: LiteralString = (
+    "SELECT id, name, contacts, status, created_at, version, position FROM clients"
+)
 FILTERS: dict[str, LiteralString] = {
     "status": "status = %(status)s",
     "search": WORDS + " @@ to_tsquery('simple', %(search)s)",
@@ -98,8 +100,7 @@ async def get_client(db: Connection, client: UUID) -> ClientRow | None:
     return await fetch_one(
         db,
         ClientRow,
-        "SELECT id, name, contacts, status, created_at, version, position"
-        " FROM clients WHERE id = %(id)s",
+        f"{SELECT} WHERE id = %(id)s",
         {"id": client},
     )
 
@@ -127,8 +128,7 @@ async def list_clients(
     return await fetch_all(
         db,
         ClientRow,
-        "SELECT id, name, contacts, status, created_at, version, position"  # noqa: S608
-        f" FROM clients WHERE (name, id) > (%(name)s, %(last)s){given(FILTERS, values)}"
+        f"{SELECT} WHERE (name, id) > (%(name)s, %(last)s){given(FILTERS, values)}"
         " ORDER BY name, id LIMIT %(limit)s",
         values,
     )

@@ -66,7 +66,10 @@ PROJECT_MEMBERS = Table(
     indexes=("(user_id, project)",),
 )
 
-
+SELECT: LiteralString = (
+    "SELECT id, name, description, type, status, priority, client, manager, starts, ends,"
+    " created_at, version, position FROM projects p"
+)
 FILTERS: dict[str, LiteralString] = {
     "status": "status = %(status)s",
     "priority": "priority = %(priority)s",
@@ -159,8 +162,7 @@ async def get_project(db: Connection, project: UUID) -> ProjectRow | None:
     return await fetch_one(
         db,
         ProjectRow,
-        "SELECT id, name, description, type, status, priority, client, manager, starts, ends,"
-        " created_at, version, position FROM projects WHERE id = %(id)s",
+        f"{SELECT} WHERE id = %(id)s",
         {"id": project},
     )
 
@@ -207,9 +209,7 @@ async def list_projects(
     return await fetch_all(
         db,
         ProjectRow,
-        "SELECT id, name, description, type, status, priority, client, manager, starts, ends,"  # noqa: S608
-        " created_at, version, position"
-        f" FROM projects p WHERE (created_at, id) < (%(created_at)s, %(last)s)"
+        f"{SELECT} WHERE (created_at, id) < (%(created_at)s, %(last)s)"
         f"{given(FILTERS, values)} ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
         values,
     )

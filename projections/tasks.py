@@ -91,7 +91,10 @@ UPDATE tasks SET comments = (SELECT count(*) FROM comments c WHERE c.task = task
 WHERE id = ANY(%(tasks)s::uuid[])
 """
 
-
+SELECT: LiteralString = (
+    "SELECT id, project, title, description, status, priority, assignee, due, created_at,"
+    " comments, version, position FROM tasks"
+)
 FILTERS: dict[str, LiteralString] = {
     "project": "project = %(project)s",
     "assignee": "assignee = %(assignee)s",
@@ -210,8 +213,7 @@ async def get_task(db: Connection, task: UUID) -> TaskRow | None:
     return await fetch_one(
         db,
         TaskRow,
-        "SELECT id, project, title, description, status, priority, assignee, due, created_at,"
-        " comments, version, position FROM tasks WHERE id = %(id)s",
+        f"{SELECT} WHERE id = %(id)s",
         {"id": task},
     )
 
@@ -253,9 +255,7 @@ async def list_tasks(
     return await fetch_all(
         db,
         TaskRow,
-        "SELECT id, project, title, description, status, priority, assignee, due, created_at,"  # noqa: S608
-        " comments, version, position"
-        f" FROM tasks WHERE (created_at, id) < (%(created_at)s, %(last)s){given(FILTERS, values)}"
+        f"{SELECT} WHERE (created_at, id) < (%(created_at)s, %(last)s){given(FILTERS, values)}"
         " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
         values,
     )

@@ -52,7 +52,9 @@ USERS = Table(
     ),
 )
 
-
+SELECT: LiteralString = (
+    "SELECT id, email, name, role, department, status, created_at, version, position FROM users"
+)
 FILTERS: dict[str, LiteralString] = {
     "role": "role = %(role)s",
     "status": "status = %(status)s",
@@ -119,8 +121,7 @@ async def get_user(db: Connection, user: UUID) -> UserRow | None:
     return await fetch_one(
         db,
         UserRow,
-        "SELECT id, email, name, role, department, status, created_at, version, position"
-        " FROM users WHERE id = %(id)s",
+        f"{SELECT} WHERE id = %(id)s",
         {"id": user},
     )
 
@@ -154,8 +155,7 @@ async def list_users(
     return await fetch_all(
         db,
         UserRow,
-        "SELECT id, email, name, role, department, status, created_at, version, position"  # noqa: S608
-        f" FROM users WHERE (name, id) > (%(name)s, %(last)s){given(FILTERS, values)}"
+        f"{SELECT} WHERE (name, id) > (%(name)s, %(last)s){given(FILTERS, values)}"
         " ORDER BY name, id LIMIT %(limit)s",
         values,
     )
