@@ -29,6 +29,10 @@ PAUSE_S = 0.01
 RETRY_S = 0.1  # while Postgres is away
 POLL_S = 0.002
 
+WAITING = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock(%' AND state = 'idle'
+"""
 UNCHAINED = """
 SELECT count(*) FROM (
     SELECT prev, lag(pos, 1, 0::bigint) OVER (PARTITION BY room ORDER BY pos) AS before
@@ -123,6 +127,13 @@ async def moved(settings: Settings, *groups: str) -> None:
             if all(now[group] > start[group] for group in groups or GROUPS):
                 return
             await asyncio.sleep(POLL_S)
+
+
+def waiting(settings: Settings) -> int:
+    """How many sessions ask for a lease again and again."""
+    with psycopg.connect(settings.database_url) as connection:
+        row = connection.execute(WAITING).fetchone()
+    return int(row[0]) if row else 0
 
 
 async def assert_projected(runtime: Runtime) -> None:

@@ -2,13 +2,11 @@
 
 import time
 
-import psycopg
 import pytest
 
 from infra.runtime import Runtime
-from infra.settings import Settings
 from tests.faults.children import times
-from tests.faults.projecting import GROUPS, assert_projected, moved, projector, worked
+from tests.faults.projecting import GROUPS, assert_projected, moved, projector, waiting, worked
 from tests.faults.results import Counts
 from tests.infra.until import until
 
@@ -16,11 +14,6 @@ pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)
 
 KILLS, TAKEOVERS = times(50), times(10)
 TAKEOVER_S = 3.0  # from the kill to the next rows of every group
-
-WAITING = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND query LIKE 'SELECT pg_try_advisory_lock(%' AND state = 'idle'
-"""
 
 
 async def test_killed_projectors_leave_rows_as_a_rebuild_makes_them(
@@ -55,10 +48,3 @@ async def test_a_standby_takes_over_from_a_killed_leader_in_time(
     async with projector(settings):
         await assert_projected(runtime)
     counts.add(TAKEOVERS)
-
-
-def waiting(settings: Settings) -> int:
-    """How many sessions ask for a lease again and again."""
-    with psycopg.connect(settings.database_url) as connection:
-        row = connection.execute(WAITING).fetchone()
-    return int(row[0]) if row else 0
