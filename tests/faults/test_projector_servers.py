@@ -5,10 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from infra.runtime import Runtime, open_runtime
+from infra.runtime import open_runtime
 from infra.settings import Settings
 from tests.faults.children import times
 from tests.faults.cluster import own_cache, own_cluster
+from tests.faults.listening import heard
 from tests.faults.projecting import assert_projected, moved, projector, worked
 from tests.faults.results import Counts
 
@@ -35,21 +36,22 @@ async def test_projectors_come_back_after_crashes_of_postgres(
     counts.add(CRASHES)
 
 
-async def test_projectors_need_nothing_that_valkey_forgets(
-    folder: Path, runtime: Runtime, counts: Counts
+async def test_projectors_and_who_listens_need_nothing_that_valkey_forgets(
+    folder: Path, settings: Settings, counts: Counts
 ) -> None:
     """Flushed it has lost all that it held, crashed it is away for a while."""
     async with own_cache(folder) as cache:
-        mine = msgspec.structs.replace(runtime.settings, redis_url=cache.url)
-        async with projector(mine) as process:
+        mine = msgspec.structs.replace(settings, redis_url=cache.url)
+        async with open_runtime(mine) as runtime, projector(mine) as process:
             async with worked(runtime):
-                for _ in range(CRASHES):
-                    await moved(mine)
-                    await cache.empty()
-                    await moved(mine)
-                    async with cache.away():
-                        await moved(mine)
                 await moved(mine)
+                async with heard(runtime):
+                    for _ in range(CRASHES):
+                        await cache.empty()
+                        await moved(mine)
+                        async with cache.away():
+                            await moved(mine)
+                        await moved(mine)
             await assert_projected(runtime)
             assert process.returncode is None
     counts.add(2 * CRASHES)
