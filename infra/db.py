@@ -16,21 +16,35 @@ LEASE_POLL_S = 0.5  # a standby asks for the lease this often
 FENCED = "FM001"  # formula_advance: the checkpoint is not where this leader left it
 LEADERS = 5_014_003  # the class of advisory locks that leaders hold
 
+# A process that hangs keeps its session, and Postgres's own time-outs do not see all of those.
+END_SILENT = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND classid = %s AND objid = hashtext(%s)::bit(32)::bigint::oid
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND granted AND wait_event = 'ClientRead'
+    AND state_change < clock_timestamp() - make_interval(secs => %s)
+"""
+
 log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def leading(conninfo: str, name: str, options: str = "") -> AsyncGenerator[Connection]:
+async def leading(
+    conninfo: str, name: str, options: str = "", *, silent_s: float | None = None
+) -> AsyncGenerator[Connection]:
     """A connection that holds the lease `name` for as long as it lives; waits until it is free.
 
-    The lease ends with the session, so it passes on when this process dies. What a leader writes
-    it must write on this connection, or fence by a checkpoint.
+    The lease ends with the session, so it passes on when this process dies, or says nothing on
+    the connection for `silent_s`. What a leader writes it must write on this connection, or fence
+    by a checkpoint.
     """
     connection = await psycopg.AsyncConnection[Any].connect(
         conninfo, autocommit=True, options=f"-c lock_timeout=5s {options}"
     )
     async with connection:
-        while not await _locked(connection, name):  # noqa: ASYNC110, another session frees it
+        while not await _locked(connection, name):
+            if silent_s is not None:
+                await connection.execute(END_SILENT, (LEADERS, name, silent_s))
             await asyncio.sleep(LEASE_POLL_S)
         log.info("leading", name=name)
         yield connection

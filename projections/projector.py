@@ -28,6 +28,7 @@ from projections.step import AnyProjection, Deposed, Prepared, Step
 BATCH = 2_000  # events of one transaction
 SHORT = 20_000  # positions: a log that is built from at once, before the group goes on
 LOOK_S = 0.5  # between looks at generations to switch to, and at what operators ask for
+SILENT_S = 5.0  # a leader that has not looked for so long hangs, and its standby takes over
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # back-off on infrastructure errors
 # Read tables are made again from the log: after a crash rows and checkpoint go back together.
 NO_FSYNC = "-c synchronous_commit=off"
@@ -82,7 +83,8 @@ async def _run(
     while True:
         note(group.name, False)
         try:
-            async with leading(conninfo, f"projector {group.name}", NO_FSYNC) as connection:
+            lease = leading(conninfo, f"projector {group.name}", NO_FSYNC, silent_s=SILENT_S)
+            async with lease as connection:
                 leader = Leader(runtime, connection, group, recent)
                 await leader.start()
                 note(group.name, True)
