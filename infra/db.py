@@ -43,9 +43,9 @@ async def leading(
     )
     async with connection:
         while not await _locked(connection, name):
+            await asyncio.sleep(LEASE_POLL_S)
             if silent_s is not None:
                 await connection.execute(END_SILENT, (LEADERS, name, silent_s))
-            await asyncio.sleep(LEASE_POLL_S)
         log.info("leading", name=name)
         yield connection
 
