@@ -17,7 +17,7 @@ from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongS
 from infra.eventstore.codec import TooLarge
 from infra.eventstore.execute import CommandReused, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
-from projections.read import BehindPosition
+from projections.read import BehindPosition, Rebuilding
 
 STATUS: Mapping[type, int] = {
     Malformed: 400,
@@ -48,6 +48,7 @@ CODES: Mapping[type, str] = {
     TooLarge: "body.too_large",
     StoreOverloaded: "store.overloaded",
     BehindPosition: "position.not_reached",
+    Rebuilding: "projection.rebuilding",
     psycopg.OperationalError: "store.unavailable",
     psycopg.errors.UndefinedTable: "store.not_ready",
     psycopg.DataError: "request.invalid",

@@ -67,7 +67,7 @@ CREATE FUNCTION public.formula_advance_slice(generation text, part integer, from
     AS $$
 BEGIN
     PERFORM FROM formula_generations g WHERE g.schema = generation
-        AND CASE WHEN mine THEN g.state = 'switching'
+        AND CASE WHEN mine THEN g.state = 'switching' OR g.stopped
             ELSE g.state IN ('building', 'ready', 'shadow') END
         FOR SHARE;
     IF FOUND THEN
@@ -468,7 +468,8 @@ CREATE TABLE public.formula_generations (
     made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     target bigint DEFAULT 0 NOT NULL,
     asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped boolean DEFAULT false NOT NULL
 );
 
 CREATE TABLE public.formula_jobs (

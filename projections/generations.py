@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from infra.db import Connection
 from projections.model import Projection, Table
+from projections.stopped import stop
 
 LOCK = 5_014_004  # of who begins a generation: two would begin the same
 MAX_SLICES = 4
@@ -23,7 +24,10 @@ LIVE = (BUILDING, READY, SWITCHING, SERVING)  # states of what serves or is to s
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """A projection's tables in a schema of their own. `position`: of its slowest slice."""
+    """A projection's tables in a schema of their own. `position`: of its slowest slice.
+
+    `stopped`: it serves what it had at its position; the group's leader cannot fill it.
+    """
 
     projection: str
     schema: str
@@ -35,11 +39,12 @@ class Generation(msgspec.Struct, frozen=True):
     changed_at: datetime
     position: int
     slices: int
+    stopped: bool = False
 
 
 ALL = """
 SELECT g.projection, g.schema, g.version, g.state, g.target, g.asked_at, g.made_at, g.changed_at,
-    coalesce(min(s.position), 0) AS position, count(s.slice)::int AS slices
+    g.stopped, coalesce(min(s.position), 0) AS position, count(s.slice)::int AS slices
 FROM formula_generations g LEFT JOIN formula_slices s USING (schema)
 WHERE g.projection = ANY(%(projections)s)
 GROUP BY g.projection, g.schema ORDER BY g.projection, g.asked_at DESC, g.schema
@@ -189,14 +194,12 @@ async def mark(connection: Connection, schema: str, state: str, *was: str) -> bo
 async def switch(connection: Connection, one: Generation, position: int) -> None:
     """Let it serve, and keep the one that did as far as `position`, for a way back."""
     async with connection.transaction():
+        await stop(connection, one.projection, position)
         await connection.execute(
-            "WITH retired AS (UPDATE formula_generations"
-            " SET state = 'retired', changed_at = clock_timestamp()"
-            " WHERE projection = %s AND state = 'serving' RETURNING schema)"
-            " INSERT INTO formula_slices (schema, slice, position)"
-            " SELECT schema, 0, %s FROM retired"
-            " ON CONFLICT (schema, slice) DO UPDATE SET position = excluded.position",
-            (one.projection, position),
+            "UPDATE formula_generations"
+            " SET state = 'retired', stopped = false, changed_at = clock_timestamp()"
+            " WHERE projection = %s AND state = 'serving'",
+            (one.projection,),
         )
         await mark(connection, one.schema, SERVING, SWITCHING)
 

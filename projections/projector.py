@@ -24,6 +24,7 @@ from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generat
 from projections.parking import Letters, asked
 from projections.recent import Recent
 from projections.step import AnyProjection, Deposed, Prepared, Step
+from projections.stopped import go_on, stop
 
 BATCH = 2_000  # events of one transaction
 SHORT = 20_000  # positions: a log that is built from at once, before the group goes on
@@ -187,15 +188,27 @@ class Leader:
 
     async def _attach(self) -> None:
         """Project into the generations that serve, of those that this code knows how to fill."""
-        versions = {one.name: one.version for one in self._group.projections}
-        schemas = {
-            one.projection: one.schema
-            for one in await self._found()
-            if one.state == SERVING and one.version == versions[one.projection]
-        }
+        known = {one.name: one for one in self._group.projections}
+        schemas: dict[str, str] = {}
+        for one in [one for one in await self._found() if one.state == SERVING]:
+            projection = known[one.projection]
+            if one.version != projection.version:
+                await stop(self._connection, one.projection, self._position)
+                continue
+            if one.stopped:
+                await self._make_good(projection, one)
+            schemas[one.projection] = one.schema
         await generations.use(self._connection, list(schemas.values()))
         self._step = self._stepping(schemas)
         await self._step.letters.load(self._connection)
+
+    async def _make_good(self, projection: AnyProjection, one: Generation) -> None:
+        """Other code led meanwhile: project what that left out, while the group rests."""
+        await building.catch_up(
+            self._runtime, self._connection, projection, one.schema, self._position, mine=True
+        )
+        await go_on(self._connection, one.schema)
+        log.info("generation_filled_again", projection=projection.name, since=one.position)
 
     def _stepping(self, schemas: dict[str, str]) -> Step:
         return Step(

@@ -9,6 +9,8 @@ from infra.db import Connection
 from infra.eventstore.reader import reached
 from infra.runtime import Runtime
 from projections.generations import serving, use
+from projections.registry import PROJECTIONS
+from projections.stopped import lacking
 
 STALE_S = 1.0  # a switched pointer is followed within this; retired generations live far longer
 WAIT_S = 5.0
@@ -22,6 +24,12 @@ class BehindPosition(Exception):
     retry_after_s = 1.0
 
 
+class Rebuilding(BehindPosition):
+    """A read model is built anew for code that changed; what serves until then is older."""
+
+    retry_after_s = 5.0
+
+
 @asynccontextmanager
 async def reading(
     runtime: Runtime,
@@ -30,11 +38,15 @@ async def reading(
     group: str = "queries",
     replica: bool = False,
 ) -> AsyncGenerator[Connection]:
-    """A pooled connection for queries, once `group` shows `min_position`. Raises BehindPosition.
+    """A pooled connection for queries, once `group` shows `min_position`.
+
+    Raises BehindPosition, and Rebuilding where some of it will not before it is built.
 
     `replica`: of the replica, where there is one that shows it already.
     """
     async with _connection(runtime, min_position or 0, group, replica=replica) as connection:
+        if min_position:
+            await _require_filled(connection, group, min_position)
         await _aim(connection, at_once=bool(min_position))
         yield connection
 
@@ -58,6 +70,13 @@ async def wait_for(runtime: Runtime, group: str, position: int, timeout_s: float
     """Return once `group` has projected `position`. Raises BehindPosition after the time-out."""
     if not await reached(runtime.db, group, position, timeout_s):
         raise BehindPosition(f"{group} is not at {position} yet")
+
+
+async def _require_filled(connection: Connection, group: str, position: int) -> None:
+    """Looked at before the pointer: what is switched to in between has the position."""
+    names = [one.name for one in PROJECTIONS if one.group == group]
+    if stopped := await lacking(connection, names, position):
+        raise Rebuilding(f"{', '.join(stopped)} is built anew")
 
 
 async def _aim(connection: Connection, *, at_once: bool) -> None:

@@ -16,7 +16,7 @@ from domain.errors import Invalid, Locked, NotAllowed, NotFound, WrongState
 from infra.eventstore.codec import TooLarge
 from infra.eventstore.execute import CommandReused, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
-from projections.read import BehindPosition
+from projections.read import BehindPosition, Rebuilding
 
 REQUEST = UUID("0190a5d2-9c1e-7d6b-8a51-0d6e4c1b2a3f")
 
@@ -35,6 +35,7 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (Locked("lock.held"), 423, "lock.held"),
     (StoreOverloaded(), 503, "store.overloaded"),
     (BehindPosition(), 503, "position.not_reached"),
+    (Rebuilding(), 503, "projection.rebuilding"),
     (psycopg.OperationalError("password=secret"), 503, "store.unavailable"),
     (psycopg.errors.UndefinedTable("users"), 503, "store.not_ready"),
     (ValueError("password=secret"), 500, "server.failed"),
