@@ -45,6 +45,8 @@ def list_all(json: JsonFlag = False, as_user: AsUser = None) -> None:
 
 
 def _where(one: Generation) -> str:
+    if one.stopped:
+        return f"stopped at {one.position:,}"
     return "the group's" if one.state == SERVING else f"{one.position:,} of {one.target:,}"
 
 
