@@ -25,6 +25,7 @@ from projections.projector import grouped, run_groups
 from projections.registry import PROJECTIONS
 
 TEMPLATE = "formula_template"
+READ_MODELS = "formula_read_models"
 JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
 hypothesis_settings.register_profile(
@@ -63,22 +64,42 @@ def servers() -> Iterator[Embedded]:
         yield embedded
 
 
+@pytest.fixture(scope="session")
+def read_models(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A template database whose read models serve, over an empty log."""
+    _create_database(servers, READ_MODELS, TEMPLATE)
+    asyncio.run(_built(_settings(servers, READ_MODELS, tmp_path_factory.mktemp("data"))))
+    return READ_MODELS
+
+
+async def _built(settings: Settings) -> None:
+    async with open_runtime(settings) as runtime, projecting(runtime):
+        pass
+
+
 @pytest.fixture
-def settings(servers: Embedded, tmp_path: Path) -> Iterator[Settings]:
+def settings(
+    servers: Embedded, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Settings]:
     """Settings of a database that nobody else uses, dropped afterwards."""
     name = f"t_{secrets.token_hex(6)}"
-    _create_database(servers, name, TEMPLATE)
-    yield Settings(
-        database_url=make_conninfo(servers.database_url, dbname=name),
-        redis_url=servers.redis_url,
-        redis_prefix=f"{name}:",
-        jwt_secret=JWT_SECRET,
-        formula_data=str(tmp_path),
-        mail_folder=str(tmp_path / "mail"),
-        database_pool_size=6,
-    )
+    reads = "projected" in request.fixturenames  # who starts the groups need not wait for a build
+    _create_database(servers, name, request.getfixturevalue("read_models") if reads else TEMPLATE)
+    yield _settings(servers, name, tmp_path)
     with _admin(servers) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _settings(servers: Embedded, database: str, folder: Path) -> Settings:
+    return Settings(
+        database_url=make_conninfo(servers.database_url, dbname=database),
+        redis_url=servers.redis_url,
+        redis_prefix=f"{database}:",
+        jwt_secret=JWT_SECRET,
+        formula_data=str(folder),
+        mail_folder=str(folder / "mail"),
+        database_pool_size=6,
+    )
 
 
 @pytest.fixture
