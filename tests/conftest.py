@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from hypothesis import HealthCheck
@@ -26,6 +27,8 @@ from projections.registry import PROJECTIONS
 
 TEMPLATE = "formula_template"
 READ_MODELS = "formula_read_models"
+PREFIX = "formula-tests-"  # and the pid of the run
+MEMORY, ROOM = Path("/dev/shm"), 12 * 1024**3  # noqa: S108, made by mkdtemp
 JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
 hypothesis_settings.register_profile(
@@ -38,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """The first process of the run makes the folder; xdist's workers share it."""
     if "FORMULA_TEST_FOLDER" not in os.environ:
         tempfile.tempdir = os.environ["TMPDIR"] = open_folder()
-        folder = Path(tempfile.mkdtemp(prefix="formula-tests-"))
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=servers_folder()))
         folder.chmod(0o755)  # an embedded server run as another user must reach its data
         os.environ["FORMULA_TEST_FOLDER"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -51,6 +54,25 @@ def open_folder() -> str:
             require_reachable(Path(base), server_user(), "")
             return base
     raise EmbeddedError("no folder for temporary files that all users can enter: set TMPDIR")
+
+
+def servers_folder() -> Path:
+    """In memory where that has room: most of a test's time its database was waiting for the disk.
+
+    What a run that was killed has left there is removed.
+    """
+    on_disk = Path(tempfile.gettempdir())
+    for left in (*on_disk.glob(f"{PREFIX}*-*"), *MEMORY.glob(f"{PREFIX}*-*")):
+        if not psutil.pid_exists(int(left.name.split("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
+    return MEMORY if _has_room(MEMORY) else on_disk
+
+
+def _has_room(folder: Path) -> bool:
+    """And programs may be started from there: some embedded servers are copied to be reached."""
+    if not folder.is_dir() or os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return False
+    return min(shutil.disk_usage(folder).free, psutil.virtual_memory().available) > ROOM
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +168,7 @@ def _admin(servers: Embedded) -> psycopg.Connection:
 def _create_database(servers: Embedded, name: str, template: str) -> None:
     with _admin(servers) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
