@@ -16,6 +16,7 @@ from api.auth import Caller, guard
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
+from api.documents import documents
 from api.edge import AccessLog, add_headers
 from api.errors import refused, rejected
 from api.health import livez, readyz
@@ -42,6 +43,7 @@ ROUTERS = (
     clients,
     projects,
     tasks,
+    documents,
     comments,
     feeds,
     audit,

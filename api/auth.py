@@ -14,6 +14,7 @@ from api.edge import runtime_of
 from api.tokens import NotAuthenticated, read
 from domain import access
 from domain.access import Action
+from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
 from domain.notification import NOTIFICATION
 from domain.project import PROJECT, ProjectRole
@@ -120,8 +121,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     try:
         await require(runtime, caller, action, project=concerned.project, user=user)
     except NotFound:
-        if "task" in connection.path_params:  # as if there were no such task
-            raise NotFound("task.not_found", task=connection.path_params["task"]) from None
+        for kind, key in connection.path_params.items():  # as if there were no such thing
+            if kind in ("task", "document"):
+                raise NotFound(f"{kind}.not_found", **{kind: key}) from None
         raise
 
 
@@ -132,12 +134,17 @@ def bearer(headers: Mapping[str, str]) -> str:
 
 
 async def concern(runtime: Runtime, path: Mapping[str, Any]) -> Concerned:
-    """What the ids in a path are about. Raises NotFound for a task or message there is not."""
+    """What the ids in a path are about. Raises NotFound where there is no such thing."""
     if "task" in path:
         task = await runtime.load(TASK, path["task"])
         if task.state.project is None:
             raise NotFound("task.not_found", task=path["task"])
         return Concerned(project=task.state.project)
+    if "document" in path:
+        document = await runtime.load(DOCUMENT, path["document"])
+        if document.state.project is None:
+            raise NotFound("document.not_found", document=path["document"])
+        return Concerned(project=document.state.project)
     if "notification" in path:
         notification = await runtime.load(NOTIFICATION, path["notification"])
         return Concerned(user=notification.state.user)

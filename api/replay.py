@@ -15,6 +15,7 @@ from api.auth import Caller, Open, may, require
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from domain.access import Action
 from infra.runtime import Runtime
+from projections.documents import DocumentItem
 from projections.locks import LockRow
 from projections.members import MemberRow
 from projections.projects import ProjectMemberRow, ProjectRow
@@ -48,6 +49,7 @@ class RoomThen(msgspec.Struct, frozen=True):
     cursors_from: int | None
     cursors_gone: str | None
     tasks: Page[TaskRow]
+    documents: list[DocumentItem]  # what each said: /documents/{id}/versions/{version}
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -116,6 +118,7 @@ def _shown(room: Room, limit: int, after: UUID | None) -> RoomThen:
         cursors_from=room.cursors_from,
         cursors_gone=room.cursors_gone,
         tasks=page(tasks, limit, lambda row: row.id),
+        documents=room.documents,
     )
 
 

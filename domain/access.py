@@ -31,6 +31,9 @@ class Action(StrEnum):
     TASK_WRITE = "task.write"
     TASK_COMMENT = "task.comment"
     TASK_MODERATE = "task.moderate"
+    DOCUMENT_READ = "document.read"
+    DOCUMENT_WRITE = "document.write"
+    DOCUMENT_REMOVE = "document.remove"
     ACTIVITY_READ = "activity.read"
     AUDIT_READ = "audit.read"
     AUDIT_SAVE = "audit.save"
@@ -109,6 +112,9 @@ RULES: Mapping[Action, Rule] = {
     Action.TASK_WRITE: _rule(members=WORKING),
     Action.TASK_COMMENT: _rule(members=WORKING),
     Action.TASK_MODERATE: _rule(members=MANAGING),
+    Action.DOCUMENT_READ: _rule(*READERS, members=IN_PROJECT),
+    Action.DOCUMENT_WRITE: _rule(members=WORKING),
+    Action.DOCUMENT_REMOVE: _rule(members=MANAGING),
     Action.ACTIVITY_READ: _rule(Role.AUDITOR, members=IN_PROJECT, oneself=True),
     Action.AUDIT_READ: _rule(Role.AUDITOR),
     Action.AUDIT_SAVE: _rule(Role.AUDITOR),  # one's own searches

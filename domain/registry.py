@@ -7,6 +7,7 @@ from domain.activity import ACTIVITY
 from domain.announcement import ANNOUNCEMENT
 from domain.audit import AUDIT
 from domain.client import CLIENT
+from domain.document import DOCUMENT
 from domain.email import EMAIL
 from domain.hold import HOLD
 from domain.kernel import Decider, Event
@@ -26,6 +27,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     CLIENT,
     PROJECT,
     TASK,
+    DOCUMENT,
     PARTICIPATION,
     ACTIVITY,
     LOCK,

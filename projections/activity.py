@@ -6,10 +6,12 @@ from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET
 
 from domain.activity import ACTIVITY as ACTIVITIES
 from domain.activity import ActivityRecorded
 from domain.client import CLIENT, ClientEvent
+from domain.document import DOCUMENT, DocumentChanged, DocumentCreated, DocumentEvent
 from domain.kernel import Recorded
 from domain.project import PROJECT, ProjectEvent
 from domain.task import TASK, CommentAdded, CommentEdited, CommentRemoved, TaskEvent
@@ -18,7 +20,7 @@ from projections.frames import public_type
 from projections.model import Insert, Projection, Row, Table, Write
 from projections.rows import NEWEST_POSITION, event_text, fetch_all, json_text
 
-ActivityEvent: TypeAlias = ProjectEvent | TaskEvent | ClientEvent | ActivityRecorded
+ActivityEvent: TypeAlias = ProjectEvent | TaskEvent | DocumentEvent | ClientEvent | ActivityRecorded
 
 ACTIVITY = Table(
     name="activity",
@@ -80,6 +82,10 @@ def _detail(event: ActivityEvent) -> str:
         case CommentAdded() | CommentEdited() | CommentRemoved():
             # What a comment says is in `comments` alone, and goes from there when it is removed.
             return json_text({"comment": event.comment})
+        case DocumentCreated() | DocumentChanged():
+            # So with what a document says: which fields, but not their texts.
+            fields = msgspec.structs.asdict(event) | {"fields": sorted(event.fields)}
+            return json_text({name: value for name, value in fields.items() if value is not UNSET})
         case _:
             return event_text(event)
 
@@ -119,8 +125,8 @@ async def activity_of_user(
 PROJECTION = Projection(
     name="activity",
     group="queries",
-    version=2,
+    version=3,
     tables=(ACTIVITY,),
-    events=(*PROJECT.events, *TASK.events, *CLIENT.events, *ACTIVITIES.events),
+    events=(*PROJECT.events, *TASK.events, *DOCUMENT.events, *CLIENT.events, *ACTIVITIES.events),
     project=project,
 )

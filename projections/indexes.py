@@ -17,6 +17,7 @@ from infra.jobs import counts, expire_leases, get_job, list_jobs
 from projections.activity import activity_of_project, activity_of_user
 from projections.audit_list import list_audit
 from projections.clients import get_client, list_clients
+from projections.documents import get_document, list_documents
 from projections.locks import expired_locks, locks_of
 from projections.members import members_of, online_users
 from projections.notifications import notifications_of
@@ -123,6 +124,18 @@ READS = (
         "tasks_due_idx", "that are due then", partial(list_tasks, due_after=DAY, due_before=NEXT)
     ),
     Served("tasks_to_tsvector_idx", "by words", partial(list_tasks, search="c7777")),
+    Served("documents_pkey", "a document", partial(get_document, document=ID)),
+    Served("documents_created_at_id_idx", "documents, newest first", list_documents),
+    Served(
+        "documents_project_created_at_id_idx", "of a project", partial(list_documents, project=ID)
+    ),
+    Served("documents_to_tsvector_idx", "by words", partial(list_documents, search="c7777")),
+    Served("document_fields_pkey", "what it says", partial(get_document, document=ID)),
+    Served(
+        "document_fields_to_tsvector_idx",
+        "by words of a field",
+        partial(list_documents, search="c7777"),
+    ),
     Served(
         "comments_pkey",
         "a comment, for its change",
@@ -382,6 +395,9 @@ SMALL = frozenset(
 # Columns with ids that are nobody's to be looked up by.
 NOT_LOOKED_UP: Mapping[str, str] = {
     "members.connection": "a socket, which ends with its member",
+    "documents.created_by": "a person's doings are found by activity",
+    "documents.changed_by": "a person's doings are found by activity",
+    "document_fields.changed_by": "a person's doings are found by activity",
     "activity.task": "the subject, where that is a task",
     "audit.command_id": "found by the log's own index",
     "audit.correlation_id": "a request, which is no record",

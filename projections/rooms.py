@@ -9,6 +9,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from domain.activity import ActivityRecorded
+from domain.document import DOCUMENT, DocumentEvent
 from domain.errors import Invalid
 from domain.kernel import Recorded
 from domain.lock import LOCK, LockEvent
@@ -28,6 +29,7 @@ NAMES = 50_000  # rooms whose names are kept: writing an id down is what costs m
 RoomEvent: TypeAlias = (
     ProjectEvent
     | TaskEvent
+    | DocumentEvent
     | LockEvent
     | ActivityRecorded
     | NotificationSent
@@ -68,6 +70,8 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return in_project + _room_of(event.resource)
         case _ if isinstance(event, TASK.events):
             return [_name(RoomKind.TASK, recorded.stream), *in_project]
+        case _ if isinstance(event, DOCUMENT.events):
+            return [_name(RoomKind.DOCUMENT, recorded.stream), *in_project]
         case _:
             return [_name(RoomKind.PROJECT, recorded.stream)]
 
@@ -78,9 +82,9 @@ def _name(kind: RoomKind, key: UUID) -> str:
 
 
 def _room_of(resource: str) -> list[str]:
-    """A lock's resource is the client's own text; some of them name a task or a document."""
+    """A lock's resource is the client's own text; some name a task or document, or its field."""
     try:
-        room = Room.parse(resource)
+        room = Room.parse(resource.partition("/")[0])
     except Invalid:
         return []
     return [str(room)] if room.kind in (RoomKind.TASK, RoomKind.DOCUMENT) else []
@@ -89,11 +93,12 @@ def _room_of(resource: str) -> list[str]:
 PROJECTION = Projection(
     name="rooms",
     group="live",
-    version=2,
+    version=3,
     tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
         *TASK.events,
+        *DOCUMENT.events,
         *LOCK.events,
         ActivityRecorded,
         NotificationSent,

@@ -7,6 +7,7 @@ from uuid import UUID
 from psycopg.rows import args_row
 
 from domain.activity import ACTIVITY, ActivityRecorded
+from domain.document import DOCUMENT, DocumentCreated, DocumentEvent
 from domain.kernel import Event, Recorded
 from domain.lock import LOCK, LockAcquired, LockEvent, LockStolen
 from domain.participation import PARTICIPATION, Joined, ParticipationEvent
@@ -18,7 +19,7 @@ from infra.eventstore.reader import recorded as decoded
 from projections.model import Insert, Projection, Row, Rows, Sql, Table, Write
 
 TimelineEvent: TypeAlias = (
-    ProjectEvent | TaskEvent | LockEvent | ParticipationEvent | ActivityRecorded
+    ProjectEvent | TaskEvent | DocumentEvent | LockEvent | ParticipationEvent | ActivityRecorded
 )
 
 TIMELINE = Table(
@@ -63,7 +64,7 @@ def project(batch: Sequence[Recorded[TimelineEvent]]) -> list[Write]:
             unsaid.append(recorded)
             continue
         rows.append({"project": found, "position": recorded.position})
-        if isinstance(recorded.event, TaskCreated | LockAcquired | Joined):
+        if isinstance(recorded.event, TaskCreated | DocumentCreated | LockAcquired | Joined):
             streams.put(stream=recorded.stream, project=found)
     writes = [Insert(TIMELINE, rows), *streams.writes()] if rows else []
     return [*writes, _by_stream(unsaid)] if unsaid else writes
@@ -71,7 +72,9 @@ def project(batch: Sequence[Recorded[TimelineEvent]]) -> list[Write]:
 
 def _project(recorded: Recorded[TimelineEvent]) -> UUID | None:
     match recorded.event:
-        case TaskCreated(project=project) | LockAcquired(project=project):
+        case TaskCreated(project=project) | DocumentCreated(project=project):
+            return project
+        case LockAcquired(project=project):
             return project
         case LockStolen(project=project) | Joined(project=project):
             return project
@@ -102,11 +105,12 @@ async def events_of(
 PROJECTION = Projection(
     name="timeline",
     group="audit",
-    version=1,
+    version=2,
     tables=(TIMELINE, STREAMS),
     events=(
         *PROJECT.events,
         *TASK.events,
+        *DOCUMENT.events,
         *LOCK.events,
         *PARTICIPATION.events,
         *ACTIVITY.events,

@@ -121,6 +121,7 @@ async def _room_text(runtime: Runtime, room: Room) -> Text:
     lines += [f"  task    {task.status:<12} {task.title}" for task in room.tasks[:MOST_TASKS]]
     more = len(room.tasks) - MOST_TASKS
     lines += [f"  and {more} tasks more: --json has them"] if more > 0 else []
+    lines += [f"  text    v{one.version:<11} {one.title}" for one in room.documents[:MOST_TASKS]]
     return Text("\n".join(lines))
 
 

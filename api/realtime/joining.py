@@ -10,6 +10,7 @@ from api.realtime.rooms import Member, framed, visible
 from api.realtime.session import Membership
 from api.realtime.wire import text_frame
 from domain.access import Action, Who, require
+from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
 from domain.project import PROJECT, ProjectRole
 from domain.rooms import Room, RoomKind
@@ -36,6 +37,11 @@ async def admit(runtime: Runtime, who: Who, name: str, participation: UUID) -> M
             if task.state.project is None:
                 raise NotFound("room.not_found", room=name)
             return await _in_project(runtime, who, name, participation, task.state.project)
+        case RoomKind.DOCUMENT if room.id is not None:
+            document = await runtime.load(DOCUMENT, room.id)
+            if document.state.project is None or document.state.removed:
+                raise NotFound("room.not_found", room=name)
+            return await _in_project(runtime, who, name, participation, document.state.project)
         case RoomKind.USER:
             if room.id != who.id:
                 raise NotAllowed("access.denied", action=Action.ROOM_JOIN.value)

@@ -7,6 +7,7 @@ import msgspec
 
 from domain.errors import Invalid, NotFound
 from infra.runtime import Runtime
+from projections.documents import DocumentItem
 from projections.locks import LockRow
 from projections.members import MemberRow
 from projections.projects import ProjectMemberRow, ProjectRow
@@ -41,6 +42,7 @@ class Room(msgspec.Struct, frozen=True):
     cursors_from: int | None  # where they are gone: the next position that has them
     cursors_gone: str | None
     tasks: list[TaskRow]
+    documents: list[DocumentItem]
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -68,8 +70,7 @@ async def room_at(runtime: Runtime, project: UUID, wanted: Wanted) -> Room:
     async with runtime.db.connection() as db:
         moment = await resolve(db, wanted)
         needed = await durable(db, moment)
-    await wait_for(runtime, PROJECTION.group, needed)
-    async with reading(runtime) as db:
+    async with reading(runtime, min_position=needed, group=PROJECTION.group) as db:
         then = await seek(db, project, moment.position)
         kept = await motion_kept(db, moment.position)
         found = await pointers(db, project, moment) if kept == moment.position else None
@@ -93,6 +94,7 @@ def _room(
         cursors_from=kept if found is None else None,
         cursors_gone=gone if found is None else None,
         tasks=then.tasks,
+        documents=[one for one in then.documents if not one.removed],
     )
 
 

@@ -8,7 +8,8 @@ import msgspec
 
 from domain.kernel import Event, Recorded
 from domain.task import CommentAdded, CommentRemoved
-from projections import locks, members, projects, tasks
+from projections import documents, locks, members, projects, tasks
+from projections.documents import DOCUMENTS, DocumentItem
 from projections.locks import LOCKS, LockRow
 from projections.members import MEMBERS, MemberRow
 from projections.model import Delete, Insert, Row, Table, Upsert, Write
@@ -16,13 +17,20 @@ from projections.projects import PROJECT_MEMBERS, PROJECTS, ProjectMemberRow, Pr
 from projections.tasks import TASKS, TaskRow
 
 # A read model joins the replay here, with its rows in Then and ROWS.
-MODELS = (projects.PROJECTION, tasks.PROJECTION, locks.PROJECTION, members.PROJECTION)
+MODELS = (
+    projects.PROJECTION,
+    tasks.PROJECTION,
+    documents.PROJECTION,
+    locks.PROJECTION,
+    members.PROJECTION,
+)
 ROWS: Mapping[str, type[msgspec.Struct]] = {
     PROJECTS.name: ProjectRow,
     PROJECT_MEMBERS.name: ProjectMemberRow,
     MEMBERS.name: MemberRow,
     LOCKS.name: LockRow,
     TASKS.name: TaskRow,
+    DOCUMENTS.name: DocumentItem,
 }
 
 Key = tuple[object, ...]
@@ -36,6 +44,7 @@ class Then(msgspec.Struct, frozen=True):
     members: list[MemberRow] = []  # who is in the rooms
     locks: list[LockRow] = []
     tasks: list[TaskRow] = []
+    documents: list[DocumentItem] = []  # what one said is its version's: keyframes stay small
 
 
 class Fold:

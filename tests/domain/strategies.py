@@ -65,6 +65,8 @@ def _values(kind: inspect.Type) -> st.SearchStrategy[Any]:
             return st.one_of([_values(one) for one in types])
         case inspect.VarTupleType(item_type=item):
             return st.lists(_values(item), max_size=3).map(tuple)
+        case inspect.DictType(key_type=key, value_type=value):
+            return st.dictionaries(_values(key), _values(value), max_size=3)
         case inspect.StructType(cls=struct):
             return instances(struct)
         case _:

@@ -12,13 +12,25 @@ from domain.user import Role
 
 MANAGER, CONTRIBUTOR, VIEWER = ProjectRole.MANAGER, ProjectRole.CONTRIBUTOR, ProjectRole.VIEWER
 
-READ = {Action.PROJECT_READ, Action.TASK_READ, Action.ACTIVITY_READ, Action.REPLAY_READ}
+READ = {
+    Action.PROJECT_READ,
+    Action.TASK_READ,
+    Action.DOCUMENT_READ,
+    Action.ACTIVITY_READ,
+    Action.REPLAY_READ,
+}
 VIEW = READ | {Action.ROOM_JOIN, Action.ROOM_ACT}
-CONTRIBUTE = VIEW | {Action.TASK_WRITE, Action.TASK_COMMENT, Action.ROOM_LOCK}
+CONTRIBUTE = VIEW | {
+    Action.TASK_WRITE,
+    Action.TASK_COMMENT,
+    Action.DOCUMENT_WRITE,
+    Action.ROOM_LOCK,
+}
 MANAGE = CONTRIBUTE | {
     Action.PROJECT_CHANGE,
     Action.PROJECT_MEMBERS,
     Action.TASK_MODERATE,
+    Action.DOCUMENT_REMOVE,
     Action.ROOM_STEAL,
 }
 
@@ -35,6 +47,7 @@ READER = SIGNED_IN | {
     Action.PROJECT_LIST_ALL,
     Action.PROJECT_READ,
     Action.TASK_READ,
+    Action.DOCUMENT_READ,
     Action.ANALYTICS_QUERY,
 }
 EVERYWHERE: dict[Role, set[Action]] = {

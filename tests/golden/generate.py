@@ -67,6 +67,8 @@ def _value(name: str, kind: inspect.Type) -> Any:
             return _value(name, next(t for t in types if not isinstance(t, inspect.NoneType)))
         case inspect.VarTupleType(item_type=item):
             return (_value(name, item), _value(f"{name} 2", item))
+        case inspect.DictType(key_type=key, value_type=value):
+            return {_value("name", key): _value("text", value)}
         case inspect.StructType(cls=struct):
             return sample(struct)
         case _:

@@ -13,6 +13,7 @@ from api import tokens
 from api.auth import Open
 from domain.access import Action, Who, allowed
 from domain.client import CLIENT, CreateClient
+from domain.document import DOCUMENT, CreateDocument
 from domain.kernel import Command
 from domain.notification import NOTIFICATION, SendNotification
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
@@ -23,7 +24,8 @@ from tests.integration.conftest import Api
 
 SPACE = UUID("7d1f0d6e-2f7e-5f0a-8e0c-2b6d2a3c4e10")
 PROJECT_ID, TASK_ID, CLIENT_ID, NOBODY = (uuid5(SPACE, name) for name in ("p", "t", "c", "n"))
-BY_ACCESS = ("project.not_found", "task.not_found", "access.denied")
+DOCUMENT_ID, REMOVED_ID = uuid5(SPACE, "d"), uuid5(SPACE, "r")
+BY_ACCESS = ("project.not_found", "task.not_found", "document.not_found", "access.denied")
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -118,11 +120,13 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
     ids = {
         "project": PROJECT_ID,
         "task": TASK_ID,
+        "document": REMOVED_ID if route.method == "DELETE" else DOCUMENT_ID,
         "client": CLIENT_ID,
         "user": user,
         "notification": person.message,
         "name": "tasks",
         "position": 1,
+        "version": 1,
     }
     return route.path.format_map({name: ids.get(name, NOBODY) for name in PARAMETERS})
 
@@ -130,6 +134,8 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
 PARAMETERS = (
     "project",
     "task",
+    "document",
+    "version",
     "client",
     "user",
     "notification",
@@ -146,7 +152,7 @@ def expected(route: Route, actor: Actor, *, oneself: bool) -> bool:
     action = route.opt["action"]
     if isinstance(action, Open):
         return True
-    in_project = "{project}" in route.path or "{task}" in route.path
+    in_project = any(f"{{{kind}}}" in route.path for kind in ("project", "task", "document"))
     about_person = "{user}" in route.path or "{notification}" in route.path
     return allowed(
         action,
@@ -167,11 +173,14 @@ def token(runtime: Runtime, actor: Actor) -> str:
 
 
 async def prepare(runtime: Runtime) -> None:
-    """The users, each with a message of their own, and a project with a task and some of them."""
+    """The users, each with a message of their own; a project, a task and a document with some."""
     now = runtime.now()
     create = CreateProject(name="P", manager=NOBODY, at=now)
     await runtime.execute(SYSTEM, PROJECT, PROJECT_ID, create)
     await runtime.execute(SYSTEM, TASK, TASK_ID, CreateTask(project=PROJECT_ID, title="T", at=now))
+    write = CreateDocument(project=PROJECT_ID, title="D", at=now)
+    for document in (DOCUMENT_ID, REMOVED_ID):
+        await runtime.execute(SYSTEM, DOCUMENT, document, write)
     await runtime.execute(SYSTEM, CLIENT, CLIENT_ID, CreateClient(name="C", at=now))
     for actor in ACTORS:
         register = RegisterUser(email=f"{actor.id}@x.example", name="N", role=actor.role, at=now)

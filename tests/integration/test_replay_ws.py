@@ -20,6 +20,7 @@ from domain.user import USER, ChangeRole, Role
 from infra.runtime import SYSTEM, Runtime
 from projections.replay import session
 from projections.replay.session import FASTEST
+from projections.timeline import PROJECTION as TIMELINE
 from tests.api.test_rooms import Peer
 from tests.integration.conftest import Api, Person
 from tests.integration.sockets import Json, Live, Socket, live_gateway
@@ -348,7 +349,7 @@ async def test_one_that_fails_says_so_and_its_connection_goes_on(
     room = (await opened(socket, past))["room"]
     await socket.until(shown(room, "project.member_added"))  # the next page is read, one event
     with psycopg.connect(past.live.runtime.settings.database_url) as db:
-        db.execute("ALTER TABLE timeline_1.timeline RENAME TO gone")
+        db.execute(f"ALTER TABLE timeline_{TIMELINE.version}.timeline RENAME TO gone".encode())
     await socket.say("act", room=room, kind="speed", data={"speed": FASTEST})
     left = await socket.until(lambda frame: frame["op"] == "left")
     assert (left["room"], left["why"]) == (room, "failed")
