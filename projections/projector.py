@@ -108,6 +108,7 @@ class Leader:
         self._connection = connection
         self._group = group
         self._position = 0
+        self._publishing: asyncio.Task[None] | None = None
         self._looked = 0.0
         self._step = self._stepping({})
 
@@ -132,11 +133,14 @@ class Leader:
     async def run(self) -> None:
         """Project what is there, then what comes."""
         follower = self._runtime.store.follower
-        while True:
-            seen = follower.count
-            await self._catch_up()
-            await follower.wait(seen, LOOK_S)
-            await asyncio.sleep(self._group.gather_s)
+        try:
+            while True:
+                seen = follower.count
+                await self._catch_up()
+                await follower.wait(seen, LOOK_S)
+                await asyncio.sleep(self._group.gather_s)
+        finally:
+            await self._published()
 
     async def _catch_up(self) -> None:
         """To the log's end."""
@@ -230,8 +234,16 @@ class Leader:
         )
 
     async def _publish(self, entries: dict[str, list[Entry]]) -> None:
-        if not entries or not self._group.pushes:
-            return
+        """The next batch is not kept waiting: one batch's messages at most are on their way."""
+        if entries and self._group.pushes:
+            await self._published()
+            self._publishing = asyncio.create_task(self._send(entries))
+
+    async def _published(self) -> None:
+        if self._publishing is not None:
+            await self._publishing
+
+    async def _send(self, entries: dict[str, list[Entry]]) -> None:
         runtime = self._runtime
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import uvloop
@@ -17,7 +17,6 @@ from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings, child_environment
 from projections import generations
 from projections.building import checkpoint
-from projections.projector import grouped
 from projections.registry import PROJECTIONS
 
 SHOWN = "SELECT name, position FROM formula_checkpoints WHERE name = ANY(%s)"
@@ -25,7 +24,7 @@ LOOK_S = 0.001  # what is shown is seen this late at most: it counts as lag
 
 
 class Lags(msgspec.Struct, frozen=True):
-    """`rate`: appends a second; every group is projected, in a process of their own."""
+    """`rate`: appends a second; the groups are projected by one process of their own."""
 
     settings: Settings
     rate: int
@@ -36,7 +35,8 @@ class Lags(msgspec.Struct, frozen=True):
 async def run(load: Lags) -> Sample:
     """`<group> p50`, `<group> p99`: milliseconds."""
     env = child_environment(load.settings)
-    argv = (sys.executable, "-m", "projections.main")
+    named = [word for group in load.groups for word in ("--group", group)]
+    argv = (sys.executable, "-m", "projections.main", *named)
     projector = await asyncio.create_subprocess_exec(*argv, env=env)
     try:
         async with open_runtime(load.settings) as runtime:
@@ -47,7 +47,7 @@ async def run(load: Lags) -> Sample:
 
 
 async def _measured(runtime: Runtime, load: Lags) -> Sample:
-    await _ready(runtime)
+    await _ready(runtime, load.groups)
     async with runtime.db.connection() as connection:
         streams = await known(connection, stream_ids(0, 10_000))
     since = time.perf_counter() + load.window.before_s
@@ -85,15 +85,15 @@ async def _look(
             await asyncio.sleep(LOOK_S)
 
 
-async def _ready(runtime: Runtime) -> None:
-    """Every read model serves, and every group is at the log's head."""
+async def _ready(runtime: Runtime, groups: Sequence[str]) -> None:
+    """Every read model of the groups serves, and they are at the log's head."""
     head = await runtime.store.head()
-    groups = [group.name for group in grouped(PROJECTIONS)]
+    wanted = sum(one.group in groups for one in PROJECTIONS)
     async with runtime.db.connection() as connection:
         while True:
             serving = len(await generations.serving(connection))
             behind = [one for one in groups if await checkpoint(connection, one) < head]
-            if serving == len(PROJECTIONS) and not behind:
+            if serving >= wanted and not behind:
                 return
             await asyncio.sleep(0.05)
 
