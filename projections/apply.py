@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import LiteralString, cast
 
 import msgspec
@@ -11,16 +12,52 @@ from psycopg.pq import Format
 
 from infra.db import Connection
 from infra.eventstore.binary import PACKS, array, column, copied
+from infra.pipelined import Piece
 from projections.model import Delete, Insert, Push, Row, Sql, Table, Upsert, Write
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A statement for psycopg; and as libpq takes it, with $1 for the first %s."""
+
+    text: LiteralString | sql.Composed
+    numbered: bytes
 
 
 class Statement(msgspec.Struct, frozen=True):
     """A statement and its values; or a COPY with its rows written down."""
 
-    query: LiteralString | sql.Composed
+    query: Query | LiteralString | sql.Composed
     values: Sequence[object] | Mapping[str, object] = ()
-    prepare: bool | None = True
     rows: bytes | None = None
+
+    @property
+    def text(self) -> LiteralString | sql.Composed:
+        """As psycopg takes it."""
+        return self.query.text if isinstance(self.query, Query) else self.query
+
+
+def query(composed: sql.Composed) -> Query:
+    first, *rest = composed.as_string(None).split("%s")
+    return Query(composed, "".join([first, *map("${}{}".format, count(1), rest)]).encode())
+
+
+def calling(function: LiteralString, *kinds: LiteralString) -> Query:
+    """A statement that calls a function with values of these types."""
+    values = sql.SQL(", ").join(sql.SQL(f"%s::{kind}") for kind in kinds)
+    return query(sql.SQL("SELECT {}({})").format(sql.Identifier(function), values))
+
+
+def pieces(statements: Iterable[Statement]) -> list[Piece] | None:
+    """The statements as libpq takes them; None if psycopg must adapt values of one."""
+    taken: list[Piece] = []
+    for one in statements:
+        if not isinstance(one.query, Query):
+            return None
+        values = [value.data for value in one.values if isinstance(value, Packed)]
+        if len(values) < len(one.values):
+            return None
+        taken.append((one.query.numbered, values))
+    return taken
 
 
 async def apply(connection: Connection, writes: Iterable[Write]) -> None:
@@ -32,9 +69,10 @@ async def send(connection: Connection, statements: Iterable[Statement]) -> None:
     """Run them in order, inside the caller's transaction; a COPY never in a pipeline."""
     for one in statements:
         if one.rows is None:
-            await connection.execute(one.query, one.values, prepare=one.prepare)
+            prepare = isinstance(one.query, Query) or None
+            await connection.execute(one.text, one.values, prepare=prepare)
             continue
-        async with connection.cursor() as cursor, cursor.copy(one.query) as copying:
+        async with connection.cursor() as cursor, cursor.copy(one.text) as copying:
             await copying.write(one.rows)
 
 
@@ -52,7 +90,7 @@ def _statements(write: Write, *, bulk: bool) -> Iterable[Statement]:
         case Delete(table=table, keys=keys, columns=columns):
             return [_delete(table, keys, columns or table.key)]
         case Sql(statement=statement, values=values):
-            return [Statement(cast(LiteralString, statement), values, None)]  # the module's own
+            return [Statement(cast(LiteralString, statement), values)]  # the module's own
         case Push():
             return []
 
@@ -67,10 +105,15 @@ def _copy(table: Table, rows: Sequence[Row]) -> Iterable[Statement]:
 
 
 class Packed:
-    """An array that is written down already: psycopg does it element by element in Python."""
+    """A value that is written down already: psycopg does arrays element by element in Python."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+
+
+def packed(kind: str, value: object) -> Packed:
+    """A value that is not null, for a statement that casts it to its kind."""
+    return Packed(PACKS[kind][1](value)[4:])
 
 
 class _PackedDumper(Dumper):
@@ -102,7 +145,7 @@ def _upsert(table: Table, rows: Sequence[Row]) -> Iterable[Statement]:
 def _each_shape(
     table: Table,
     rows: Sequence[Row],
-    statement: Callable[[str, tuple[tuple[str, str], ...], tuple[str, ...]], sql.Composed],
+    statement: Callable[[str, tuple[tuple[str, str], ...], tuple[str, ...]], Query],
 ) -> Iterable[Statement]:
     """One statement for all rows that name the same columns."""
     orders: dict[tuple[str, ...], list[Row]] = {}
@@ -147,44 +190,52 @@ def copy_statement(table: str, columns: tuple[str, ...]) -> sql.Composed:
 
 
 @lru_cache(maxsize=512)
-def insert_statement(table: str, columns: Columns, _key: tuple[str, ...]) -> sql.Composed:
+def insert_statement(table: str, columns: Columns, _key: tuple[str, ...]) -> Query:
+    return query(_insert(table, columns))
+
+
+def _insert(table: str, columns: Columns) -> sql.Composed:
     return sql.SQL("INSERT INTO {} ({}) SELECT * FROM {}").format(
         sql.Identifier(table), _names(columns), _unnest(columns)
     )
 
 
 @lru_cache(maxsize=512)
-def upsert_statement(table: str, columns: Columns, key: tuple[str, ...]) -> sql.Composed:
-    insert = insert_statement(table, columns, key)
+def upsert_statement(table: str, columns: Columns, key: tuple[str, ...]) -> Query:
+    insert = _insert(table, columns)
     others = [name for name, _ in columns if name not in key]
     keys = sql.SQL(", ").join(map(sql.Identifier, key))
     if not others:
-        return insert + sql.SQL(" ON CONFLICT ({}) DO NOTHING").format(keys)
+        return query(insert + sql.SQL(" ON CONFLICT ({}) DO NOTHING").format(keys))
     changes = sql.SQL(", ").join(
         sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others
     )
-    return insert + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(keys, changes)
+    return query(insert + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(keys, changes))
 
 
 @lru_cache(maxsize=512)
-def update_statement(table: str, columns: Columns, key: tuple[str, ...]) -> sql.Composed:
+def update_statement(table: str, columns: Columns, key: tuple[str, ...]) -> Query:
     changes = sql.SQL(", ").join(
         sql.SQL("{0} = v.{0}").format(sql.Identifier(name))
         for name, _ in columns
         if name not in key
     )
-    return sql.SQL("UPDATE {} t SET {} FROM {} v ({}) WHERE {}").format(
-        sql.Identifier(table), changes, _unnest(columns), _names(columns), _same(key)
+    return query(
+        sql.SQL("UPDATE {} t SET {} FROM {} v ({}) WHERE {}").format(
+            sql.Identifier(table), changes, _unnest(columns), _names(columns), _same(key)
+        )
     )
 
 
 @lru_cache(maxsize=512)
-def delete_statement(table: str, columns: Columns) -> sql.Composed:
-    return sql.SQL("DELETE FROM {} t USING {} v ({}) WHERE {}").format(
-        sql.Identifier(table),
-        _unnest(columns),
-        _names(columns),
-        _same(tuple(name for name, _ in columns)),
+def delete_statement(table: str, columns: Columns) -> Query:
+    return query(
+        sql.SQL("DELETE FROM {} t USING {} v ({}) WHERE {}").format(
+            sql.Identifier(table),
+            _unnest(columns),
+            _names(columns),
+            _same(tuple(name for name, _ in columns)),
+        )
     )
 
 

@@ -18,10 +18,12 @@ from infra.db import Connection
 from infra.eventstore import reader
 from infra.eventstore.reader import WHOLE, Slice
 from infra.log import configure_logging
+from infra.pipelined import Pipelined
 from infra.process import run
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings, load_settings
 from projections.ahead import Events, batches
+from projections.apply import Statement, calling, packed
 from projections.generations import (
     BUILDING,
     READY,
@@ -46,6 +48,7 @@ NO_FSYNC = "-c synchronous_commit=off -c lock_timeout=5s"
 
 AnyProjection = Projection[Any]
 
+ADVANCE = calling("formula_advance_slice", "text", "integer", "bigint", "bigint", "boolean")
 LIVE_LAG = """
 SELECT last_value - (SELECT position FROM formula_checkpoints WHERE name = 'live')
 FROM formula_events_notification_id_seq
@@ -72,17 +75,18 @@ async def catch_up(
     letters = Letters({projection.name: schema})
     await letters.load(connection)
 
-    async def move(start: int, to: int) -> None:
-        await connection.execute(
-            "SELECT formula_advance_slice(%s, %s, %s, %s, %s)",
-            (schema, part.number, start, to, mine),
-            prepare=True,
+    def move(start: int, to: int) -> Statement:
+        place = (packed("text", schema), packed("integer", part.number))
+        return Statement(
+            ADVANCE,
+            (*place, packed("bigint", start), packed("bigint", to), packed("boolean", mine)),
         )
 
     step = Step(
         connection=connection,
         projections=(projection,),
         letters=letters,
+        pipelined=Pipelined(connection),
         move=move,
         parks=projection.group != "live",
         bulk=not mine,

@@ -17,9 +17,11 @@ from domain.kernel import Event, Recorded
 from infra.bus import Entry, publish
 from infra.db import Connection, leading
 from infra.eventstore.reader import HEAD
+from infra.pipelined import Pipelined
 from infra.runtime import Runtime
 from projections import building, generations
 from projections.ahead import batches
+from projections.apply import Statement, calling, packed
 from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
 from projections.parking import Letters, asked
 from projections.recent import Recent
@@ -35,6 +37,7 @@ RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)  # back-off on infrastructure errors
 NO_FSYNC = "-c synchronous_commit=off"
 PUBLISH_TIMEOUT_S = 0.25  # Redis away must not hold up the log; gateways mend from room_log
 
+ADVANCE = calling("formula_advance", "text", "bigint", "bigint")
 GATHER_S = {"queries": 0.004, "audit": 0.02, "analytics": 0.05}  # they compete for the CPU
 
 log = structlog.get_logger()
@@ -107,6 +110,7 @@ class Leader:
         self._recent = recent
         self._connection = connection
         self._group = group
+        self._pipelined = Pipelined(connection)
         self._position = 0
         self._publishing: asyncio.Task[None] | None = None
         self._looked = 0.0
@@ -219,6 +223,7 @@ class Leader:
             connection=self._connection,
             projections=[one for one in self._group.projections if one.name in schemas],
             letters=Letters(schemas),
+            pipelined=self._pipelined,
             move=self._move,
             publish=self._publish,
             parks=not self._group.pushes,
@@ -228,10 +233,9 @@ class Leader:
         names = [one.name for one in self._group.projections]
         return await generations.generations(self._connection, names)
 
-    async def _move(self, position: int, to: int) -> None:
-        await self._connection.execute(
-            "SELECT formula_advance(%s, %s, %s)", (self._group.name, position, to), prepare=True
-        )
+    def _move(self, position: int, to: int) -> Statement:
+        name = packed("text", self._group.name)
+        return Statement(ADVANCE, (name, packed("bigint", position), packed("bigint", to)))
 
     async def _publish(self, entries: dict[str, list[Entry]]) -> None:
         """The next batch is not kept waiting: one batch's messages at most are on their way."""

@@ -12,13 +12,14 @@ from domain.kernel import Event, Recorded
 from infra.bus import Entry
 from infra.db import FENCED, Connection
 from infra.eventstore.store import Store
-from projections.apply import Statement, apply, send, statements
+from infra.pipelined import Pipelined
+from projections.apply import Statement, apply, pieces, send, statements
 from projections.feed import Feed
 from projections.model import Projection, Push, Write, reads
 from projections.parking import Asked, Letters, held
 
 AnyProjection = Projection[Any]
-Move = Callable[[int, int], Awaitable[None]]  # from one position to another, or FENCED
+Move = Callable[[int, int], Statement]  # from one position to another, or FENCED
 Publish = Callable[[dict[str, list[Entry]]], Awaitable[None]]
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     connection: Connection
+    pipelined: Pipelined  # of the connection
     projections: Sequence[AnyProjection]
     letters: Letters
     move: Move
@@ -114,14 +116,21 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         """Rows and position in one transaction, and that in one round trip unless in bulk."""
         admitted = await self.feed.admit(self.connection, prepared.pushes)
         rows = [*prepared.statements, *statements(admitted.writes, bulk=self.bulk)]
+        rows = [self.move(position, to), *rows]
+        taken = None if self.bulk else pieces(rows)
+        if taken is not None:
+            await self.pipelined.transact(taken)
+        else:
+            await self._send(rows)
+        self.feed.trim()
+        return admitted.entries
+
+    async def _send(self, rows: Sequence[Statement]) -> None:
         async with AsyncExitStack() as stack:
             if not self.bulk:
                 await stack.enter_async_context(self.connection.pipeline())
             await stack.enter_async_context(self.connection.transaction())
-            await self.move(position, to)
             await send(self.connection, rows)
-        self.feed.trim()
-        return admitted.entries
 
     def _writes(self, projection: AnyProjection, batch: Sequence[Recorded[Event]]) -> list[Write]:
         handled = reads([projection])
@@ -150,7 +159,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _commit_alone(self, position: int, one: Recorded[Event], to: int) -> None:
         async with self.connection.transaction():
-            await self.move(position, to)
+            await send(self.connection, [self.move(position, to)])
             for projection in self.projections if self.parks else ():
                 await self._try_alone(projection, one)
 
@@ -190,7 +199,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _pass_over(self, position: int, asked: Asked, first: int) -> None:
         async with self.connection.transaction():
-            await self.move(position, position)
+            await send(self.connection, [self.move(position, position)])
             await apply(self.connection, [self.letters.free(asked.projection, [first])])
             await self.connection.execute(
                 "INSERT INTO formula_skipped_events (projection, position) VALUES (%s, %s)"
@@ -200,7 +209,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     async def _mended(self, position: int, projection: AnyProjection, one: Recorded[Event]) -> bool:
         async with self.connection.transaction():
-            await self.move(position, position)
+            await send(self.connection, [self.move(position, position)])
             try:
                 async with self.connection.transaction():
                     await apply(self.connection, projection.project([one]))

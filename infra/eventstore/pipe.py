@@ -100,7 +100,7 @@ class Pipe:
             self._calls.popleft()
             call.answered(call.error or call.rows)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
-            call.error = _error(result)
+            call.error = error_of(result)
 
     def _lose(self, error: psycopg.Error) -> None:
         if not self.lost.done():
@@ -139,12 +139,14 @@ def _rows(result: PGresult) -> list[Row]:
     ]
 
 
-def _error(result: PGresult) -> psycopg.Error:
-    """The exception that psycopg has for it."""
+def error_of(result: PGresult) -> psycopg.Error:
+    """The exception that psycopg has for it; with the sqlstate, of our own codes as well."""
     state = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
     text = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
     try:
         kind = errors.lookup(state.decode())
     except KeyError:
         kind = psycopg.DatabaseError
-    return kind(text.decode(errors="replace"))
+    error = kind(text.decode(errors="replace"))
+    error.sqlstate = state.decode()
+    return error

@@ -97,7 +97,7 @@ async def test_what_is_written_is_found_by_an_index(*, indexed: bool, db: Connec
     for model in GROUP:
         batch = [one for one in log() if isinstance(one.event, model.events)]
         for one in statements(model.project(batch)):
-            assert costs(await plan(db, one.query, one.values)) < BOUND, one.query
+            assert costs(await plan(db, one.text, one.values)) < BOUND, one.text
             explained += 1
     assert explained >= 2 * len(GROUP)
 
