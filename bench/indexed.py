@@ -41,7 +41,7 @@ def load(settings: Settings, rows: int) -> None:
 
 
 def _kind(stage: Stage, settings: Settings, kind: str) -> list[Row]:
-    seconds, rounds = (0.2, 1) if stage.quick else (3.0, 3)
+    seconds, rounds = (0.2, 1) if stage.quick else (2.0, 3)
     plain = f"{kind}, keys alone"
     contestants = [
         contestant(kind, Asks(settings, "indexed", kind, seconds)),

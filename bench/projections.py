@@ -97,7 +97,7 @@ def beside(stage: Stage, log: Settings, size: int) -> list[Row]:
         contestant(alone, arrivals),
         contestant(building, Rebuilding(arrivals, "audit", events)),
     ]
-    results = compete(contestants, rounds=1 if stage.quick else 3)
+    results = compete(contestants, rounds=1 if stage.quick else 2)
     return [
         results.row(
             f"{building}, p99", "ms", building, "append p99", against=alone, target=Target(most=2.0)
