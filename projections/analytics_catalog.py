@@ -161,7 +161,8 @@ VIEWS = (
         query="SELECT position, stream, version, tag, (metadata->>'project_id')::uuid AS project,"
         " (metadata->>'actor')::uuid, metadata->>'command', recorded_at, data FROM formula_log"
         " WHERE version > 0 AND ((SELECT analytics.sees_accounts())"
-        " OR split_part(tag, '.', 1) NOT IN ('user', 'email', 'notification'))",
+        " OR split_part(tag, '.', 1) NOT IN"
+        " ('user', 'email', 'notification', 'client', 'hold', 'audit'))",
     ),
     View(
         name="throughput",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -180,9 +181,11 @@ def verify_export(path: Path, public_key: str) -> Manifest:
     try:
         with ZipFile(path) as archive:
             manifest = msgspec.json.decode(archive.read(MANIFEST), type=Manifest)
+            if sorted(archive.namelist()) != sorted((MANIFEST, manifest.file)):
+                raise BadExport(f"{path} holds files that the manifest does not vouch for")
             with archive.open(manifest.file) as file:
                 found = _hash(file)
-    except (BadZipFile, KeyError, msgspec.DecodeError) as error:
+    except (BadZipFile, KeyError, msgspec.DecodeError, zlib.error) as error:
         raise BadExport(f"{path} is no whole export of the audit: export it again") from error
     if manifest.public_key != public_key:
         raise BadExport(f"{path} was signed with another key, {manifest.public_key}: see --key")

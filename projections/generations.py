@@ -220,15 +220,21 @@ async def back(connection: Connection, projection: str, group: str) -> Generatio
     return last
 
 
+# The row is locked first: whoever lets the generation serve waits, or has been there before.
+DROPPED = """
+DELETE FROM formula_generations WHERE schema = %s AND state NOT IN ('serving', 'switching')
+"""
+
+
 async def drop(connection: Connection, schema: str) -> None:
     """Remove what does not serve. Raises psycopg's LockNotAvailable where somebody reads it."""
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
+        gone = await connection.execute(DROPPED, (schema,))
+        if not gone.rowcount:  # it has come to serve meanwhile
+            return
         await connection.execute(
             sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
-        )
-        await connection.execute(
-            "DELETE FROM formula_generations WHERE schema = %s AND state <> 'serving'", (schema,)
         )
         await connection.execute(
             "DELETE FROM formula_dead_letters WHERE generation = %s", (schema,)

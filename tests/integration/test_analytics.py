@@ -175,11 +175,13 @@ async def test_managers_see_their_own_projects_only(desk: Desk, anna: Person) ->
         assert await desk.ask(desk.boss, f"TABLE {view}") != []
 
 
-async def test_events_about_accounts_are_an_auditors(desk: Desk, anna: Person) -> None:
+async def test_events_about_people_and_the_audit_are_an_auditors(desk: Desk, anna: Person) -> None:
     audrey = await desk.api.as_("auditor")
+    await audrey.get("/audit")
     sql = "SELECT count(*) FROM events WHERE type LIKE :type"
-    assert await desk.ask(anna, sql, type="user.%") == [{"count": 0}]
-    assert (await desk.ask(audrey, sql, type="user.%"))[0]["count"] > 0
+    for hidden in ("user.%", "audit.%"):
+        assert await desk.ask(anna, sql, type=hidden) == [{"count": 0}]
+        assert (await desk.ask(audrey, sql, type=hidden))[0]["count"] > 0
     assert await desk.ask(anna, sql, type="project.created.%") == [{"count": 1}]
 
 

@@ -94,6 +94,11 @@ async def test_what_was_altered_is_seen(api: Api, eve: Person, tmp_path: Path) -
     write(manifest, rows.replace(b"C3", b"C4"))
     with pytest.raises(BadExport, match="SHA-256"):
         verified(api, path)
+    write(manifest, rows)
+    with ZipFile(path, "a") as archive:
+        archive.writestr("audit.csv", "forged")
+    with pytest.raises(BadExport, match="does not vouch for"):
+        verified(api, path)
     write(manifest.replace(b'"head"', b'"head" ').replace(b'"count": ', b'"count": 1'), rows)
     with pytest.raises(BadExport, match="signature"):
         verified(api, path)

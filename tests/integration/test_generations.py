@@ -153,6 +153,7 @@ async def test_it_goes_back_to_what_served_before_brought_up_to_date(runtime: Ru
         await generations.drop(db, again)
         await generations.drop(db, "seen_1")  # it serves: only what does not goes
         assert await generations.serving(db) == ["seen_1"]
+        assert await kinds_in(db, "seen_1") == ["1", "2"]
 
 
 async def test_slices_go_on_where_they_ended_and_are_indexed_at_the_end(
