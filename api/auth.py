@@ -16,11 +16,15 @@ from domain import access
 from domain.access import Action
 from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
+from domain.kernel import Decider
 from domain.notification import NOTIFICATION
 from domain.project import PROJECT, ProjectRole
 from domain.task import TASK
 from domain.user import USER, Role
 from infra.runtime import Runtime
+
+# What a path may name that is of a project, and whose state says which.
+IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {"task": TASK, "document": DOCUMENT}
 
 
 class Open(StrEnum):
@@ -121,10 +125,14 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     try:
         await require(runtime, caller, action, project=concerned.project, user=user)
     except NotFound:
-        for kind, key in connection.path_params.items():  # as if there were no such thing
-            if kind in ("task", "document"):
-                raise NotFound(f"{kind}.not_found", **{kind: key}) from None
+        for kind in IN_PROJECT.keys() & connection.path_params.keys():
+            raise _none(kind, connection.path_params) from None
         raise
+
+
+def _none(kind: str, path: Mapping[str, Any]) -> NotFound:
+    """As if there were no such thing, whether or not there is."""
+    return NotFound(f"{kind}.not_found", **{kind: path[kind]})
 
 
 def bearer(headers: Mapping[str, str]) -> str:
@@ -135,16 +143,12 @@ def bearer(headers: Mapping[str, str]) -> str:
 
 async def concern(runtime: Runtime, path: Mapping[str, Any]) -> Concerned:
     """What the ids in a path are about. Raises NotFound where there is no such thing."""
-    if "task" in path:
-        task = await runtime.load(TASK, path["task"])
-        if task.state.project is None:
-            raise NotFound("task.not_found", task=path["task"])
-        return Concerned(project=task.state.project)
-    if "document" in path:
-        document = await runtime.load(DOCUMENT, path["document"])
-        if document.state.project is None:
-            raise NotFound("document.not_found", document=path["document"])
-        return Concerned(project=document.state.project)
+    for kind, decider in IN_PROJECT.items():
+        if kind in path:
+            project = (await runtime.load(decider, path[kind])).state.project
+            if project is None:
+                raise _none(kind, path)
+            return Concerned(project=project)
     if "notification" in path:
         notification = await runtime.load(NOTIFICATION, path["notification"])
         return Concerned(user=notification.state.user)

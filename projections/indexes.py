@@ -4,7 +4,6 @@ A new index is a new line here: a test runs the queries at a million rows and fa
 another way, when an index is in no line, and when a column that names a record has no index.
 """
 
-from collections.abc import Mapping
 from functools import partial
 
 from domain.audit import AuditFilter
@@ -377,29 +376,3 @@ STORE = (
     Served("formula_keyframes_pkey", "a moment", of("formula_keyframes", "project", "position")),
 )
 INDEXES = (*READS, *ANALYTICS, *STORE)
-
-# These tables stay small: their indexes keep what is unique so.
-SMALL = frozenset(
-    {
-        "formula_checkpoints",
-        "formula_epoch",
-        "formula_generations",
-        "formula_migrations",
-        "formula_motion_events",  # read by position alone, whatever there is of it
-        "formula_nodes",
-        "formula_skipped_events",
-        "formula_slices",
-    }
-)
-
-# Columns with ids that are nobody's to be looked up by.
-NOT_LOOKED_UP: Mapping[str, str] = {
-    "members.connection": "a socket, which ends with its member",
-    "documents.created_by": "a person's doings are found by activity",
-    "documents.changed_by": "a person's doings are found by activity",
-    "document_fields.changed_by": "a person's doings are found by activity",
-    "activity.task": "the subject, where that is a task",
-    "audit.command_id": "found by the log's own index",
-    "audit.correlation_id": "a request, which is no record",
-    "timeline_streams.project": "the timeline itself is kept by project",
-}

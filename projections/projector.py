@@ -162,6 +162,7 @@ class Leader:
         return await self._recent.read(after, BATCH, motion=self._group.motion)
 
     def _prepare(self, batch: Sequence[Recorded[Event]]) -> Prepared | None:
+        """By the step of the moment: a switch while a batch waits makes another."""
         return self._step.prepare(batch)
 
     async def _look(self) -> None:
