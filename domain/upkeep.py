@@ -32,13 +32,17 @@ class SkipAsked(Event, frozen=True, kw_only=True, tag="upkeep.skip_asked.v1"):
 
 
 class Checked(Event, frozen=True, kw_only=True, tag="upkeep.checked.v1"):
-    """`rows`: compared at position `at`; `keys`: some of those that differ, as JSON."""
+    """`rows`: compared at position `at`; `keys`: some of those that differ, as JSON.
+
+    `shown`: the first of them whole, as JSON: what serves, and what the rebuild made.
+    """
 
     projection: str
     at: int
     rows: int
     differences: int = 0
     keys: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 class AskRebuild(Command, frozen=True, kw_only=True, tag="ask_rebuild"):
@@ -66,6 +70,7 @@ class NoteCheck(Command, frozen=True, kw_only=True, tag="note_check"):
     rows: int
     differences: int = 0
     keys: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 UpkeepEvent: TypeAlias = RebuildAsked | RollbackAsked | RetryAsked | SkipAsked | Checked
@@ -92,8 +97,8 @@ def decide(command: UpkeepCommand, _upkeep: Upkeep) -> list[UpkeepEvent]:
         case AskSkip(projection=projection, at=at, reason=reason):
             reason = checked(reason, "upkeep.bad_reason", MAX_REASON)
             return [SkipAsked(projection=projection, at=at, reason=reason)]
-        case NoteCheck(keys=keys):
-            no_nul("".join(keys))
+        case NoteCheck(keys=keys, shown=shown):
+            no_nul("".join((*keys, *shown)))
             return [Checked(**msgspec.structs.asdict(command))]
         case _:
             assert_never(command)

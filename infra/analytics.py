@@ -6,7 +6,7 @@ What keeps a query in, each by itself enough for most of it:
 - It may not name a function that Postgres calls volatile: whatever has an effect is one, and so is
   what could change the role or run text as SQL. Names are looked for in the whole text, strings
   and comments included, so there is no way of writing one that is overlooked.
-- It has a session of its own, a bounded time, and a bounded number of rows.
+- It has a session of its own, a bounded time, and a bounded number of rows and of bytes.
 """
 
 import asyncio
@@ -28,9 +28,14 @@ from infra.runtime import Runtime
 TIME_S = 10.0  # of one query
 AT_ONCE = 4  # queries of analysts in a database
 CHUNK = 1_000  # rows of a fetch
+AT_A_TIME = 16  # rows that the client takes off the wire together
+CHUNK_BYTES = 1_048_576  # of texts
+MAX_BYTES = 268_435_456  # of texts in an answer
+CURSOR = "analyst"
 MAX_SQL = 20_000  # characters
 NAME = "formula analyst"  # of the sessions, in pg_stat_activity
 
+Answer: TypeAlias = tuple[object, ...]
 Value: TypeAlias = str | int | float | bool | list[str | int | float] | None
 
 # Volatile, but without an effect.
@@ -66,7 +71,7 @@ class Rows(msgspec.Struct, frozen=True):
     """A query's answer while it is being read."""
 
     columns: list[Column]
-    chunks: AsyncIterator[Sequence[tuple[object, ...]]]
+    chunks: AsyncIterator[Sequence[Answer]]
 
 
 async def server(runtime: Runtime) -> str:
@@ -88,8 +93,8 @@ async def run(
 ) -> AsyncGenerator[Rows]:
     """Run a query; at most `limit` rows come.
 
-    Raises Invalid for what is no query, or takes too long, NotAllowed for what it may not do, and
-    StoreOverloaded while too many run.
+    Raises Invalid for what is no query, takes too long, or answers with too much, NotAllowed for
+    what it may not do, and StoreOverloaded while too many run.
     """
     statement = placeholders(query, parameters)
     with designed(time_s):
@@ -100,12 +105,12 @@ async def run(
             ) as connection,
         ):
             await _admit(connection, query)
-            async with connection.transaction(), connection.cursor(name="analyst") as cursor:
+            async with connection.transaction(), connection.cursor(name=CURSOR) as cursor:
                 await confine(connection, viewer, time_s)
                 await cursor.execute(cast(LiteralString, statement), dict(parameters))
                 found = cursor.description or []
                 columns = [Column(one.name, one.type_display) for one in found]
-                yield Rows(columns, _chunks(cursor, limit))
+                yield Rows(columns, _chunks(connection, limit))
 
 
 async def _admit(connection: Connection, query: str) -> None:
@@ -143,13 +148,27 @@ async def confine(connection: Connection, viewer: Viewer, time_s: float) -> None
         await connection.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
-async def _chunks(
-    cursor: psycopg.AsyncServerCursor[tuple[object, ...]], limit: int
-) -> AsyncIterator[Sequence[tuple[object, ...]]]:
-    left = limit
-    while left > 0 and (rows := await cursor.fetchmany(min(CHUNK, left))):
-        yield rows
-        left -= len(rows)
+async def _chunks(connection: Connection, limit: int) -> AsyncIterator[Sequence[Answer]]:
+    """A few rows at a time off the wire, however wide: no chunk is much above CHUNK_BYTES."""
+    chunk: list[Answer] = []
+    total = size = 0
+    async with connection.cursor() as cursor:
+        for left in range(limit, 0, -CHUNK):
+            fetch = cast(LiteralString, f"FETCH {min(CHUNK, left)} FROM {CURSOR}")
+            fetched = 0
+            async for row in cursor.stream(fetch, size=AT_A_TIME):
+                fetched += 1
+                chunk.append(row)
+                size += sum(len(one) for one in row if isinstance(one, str | bytes))
+                if total + size > MAX_BYTES:
+                    raise Invalid("analytics.too_wide", most=MAX_BYTES)
+                if len(chunk) == CHUNK or size > CHUNK_BYTES:
+                    yield chunk
+                    chunk, total, size = [], total + size, 0
+            if fetched < min(CHUNK, left):
+                break
+    if chunk:
+        yield chunk
 
 
 def placeholders(query: str, parameters: Mapping[str, Value]) -> str:

@@ -469,7 +469,9 @@ CREATE TABLE public.formula_generations (
     target bigint DEFAULT 0 NOT NULL,
     asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     changed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped boolean DEFAULT false NOT NULL
+    stopped boolean DEFAULT false NOT NULL,
+    instead_of integer DEFAULT 0 NOT NULL,
+    began bigint DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE public.formula_jobs (

@@ -48,7 +48,7 @@ class Progress(msgspec.Struct, frozen=True):
 
 def progress(one: Generation, seconds: float) -> Progress:
     """How far a build is that has run for so many seconds."""
-    per_s = one.position / seconds if seconds > 0 else 0.0
+    per_s = (one.position - one.began) / seconds if seconds > 0 else 0.0
     left = (one.target - one.position) / per_s if per_s else None
     return Progress(
         one.projection,

@@ -31,6 +31,8 @@ from projections.step import AnyProjection
 from projections.upkeep import named
 
 SHOWN = 20  # differing rows of a check
+WHOLE = 5  # of these, rows that its event has whole
+MAX_SHOWN = 2_000  # characters of such a row
 SESSION = "-c synchronous_commit=off -c lock_timeout=5s -c TimeZone=UTC"
 
 Note: TypeAlias = Callable[[str, int, int], None]  # step, done, of
@@ -181,11 +183,19 @@ async def _record(runtime: Runtime, found: Check) -> None:
         rows=found.rows,
         differences=found.different,
         keys=tuple(f"{one.table} {one.key}" for one in found.differences),
+        shown=tuple(
+            msgspec.json.encode(one).decode()[:MAX_SHOWN] for one in found.differences[:WHOLE]
+        ),
     )
     stream = upkeep_stream(found.projection)
     await runtime.execute(SYSTEM, UPKEEP, stream, command, blind=True)
     if found.different:
-        log.error("projection_differs", projection=found.projection, rows=found.different)
+        log.error(
+            "projection_differs",
+            projection=found.projection,
+            rows=found.different,
+            keys=command.keys,
+        )
 
 
 async def check_all(names: Sequence[str], settings: Settings) -> None:

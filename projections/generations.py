@@ -1,7 +1,8 @@
 """Each version of a projection is a schema of its own; a pointer row says which one serves."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, LiteralString, cast
 
@@ -27,6 +28,8 @@ class Generation(msgspec.Struct, frozen=True):
     """A projection's tables in a schema of their own. `position`: of its slowest slice.
 
     `stopped`: it serves what it had at its position; the group's leader cannot fill it.
+    `instead_of`: the version that operators went back from, else 0. `began`: a build's position
+    when it was asked for.
     """
 
     projection: str
@@ -40,11 +43,14 @@ class Generation(msgspec.Struct, frozen=True):
     position: int
     slices: int
     stopped: bool = False
+    instead_of: int = 0
+    began: int = 0
 
 
 ALL = """
 SELECT g.projection, g.schema, g.version, g.state, g.target, g.asked_at, g.made_at, g.changed_at,
-    g.stopped, coalesce(min(s.position), 0) AS position, count(s.slice)::int AS slices
+    g.stopped, g.instead_of, g.began,
+    coalesce(min(s.position), 0) AS position, count(s.slice)::int AS slices
 FROM formula_generations g LEFT JOIN formula_slices s USING (schema)
 WHERE g.projection = ANY(%(projections)s)
 GROUP BY g.projection, g.schema ORDER BY g.projection, g.asked_at DESC, g.schema
@@ -78,12 +84,19 @@ async def use(connection: Connection, schemas: Sequence[str]) -> None:
     await connection.execute(sql.SQL("SET search_path = {}").format(sql.SQL(", ").join(names)))
 
 
+@asynccontextmanager
+async def alone(connection: Connection) -> AsyncGenerator[None]:
+    """A transaction in which nobody else begins a generation."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        yield
+
+
 async def begin(
     connection: Connection, projection: Projection[Any], *, state: str = BUILDING
 ) -> str:
     """A new, empty generation of this version, without indexes; returns its schema."""
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    async with alone(connection):
         schema = await _free_name(connection, projection, state)
         await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         for table in projection.tables:
@@ -111,15 +124,15 @@ async def begin_missing(
 ) -> list[tuple[Projection[Any], str]]:
     """What serves in no version is begun, with `renew` also what serves in an older one.
 
-    Returns what is being built, those begun by others too.
+    But not the version that operators went back from. Returns what is being built, those begun by
+    others too.
     """
     building: list[tuple[Projection[Any], str]] = []
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    async with alone(connection):
         found = await generations(connection, [one.name for one in projections])
         for projection in projections:
             one = wanted(found, projection.name)
-            if one is None or (renew and one.version < projection.version):
+            if one is None or (renew and max(one.version, one.instead_of) < projection.version):
                 building.append((projection, await begin(connection, projection)))
             elif one.version == projection.version and one.state == BUILDING:
                 building.append((projection, one.schema))
@@ -204,19 +217,23 @@ async def switch(connection: Connection, one: Generation, position: int) -> None
         await mark(connection, one.schema, SERVING, SWITCHING)
 
 
+BACK = """
+UPDATE formula_generations SET state = 'building', asked_at = clock_timestamp(),
+    changed_at = clock_timestamp(), instead_of = %(instead_of)s, began = %(began)s,
+    target = coalesce((SELECT position FROM formula_checkpoints WHERE name = %(group)s), 0)
+WHERE schema = %(schema)s AND state = 'retired'
+"""
+
+
 async def back(connection: Connection, projection: str, group: str) -> Generation | None:
     """Ask for the generation that served before; None if there is none any more."""
     found = await generations(connection, [projection])
     retired = [one for one in found if one.state == RETIRED]
     last = max(retired, key=lambda one: one.changed_at, default=None)
     if last is not None:
-        await connection.execute(
-            "UPDATE formula_generations SET state = 'building', asked_at = clock_timestamp(),"
-            " changed_at = clock_timestamp(),"
-            " target = coalesce((SELECT position FROM formula_checkpoints WHERE name = %s), 0)"
-            " WHERE schema = %s AND state = 'retired'",
-            (group, last.schema),
-        )
+        newest = max((one.version for one in found if one.state in LIVE), default=0)
+        values = {"instead_of": newest, "began": last.position, "group": group}
+        await connection.execute(BACK, {**values, "schema": last.schema})
     return last
 
 

@@ -25,6 +25,16 @@ DELETE FROM formula_dead_letters
 WHERE generation = %(generation)s AND position = ANY(%(positions)s)
 """
 
+# What was skipped while this generation was being built is asked of it as well.
+ASKED = """
+SELECT d.projection, d.generation, d.position, d.stream, coalesce(d.asked, 'skip') AS asked
+FROM formula_dead_letters d
+WHERE d.generation = ANY(%s) AND (d.asked IS NOT NULL OR d.error IS NOT NULL AND EXISTS (
+    SELECT FROM formula_skipped_events s
+    WHERE s.projection = d.projection AND s.position = d.position))
+ORDER BY d.position LIMIT %s
+"""
+
 
 class Asked(msgspec.Struct, frozen=True):
     """A stream's first letter that an operator wants tried again, or passed over."""
@@ -107,11 +117,7 @@ class Letters:
 async def asked(connection: Connection, letters: Letters) -> list[Asked]:
     """What operators want done now, oldest first."""
     async with connection.cursor(row_factory=class_row(Asked)) as cursor:
-        await cursor.execute(
-            "SELECT projection, generation, position, stream, asked FROM formula_dead_letters"
-            " WHERE generation = ANY(%s) AND asked IS NOT NULL ORDER BY position LIMIT %s",
-            (list(letters.generations.values()), MAX_ASKED),
-        )
+        await cursor.execute(ASKED, (list(letters.generations.values()), MAX_ASKED))
         return await cursor.fetchall()
 
 

@@ -58,8 +58,8 @@ class Prepared(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Applies batches for the one who may: the projections share a position and a transaction.
 
-    `parks`: an event at fault has a dead letter, else it is passed over. `bulk`: rows go in by
-    COPY, a round trip each table, as suits large batches.
+    `parks`: an event at fault has a dead letter, else the projection at fault passes over it.
+    `bulk`: rows go in by COPY, a round trip each table, as suits large batches.
     """
 
     connection: Connection
@@ -100,7 +100,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
             self.feed.forget()
             if isinstance(error, Deposed | psycopg.OperationalError) or not batch:
                 raise
-            await self._isolate(position, batch, to, error)
+            await self._isolate(position, batch, to)
             return
         await self.publish(entries)
 
@@ -138,9 +138,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         free, parked = self.letters.sort(projection.name, mine)
         return [*parked, *(projection.project(free) if free else [])]
 
-    async def _isolate(
-        self, position: int, batch: Sequence[Recorded[Event]], to: int, error: Exception
-    ) -> None:
+    async def _isolate(self, position: int, batch: Sequence[Recorded[Event]], to: int) -> None:
         if len(batch) > 1:
             middle = len(batch) // 2
             between = batch[middle - 1].position
@@ -148,31 +146,57 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
             await self.advance(between, batch[middle:], to)
             return
         one = batch[0]
-        log.error(
-            "event_not_projected",
-            position=one.position,
-            stream=str(one.stream),
-            error=repr(error),
-        )
         with fenced():
-            await self._commit_alone(position, one, to)
+            entries = await self._commit_alone(position, one, to)
+        await self.publish(entries)
 
-    async def _commit_alone(self, position: int, one: Recorded[Event], to: int) -> None:
+    async def _commit_alone(
+        self, position: int, one: Recorded[Event], to: int
+    ) -> dict[str, list[Entry]]:
+        """What the projections make of it that can; each in a savepoint, as are the frames."""
         async with self.connection.transaction():
             await send(self.connection, [self.move(position, to)])
-            for projection in self.projections if self.parks else ():
-                await self._try_alone(projection, one)
+            writes = [
+                write
+                for projection in self.projections
+                for write in await self._try_alone(projection, one)
+            ]
+            return await self._push_alone([one for one in writes if isinstance(one, Push)])
 
-    async def _try_alone(self, projection: AnyProjection, one: Recorded[Event]) -> None:
-        """The event at fault: whichever projection cannot apply it has a dead letter."""
+    async def _push_alone(self, pushes: Sequence[Push]) -> dict[str, list[Entry]]:
         try:
             async with self.connection.transaction():
-                await apply(self.connection, self._writes(projection, [one]))
+                admitted = await self.feed.admit(self.connection, pushes)
+                await apply(self.connection, admitted.writes)
+        except psycopg.OperationalError:
+            raise
+        except Exception:  # its rows are there; the frames cannot be kept
+            self.feed.forget()
+            log.exception("event_not_pushed")
+            return {}
+        return admitted.entries
+
+    async def _try_alone(self, projection: AnyProjection, one: Recorded[Event]) -> Sequence[Write]:
+        """Whichever projection cannot apply the event has a dead letter, if it `parks`."""
+        try:
+            async with self.connection.transaction():
+                writes = self._writes(projection, [one])
+                await apply(self.connection, writes)
         except psycopg.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001, written down with its dead letter
-            await apply(self.connection, [self.letters.park(projection.name, one, error)])
-            self.letters.block(projection.name, one.stream)
+            log.error(  # noqa: TRY400, the traceback is in the letter
+                "event_not_projected",
+                projection=projection.name,
+                position=one.position,
+                stream=str(one.stream),
+                error=repr(error),
+            )
+            if self.parks:
+                await apply(self.connection, [self.letters.park(projection.name, one, error)])
+                self.letters.block(projection.name, one.stream)
+            return []
+        return writes
 
     async def mend(self, store: Store, position: int, asked: Asked) -> None:
         """Do what an operator asked for a stream's letters; the next that fails holds the rest.

@@ -1,4 +1,7 @@
-"""What operators ask of read models: an event first, then the leader's or a builder's work."""
+"""What operators ask of read models: noted as an event, and then the leader's or a builder's work.
+
+The event is stored before what was asked commits: nothing is done that is not on record.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -50,9 +53,10 @@ FROM formula_dead_letters d JOIN formula_generations g
     ON g.schema = d.generation AND g.state = 'serving'
 WHERE d.projection = %(projection)s AND d.position = %(position)s
 """
+# Of every generation: what is being built comes to serve with the same letter.
 ASK = """
 UPDATE formula_dead_letters SET asked = %s
-WHERE generation = %s AND position = %s AND error IS NOT NULL
+WHERE projection = %s AND position = %s AND error IS NOT NULL
 """
 
 
@@ -84,12 +88,13 @@ async def letter(db: Connection, projection: str, position: int) -> Letter:
 async def ask_rebuild(runtime: Runtime, origin: Origin, name: str) -> str:
     """Have it built anew beside what serves; returns the generation. Raises WrongState."""
     projection = named(name)
-    async with runtime.db.connection() as connection:
+    async with runtime.db.connection() as connection, generations.alone(connection):
         for one in await generations.generations(connection, [name]):
             if one.state in (BUILDING, READY, SWITCHING):
                 raise WrongState("projection.building", generation=one.schema)
+        schema = await generations.begin(connection, projection)
         await _note(runtime, origin, AskRebuild(projection=name))
-        return await generations.begin(connection, projection)
+        return schema
 
 
 async def ask_rollback(runtime: Runtime, origin: Origin, name: str) -> str:
@@ -98,12 +103,12 @@ async def ask_rollback(runtime: Runtime, origin: Origin, name: str) -> str:
     Where that is of another version, the code of that version must run.
     """
     projection = named(name)
-    async with runtime.db.connection() as connection:
-        await _note(runtime, origin, AskRollback(projection=name))
+    async with runtime.db.connection() as connection, generations.alone(connection):
         there = await generations.back(connection, name, projection.group)
-    if there is None:
-        raise WrongState("projection.nothing_before", projection=name)
-    return there.schema
+        if there is None:
+            raise WrongState("projection.nothing_before", projection=name)
+        await _note(runtime, origin, AskRollback(projection=name))
+        return there.schema
 
 
 async def ask_retry(runtime: Runtime, origin: Origin, name: str, position: int) -> None:
@@ -122,8 +127,11 @@ async def _ask(runtime: Runtime, origin: Origin, command: AskRetry | AskSkip, wh
         there = await letter(connection, named(command.projection).name, command.at)
         if there.error is None:
             raise WrongState("letter.behind", position=command.at, stream=there.stream)
-        await _note(runtime, origin, command)
-        await connection.execute(ASK, (what, there.generation, there.position))
+        async with connection.transaction():
+            values = (what, there.projection, there.position)
+            if not (await connection.execute(ASK, values)).rowcount:
+                raise NotFound("letter.not_found", projection=there.projection, position=command.at)
+            await _note(runtime, origin, command)
 
 
 async def _note(runtime: Runtime, origin: Origin, command: UpkeepCommand) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import structlog
 
+from domain.registry import tag_of
+from domain.upkeep import Checked, upkeep_stream
+from infra.eventstore.types import MAX_READ
 from infra.processes import ProcessSpec, signal_group, spawn
 from infra.runtime import Runtime
 from infra.settings import child_environment
@@ -37,6 +40,8 @@ class NightlyCheck:
             return
         self._last = now.date()
         name = turn_of(now.date())
+        if await self._was_checked(name, now.date()):  # before this scheduler came
+            return
         process = await spawn(
             ProcessSpec(
                 name=f"check {name}",
@@ -51,3 +56,9 @@ class NightlyCheck:
         finally:
             if process.returncode is None:
                 signal_group(process.pid, signal.SIGTERM)
+
+    async def _was_checked(self, name: str, day: date) -> bool:
+        found = await self._runtime.store.read(
+            0, MAX_READ, streams=[upkeep_stream(name)], types=[tag_of(Checked)]
+        )
+        return any(one.at.date() == day for one in found)

@@ -29,6 +29,7 @@ from workers.together import side_by_side, together
 
 LOCKS = 500  # expired at one tick
 HOLD_S = 1.0
+SILENT_S = 5.0  # a leader that hangs loses its lease
 RETRY_S = 1.0
 
 log = structlog.get_logger()
@@ -65,7 +66,8 @@ async def schedule(
     while True:
         note(False)
         try:
-            async with leading(runtime.settings.database_url, "scheduler") as connection:
+            url = runtime.settings.database_url
+            async with leading(url, "scheduler", silent_s=SILENT_S) as connection:
                 note(True)
                 due = [_repeat(tick) for tick in ticks(runtime, lease_s)]
                 await side_by_side(_hold(connection), *due)

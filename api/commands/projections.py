@@ -205,8 +205,12 @@ def explain(
     if json:
         print_json(found)
         return
+    if found.earlier:
+        out.print(f"{found.earlier:,} earlier events are not shown one by one")
     for change in found.changes:
         out.print(_text(change), soft_wrap=True, markup=False)
+    for one in found.left_out:
+        out.print(f"{one.position} {one.type}: not in it ({one.why})", markup=False)
     out.print("it is not there any more" if found.row is None else f"now: {found.row}")
 
 

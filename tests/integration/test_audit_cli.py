@@ -2,12 +2,9 @@
 
 import json
 from pathlib import Path
-from uuid import UUID
 
 from tests.integration.conftest import Api
 from tests.integration.test_access_cli import formula
-
-HELD = str(UUID(int=7))
 
 
 async def test_a_saved_filter_is_searched_and_exported_by(api: Api, tmp_path: Path) -> None:
@@ -50,13 +47,14 @@ async def test_filters_are_ones_own_and_can_be_removed(api: Api) -> None:
 
 async def test_holds_are_placed_listed_and_released(api: Api) -> None:
     runtime, eve = api.runtime, await api.as_("auditor")
-    placing = ("audit", "holds", "place", HELD, "--kind", "project", "--reason", "case")
+    held = (await (await api.as_("manager")).do("POST", "/projects", {"name": "P"}))["id"]
+    placing = ("audit", "holds", "place", held, "--kind", "project", "--reason", "case")
     code, out, err = await formula(runtime, *placing, "--as", eve.email, "--json")
-    assert (code, json.loads(out)["project"]) == (0, HELD), err
+    assert (code, json.loads(out)["project"]) == (0, held), err
     [hold] = (await eve.get("/holds"))["items"]
     code, out, _ = await formula(runtime, "audit", "holds", "--json")
     assert (code, json.loads(out)) == (0, hold)
-    releasing = ("audit", "holds", "release", HELD, "--reason", "closed")
+    releasing = ("audit", "holds", "release", held, "--reason", "closed")
     member = await api.as_("member")
     code, _, err = await formula(runtime, *releasing, "--as", member.email)
     assert (code, "access.denied" in err) == (1, True)

@@ -132,6 +132,19 @@ async def test_the_group_that_pushes_never_parks(runtime: Runtime) -> None:
         assert await cursor.fetchone() == (0,)
 
 
+async def test_only_the_projection_at_fault_passes_over_an_event(runtime: Runtime) -> None:
+    """The room still sees it, and its chain is whole."""
+    live = next(group for group in grouped(PROJECTIONS) if group.name == "live")
+    group = Group("live", (*live.projections, *seen_group("live").projections))
+    async with running(runtime, group):
+        places = [await act(runtime, uuid4(), kind) for kind in ("before", "poison", "behind")]
+        await wait_for(runtime, "live", places[-1], WAIT_S)
+    assert await kinds(runtime) == ["before", "behind"]
+    async with reading(runtime, group="live") as db:
+        cursor = await db.execute("SELECT prev, pos FROM room_log ORDER BY pos")
+        assert await cursor.fetchall() == list(zip([0, *places], places, strict=False))
+
+
 async def test_a_deposed_leader_cannot_write(runtime: Runtime) -> None:
     await act(runtime, uuid4(), "one")
     group = seen_group("queries")

@@ -98,5 +98,16 @@ async def test_holds_are_placed_seen_and_released(api: Api) -> None:
     assert (hold["subject"], hold["project"], hold["reason"]) == (task, project, "case")
     await eve.do("POST", f"/holds/{task}/release", {"reason": "closed"})
     assert (await eve.get("/holds"))["items"] == []
+    document = await boss.do("POST", f"/projects/{project}/documents", {"title": "D", "fields": {}})
+    await eve.do("PUT", f"/holds/{document['id']}", {"kind": "record", "reason": "case"})
+    [hold] = (await eve.get("/holds"))["items"]
+    assert (hold["subject"], hold["project"]) == (document["id"], project)
+    for subject, kind, code in (
+        (uuid4(), "record", "hold.no_such_record"),
+        (project, "record", "hold.no_such_record"),
+        (task, "project", "project.not_found"),
+    ):
+        body = {"kind": kind, "reason": "x"}
+        assert await eve.refused("PUT", f"/holds/{subject}", body) == f"404 {code}"
     denied = await boss.refused("PUT", f"/holds/{task}", {"kind": "record", "reason": "x"})
     assert denied == "403 access.denied"

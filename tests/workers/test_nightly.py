@@ -23,6 +23,7 @@ async def test_it_checks_once_a_night_and_puts_on_record_what_it_found(projected
     await NightlyCheck(projected, (hour + 2) % 24)(0.0)  # not its hour
     for _ in range(2):
         await check(0.0)
+    await NightlyCheck(projected, hour)(0.0)  # of a scheduler that came later that night
     found = await projected.store.read(0, 1_000, types=["upkeep.checked.v1"])
     [event] = [one.event for one in found]
     assert isinstance(event, Checked)
