@@ -3,6 +3,7 @@
 from websockets.speedups import apply_mask
 
 WHOLE_TEXT = 0x81  # the first byte: FIN, no reserved bit, opcode 1
+CLOSE = 0x88  # the same for opcode 8
 MASKED = 0x80
 
 

@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.frames import Close, CloseCode, Frame
 from websockets.protocol import State
 
-from api.realtime.masked import WHOLE_TEXT, frame_bounds, is_utf8, unmask
+from api.realtime.masked import CLOSE, WHOLE_TEXT, frame_bounds, is_utf8, unmask
 from api.realtime.wire import CLOSE_WAIT_S, EXTENSION, Wire
 
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
@@ -87,6 +87,8 @@ class WireProtocol(WebSocketsSansIOProtocol):
             if start and data[at] == WHOLE_TEXT and self.is_plain():
                 self.deliver(unmask(data, start, end), is_text=True)
             else:
+                if data[at] == CLOSE:
+                    self.conn.current_size = None  # it may come within a message (RFC 6455, 5.4)
                 self.feed(data[at:end])
             at = end
         return at
@@ -102,7 +104,13 @@ class WireProtocol(WebSocketsSansIOProtocol):
         self.handle_events()
 
     def handle_ping(self) -> None:
-        """Nothing: the library has made the pong, `put_out` writes it."""
+        """The library has made the pong: its place is before what answers a later text."""
+        if self.taken and not self.wire.paused and self.conn.state is State.OPEN:
+            self.wire.send(b"".join(self.conn.data_to_send()))
+
+    def handle_cont(self, event: Frame) -> None:
+        if event.data or event.fin:  # empty ones without end would fill the memory
+            super().handle_cont(event)
 
     def handle_close(self, event: Frame) -> None:
         """Nothing: the same for the echo, and `finish` follows."""

@@ -139,6 +139,13 @@ def test_a_peers_goodbye_is_echoed_and_told(
     assert seen.texts.qsize() == 1
 
 
+def test_a_peer_may_say_goodbye_within_a_message(server: WireServer) -> None:
+    with RawPeer(server) as peer:
+        peer.send(masked(b"never to", fin=False) + close_frame(1000) + masked(b"end", Opcode.CONT))
+        assert peer.close_code() == 1000
+        assert peer.at_end()
+
+
 def _unmasked(frame: bytes) -> bytes:
     return bytes(byte ^ frame[2 + at % 4] for at, byte in enumerate(frame[6:]))
 

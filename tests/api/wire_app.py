@@ -103,7 +103,7 @@ class WireServer:
         self, scope: WebSocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         match scope["path"]:
-            case "/plain" | "/flood" | "/farewell" as path:
+            case "/plain" | "/mirror" | "/flood" | "/farewell" as path:
                 await ordinary(path, receive, send)
             case "/crash":
                 self.take(wire_of(scope))
@@ -132,6 +132,12 @@ async def ordinary(path: str, receive: ASGIReceiveCallable, send: ASGISendCallab
     if path == "/plain":
         while (event := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "text": event.get("text") or ""})
+    elif path == "/mirror":
+        while (event := await receive())["type"] == "websocket.receive":
+            if (text := event.get("text")) is not None:
+                await send({"type": "websocket.send", "text": text})
+            else:
+                await send({"type": "websocket.send", "bytes": event.get("bytes") or b""})
     elif path == "/flood":
         while True:
             await send({"type": "websocket.send", "text": "x" * 60_000})
