@@ -24,6 +24,7 @@ from api.holds import holds
 from api.jobs import jobs
 from api.operations import operations
 from api.projects import projects
+from api.reactions import reactions
 from api.reads import provide_db
 from api.realtime.routes import realtime
 from api.replay import replays
@@ -45,6 +46,7 @@ ROUTERS = (
     tasks,
     documents,
     comments,
+    reactions,
     feeds,
     audit,
     holds,

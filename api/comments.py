@@ -18,6 +18,7 @@ from domain.access import Action
 from domain.kernel import Command
 from domain.task import TASK, AddComment, EditComment, RemoveComment
 from infra.db import Connection
+from projections.reactions import Tally, reactions_to
 from projections.tasks import CommentRow, comments_of
 
 
@@ -28,6 +29,12 @@ class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mentions: Annotated[tuple[UUID, ...], Meta(max_length=100)] = ()
 
 
+class Comment(CommentRow, frozen=True):
+    """A comment and how people answered it."""
+
+    reactions: list[Tally]
+
+
 @get("/", opt={"action": Action.TASK_READ})
 async def list_all(
     task: FromPath[UUID],
@@ -35,10 +42,14 @@ async def list_all(
     search: FromQuery[str | None] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[CommentRow]:
+) -> Page[Comment]:
     """Oldest first. `search`: the beginnings of words in them."""
     rows = await comments_of(db, task, from_cursor(cursor, int), limit + 1, search=search)
-    return page(rows, limit, lambda row: row.position)
+    tallies = await reactions_to(db, task, [row.id for row in rows])
+    shown = [
+        Comment(**msgspec.structs.asdict(row), reactions=tallies.get(row.id, [])) for row in rows
+    ]
+    return page(shown, limit, lambda row: row.position)
 
 
 @post("/", opt={"action": Action.TASK_COMMENT})

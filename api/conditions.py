@@ -10,10 +10,11 @@ from typing import Any, Never
 from uuid import UUID
 
 from domain.client import CLIENT, Client, ClientStatus
-from domain.errors import Invalid, Locked
+from domain.errors import Invalid, Locked, NotFound
 from domain.kernel import Command, Decider
 from domain.lock import LOCK, Lock, lock_stream
 from domain.project import PROJECT, Project
+from domain.task import TASK, Task
 from domain.user import USER, User
 from infra.eventstore.execute import Do
 
@@ -28,6 +29,10 @@ class MustBeActiveClient(Command, frozen=True, tag="must_be_active_client"):
 
 class MustHaveMembers(Command, frozen=True, tag="must_have_members"):
     users: frozenset[UUID]
+
+
+class MustHaveComment(Command, frozen=True, tag="must_have_comment"):
+    comment: UUID | None  # None: the task itself is enough
 
 
 class MustNotBeLocked(Command, frozen=True, tag="must_not_be_locked"):
@@ -46,6 +51,10 @@ def active_client(client: UUID) -> Do:
 
 def members(project: UUID, users: Iterable[UUID]) -> Do:
     return Do(_PROJECT, project, MustHaveMembers(users=frozenset(users)))
+
+
+def said(task: UUID, comment: UUID | None) -> Do:
+    return Do(_TASK, task, MustHaveComment(comment=comment))
 
 
 def unlocked(project: UUID, resource: str, by: UUID, token: int | None, now: datetime) -> Do:
@@ -73,6 +82,14 @@ def _members(command: MustHaveMembers, project: Project) -> list[Never]:
     return []
 
 
+def _task(command: MustHaveComment, task: Task) -> list[Never]:
+    if task.project is None:
+        raise NotFound("task.not_found")
+    if command.comment is not None and command.comment not in task.authors:
+        raise NotFound("task.no_such_comment", comment=command.comment)
+    return []
+
+
 def _lock(command: MustNotBeLocked, lock: Lock) -> list[Never]:
     held = lock.held(command.now)
     if command.token is not None and not (held and lock.token == command.token):
@@ -90,4 +107,5 @@ def _beside(decider: Decider[Any, Any, Any], decide: Any) -> Decider[Any, Any, A
 _USER = _beside(USER, _user)
 _CLIENT = _beside(CLIENT, _client)
 _PROJECT = _beside(PROJECT, _members)
+_TASK = _beside(TASK, _task)
 _LOCK = _beside(LOCK, _lock)

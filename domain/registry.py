@@ -17,6 +17,7 @@ from domain.motion_summary import MOTION_SUMMARY
 from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
 from domain.project import PROJECT
+from domain.reaction import REACTION
 from domain.task import TASK
 from domain.upkeep import UPKEEP
 from domain.user import USER
@@ -27,6 +28,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     CLIENT,
     PROJECT,
     TASK,
+    REACTION,
     DOCUMENT,
     PARTICIPATION,
     ACTIVITY,

@@ -26,6 +26,7 @@ from projections.projects import (
     project_members_of,
     projects_of_user,
 )
+from projections.reactions import reactions_to
 from projections.room_log import missed
 from projections.served import AT, DAY, ID, NEXT, Query, Served, of, sql
 from projections.tasks import comments_of, get_task, list_tasks
@@ -140,6 +141,7 @@ READS = (
         "a comment, for its change",
         sql("SELECT * FROM comments WHERE task = %(id)s AND id = %(id)s"),
     ),
+    Served("reactions_pkey", "to a task's comments", partial(reactions_to, task=ID, targets=[ID])),
     Served("comments_task_position_idx", "of a task", partial(comments_of, task=ID, limit=5)),
     Served("comments_project_position_idx", "in a project", of("comments", "project", "position")),
     Served("comments_author_position_idx", "of an author", of("comments", "author", "position")),

@@ -15,6 +15,7 @@ from domain.kernel import Recorded
 from domain.lock import LOCK, LockEvent
 from domain.notification import NotificationSent
 from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEvent
+from domain.reaction import REACTION, ReactionEvent
 from domain.rooms import Room, RoomKind
 from domain.task import TASK, TaskEvent
 from domain.upkeep import Checked
@@ -29,6 +30,7 @@ NAMES = 50_000  # rooms whose names are kept: writing an id down is what costs m
 RoomEvent: TypeAlias = (
     ProjectEvent
     | TaskEvent
+    | ReactionEvent
     | DocumentEvent
     | LockEvent
     | ActivityRecorded
@@ -70,6 +72,8 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return in_project + _room_of(event.resource)
         case _ if isinstance(event, TASK.events):
             return [_name(RoomKind.TASK, recorded.stream), *in_project]
+        case _ if isinstance(event, REACTION.events):
+            return [_name(RoomKind.TASK, event.task), *in_project]
         case _ if isinstance(event, DOCUMENT.events):
             return [_name(RoomKind.DOCUMENT, recorded.stream), *in_project]
         case _:
@@ -98,6 +102,7 @@ PROJECTION = Projection(
     events=(
         *PROJECT.events,
         *TASK.events,
+        *REACTION.events,
         *DOCUMENT.events,
         *LOCK.events,
         ActivityRecorded,

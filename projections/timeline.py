@@ -12,6 +12,7 @@ from domain.kernel import Event, Recorded
 from domain.lock import LOCK, LockAcquired, LockEvent, LockStolen
 from domain.participation import PARTICIPATION, Joined, ParticipationEvent
 from domain.project import PROJECT, ProjectEvent
+from domain.reaction import REACTION, ReactionEvent
 from domain.task import TASK, TaskCreated, TaskEvent
 from infra.db import Connection
 from infra.eventstore.reader import Row as LogRow
@@ -19,7 +20,13 @@ from infra.eventstore.reader import recorded as decoded
 from projections.model import Insert, Projection, Row, Rows, Sql, Table, Write
 
 TimelineEvent: TypeAlias = (
-    ProjectEvent | TaskEvent | DocumentEvent | LockEvent | ParticipationEvent | ActivityRecorded
+    ProjectEvent
+    | TaskEvent
+    | ReactionEvent
+    | DocumentEvent
+    | LockEvent
+    | ParticipationEvent
+    | ActivityRecorded
 )
 
 TIMELINE = Table(
@@ -110,6 +117,7 @@ PROJECTION = Projection(
     events=(
         *PROJECT.events,
         *TASK.events,
+        *REACTION.events,
         *DOCUMENT.events,
         *LOCK.events,
         *PARTICIPATION.events,

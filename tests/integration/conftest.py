@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 from argon2 import PasswordHasher
 from litestar import Litestar
@@ -96,6 +97,15 @@ class Api:
         return await self.client.post(f"/api/v1{path}", json=body)
 
 
+class Place(msgspec.Struct, frozen=True):
+    """A project with a task, its manager and a contributor."""
+
+    boss: Person
+    ann: Person
+    project: str
+    task: str
+
+
 def refusal(answer: httpx.Response) -> str:
     """Status and code, as in "403 access.denied"."""
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
@@ -110,3 +120,14 @@ async def api(projected: Runtime) -> AsyncIterator[Api]:
         transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
             yield Api(app, projected, heart, client)
+
+
+@pytest.fixture
+async def place(api: Api) -> Place:
+    boss, ann = await api.as_("manager"), await api.as_("member")
+    project = (await boss.do("POST", "/projects", {"name": "P"}))["id"]
+    await boss.do("PUT", f"/projects/{project}/members/{ann.id}", {"role": "contributor"})
+    task = await ann.do(
+        "POST", f"/projects/{project}/tasks", {"title": "Draw", "due": "2026-05-01"}
+    )
+    return Place(boss, ann, project, task["id"])

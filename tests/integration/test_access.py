@@ -140,6 +140,7 @@ PARAMETERS = (
     "user",
     "notification",
     "comment",
+    "emoji",
     "stream",
     "job",
     "subject",

@@ -3,32 +3,9 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import msgspec
-import pytest
-
 from domain.lock import LOCK, AcquireLock, RenewLock, StealLock, lock_stream
 from infra.runtime import SYSTEM
-from tests.integration.conftest import Api, Json, Person
-
-
-class Place(msgspec.Struct, frozen=True):
-    """A project with a task, its manager and a contributor."""
-
-    boss: Person
-    ann: Person
-    project: str
-    task: str
-
-
-@pytest.fixture
-async def place(api: Api) -> Place:
-    boss, ann = await api.as_("manager"), await api.as_("member")
-    project = (await boss.do("POST", "/projects", {"name": "P"}))["id"]
-    await boss.do("PUT", f"/projects/{project}/members/{ann.id}", {"role": "contributor"})
-    task = await ann.do(
-        "POST", f"/projects/{project}/tasks", {"title": "Draw", "due": "2026-05-01"}
-    )
-    return Place(boss, ann, project, task["id"])
+from tests.integration.conftest import Api, Json, Person, Place
 
 
 async def test_a_task_is_created_changed_and_done(place: Place) -> None:

@@ -38,6 +38,8 @@ NOT_LOOKED_UP: Mapping[str, str] = {
     "documents.created_by": "a person's doings are found by activity",
     "documents.changed_by": "a person's doings are found by activity",
     "document_fields.changed_by": "a person's doings are found by activity",
+    "reactions.target": "one of a task's",
+    "reactions.user_id": "a person's doings are found by the audit",
     "activity.task": "the subject, where that is a task",
     "audit.command_id": "found by the log's own index",
     "audit.correlation_id": "a request, which is no record",
