@@ -60,12 +60,14 @@ class Concerned(msgspec.Struct, frozen=True):
 async def authenticate(runtime: Runtime, token: str) -> Caller:
     """Whose access token this is. Raises NotAuthenticated.
 
-    The user is loaded, so that a deactivation or another role counts at once.
+    The user is loaded, so that a deactivation, a log-out or another role counts at once.
     """
     claims = read(token, runtime.settings.jwt_secret, runtime.now())
     user = (await runtime.load(USER, claims.sub)).state
     if not user.active:
         raise NotAuthenticated("auth.deactivated")
+    if claims.sid in user.signed_out:
+        raise NotAuthenticated("auth.signed_out")
     return Caller(claims.sub, user.role, claims.sid, claims.expires)
 
 

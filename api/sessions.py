@@ -13,10 +13,11 @@ from msgspec import Meta
 
 from api import tokens
 from api.auth import Caller, Open
+from api.call import Call
 from api.tokens import NotAuthenticated
 from domain.email import EMAIL, email_stream
 from domain.errors import Invalid
-from domain.user import USER, Role, User
+from domain.user import USER, Role, SignOut, User
 from infra import accounts
 from infra.accounts import Grant, TokenReused
 from infra.passwords import Passwords
@@ -85,9 +86,10 @@ async def refresh(data: JSONBody[Refresh], runtime: NamedDependency[Runtime]) ->
 
 
 @post("/logout", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.SIGNED_IN})
-async def logout(caller: NamedDependency[Caller], runtime: NamedDependency[Runtime]) -> None:
-    """The refresh token is void at once; the access token runs out by itself."""
-    await accounts.revoke_family(runtime.db, caller.session)
+async def logout(call: NamedDependency[Call]) -> None:
+    """Ends this log-in: its tokens are void at once, its sockets close, on every node."""
+    await accounts.revoke_family(call.runtime.db, call.caller.session)
+    await call.execute(USER, call.caller.id, SignOut(session=call.caller.session))
 
 
 @get("/me", opt={"action": Open.SIGNED_IN})

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, assert_never
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -15,6 +16,7 @@ MAX_EMAIL = 254  # characters (RFC 5321, 4.5.3.1.3)
 MAX_NAME = 120  # characters
 MAX_DEPARTMENT = 80  # characters
 MAX_REASON = 200  # characters
+SIGN_OUTS = 50  # remembered of a person: their access tokens run out within minutes
 
 
 class Role(StrEnum):
@@ -65,6 +67,10 @@ class PasswordSet(Event, frozen=True, kw_only=True, tag="user.password_set.v1"):
     """That it was set; the hash is kept outside the log, where it can be removed."""
 
 
+class UserSignedOut(Event, frozen=True, kw_only=True, tag="user.signed_out.v1"):
+    session: UUID  # of the log-in that has ended; others of the same person go on
+
+
 class RegisterUser(Command, frozen=True, kw_only=True, tag="register_user"):
     email: str
     name: str
@@ -98,6 +104,10 @@ class SetPassword(Command, frozen=True, kw_only=True, tag="set_password"):
     pass
 
 
+class SignOut(Command, frozen=True, kw_only=True, tag="sign_out"):
+    session: UUID
+
+
 UserEvent: TypeAlias = (
     UserRegistered
     | UserProfileChanged
@@ -106,6 +116,7 @@ UserEvent: TypeAlias = (
     | UserDeactivated
     | UserReactivated
     | PasswordSet
+    | UserSignedOut
 )
 UserCommand: TypeAlias = (
     RegisterUser
@@ -115,6 +126,7 @@ UserCommand: TypeAlias = (
     | DeactivateUser
     | ReactivateUser
     | SetPassword
+    | SignOut
 )
 
 
@@ -124,6 +136,7 @@ class User(msgspec.Struct, frozen=True):
     role: Role = Role.GUEST
     department: str = ""
     status: UserStatus | None = None  # None: not registered
+    signed_out: tuple[UUID, ...] = ()  # sessions that have ended, newest last
 
     @property
     def active(self) -> bool:
@@ -160,6 +173,8 @@ def decide(command: UserCommand, user: User) -> list[UserEvent]:
             return [] if user.active else [UserReactivated()]
         case SetPassword():
             return [PasswordSet()]
+        case SignOut(session=session):
+            return [] if session in user.signed_out else [UserSignedOut(session=session)]
         case _:
             assert_never(command)
 
@@ -212,6 +227,9 @@ def evolve(user: User, event: UserEvent) -> User:
             return msgspec.structs.replace(user, status=UserStatus.ACTIVE)
         case PasswordSet():
             return user
+        case UserSignedOut(session=session):
+            ended = (*user.signed_out, session)[-SIGN_OUTS:]
+            return msgspec.structs.replace(user, signed_out=ended)
         case _:
             assert_never(event)
 
@@ -229,5 +247,6 @@ USER = Decider(
         UserDeactivated,
         UserReactivated,
         PasswordSet,
+        UserSignedOut,
     ),
 )

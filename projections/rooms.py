@@ -19,7 +19,7 @@ from domain.reaction import REACTION, ReactionEvent
 from domain.rooms import Room, RoomKind
 from domain.task import TASK, TaskEvent
 from domain.upkeep import Checked
-from domain.user import UserDeactivated, UserRoleChanged
+from domain.user import UserDeactivated, UserRoleChanged, UserSignedOut
 from infra.bus import Kind, user_room
 from projections.feed import ROOM_HEADS, ROOM_LOG
 from projections.frames import public_type
@@ -38,6 +38,7 @@ RoomEvent: TypeAlias = (
     | Checked
     | UserDeactivated
     | UserRoleChanged
+    | UserSignedOut
 )
 
 
@@ -47,7 +48,7 @@ def project(batch: Sequence[Recorded[RoomEvent]]) -> list[Write]:
 
 def _pushes(recorded: Recorded[RoomEvent]) -> list[Push]:
     event = recorded.event
-    if isinstance(event, UserDeactivated | UserRoleChanged):
+    if isinstance(event, UserDeactivated | UserRoleChanged | UserSignedOut):
         return [Push(user_room(recorded.stream), Kind.RIGHTS, recorded, recorded.stream)]
     name = public_type(type(event))
     pushes = [Push(room, Kind.EVENT, recorded, event, type=name) for room in _rooms(recorded)]
@@ -110,6 +111,7 @@ PROJECTION = Projection(
         Checked,
         UserDeactivated,
         UserRoleChanged,
+        UserSignedOut,
     ),
     project=project,
     by_stream=False,  # a room's frames are chained

@@ -19,6 +19,7 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
+    UserSignedOut,
     UserStatus,
 )
 from infra.db import Connection
@@ -111,7 +112,7 @@ def _changes(event: UserEvent) -> dict[str, object]:
             return {"status": UserStatus.DEACTIVATED.value}
         case UserReactivated():
             return {"status": UserStatus.ACTIVE.value}
-        case PasswordSet():
+        case PasswordSet() | UserSignedOut():
             return {}
         case _:
             assert_never(event)

@@ -67,6 +67,7 @@ class Connection:
         self._opened = asyncio.get_running_loop().time()
         self._paused_since: float | None = None
         self._warned = False
+        self._login: UUID | None = None  # the session that the token is of
 
     def listen(self) -> None:
         """Take over the wire; what came early is heard first."""
@@ -209,7 +210,7 @@ class Connection:
         self.attendance.session = msgspec.structs.replace(
             session, expires=caller.expires, device=device
         )
-        self._warned = False
+        self._warned, self._login = False, caller.session
         self._origin = msgspec.structs.replace(self._origin, actor=caller.id)
         self.attendance.signed_in(Who(caller.id, caller.role), self._origin)
         re = frame.id if frame is not None else None
@@ -218,6 +219,8 @@ class Connection:
         else:
             self.tell(self._welcome(caller.id, re))
             await self.attendance.enter(f"user:{caller.id}", None, "", None)
+            # Whoever ended the account or the log-in meanwhile could not tell this connection.
+            await self._review_person(Who(caller.id, caller.role))
         if isinstance(frame, p.Hello):
             await self._resume(caller.id, frame)
 
@@ -254,6 +257,9 @@ class Connection:
         user = (await self._runtime.load(USER, who.id)).state
         if not user.active:
             self.close(p.CloseCode.NOT_ALLOWED, "auth.deactivated")
+            return
+        if self._login in user.signed_out:
+            self.close(p.CloseCode.NOT_AUTHENTICATED, "auth.signed_out")
             return
         self.attendance.signed_in(Who(who.id, user.role), self._origin)
         projects = {one.project for one in self.attendance.session.rooms.values()}

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -7,6 +8,7 @@ from domain.kernel import fold
 from domain.user import (
     MAX_DEPARTMENT,
     MAX_NAME,
+    SIGN_OUTS,
     USER,
     ChangeEmail,
     ChangeProfile,
@@ -17,6 +19,7 @@ from domain.user import (
     RegisterUser,
     Role,
     SetPassword,
+    SignOut,
     User,
     UserCommand,
     UserDeactivated,
@@ -25,6 +28,7 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
+    UserSignedOut,
     UserStatus,
     normal_email,
 )
@@ -33,6 +37,7 @@ from tests.dsl import check, refused
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ANN = UserRegistered(email="ann@x.io", name="Ann", role=Role.MEMBER, department="IT", at=NOW)
 GONE = UserDeactivated(reason="left")
+HERE = UUID(int=1)
 
 
 def register(email: str = "ann@x.io", name: str = "Ann", department: str = "IT") -> RegisterUser:
@@ -71,6 +76,7 @@ def test_texts_of_a_user_are_bounded(command: RegisterUser, code: str) -> None:
         DeactivateUser(),
         ReactivateUser(),
         SetPassword(),
+        SignOut(session=HERE),
     ],
 )
 def test_who_is_not_registered_cannot_be_changed(command: UserCommand) -> None:
@@ -148,6 +154,18 @@ def test_a_deactivated_user_can_come_back() -> None:
 
 def test_setting_a_password_leaves_a_trace_each_time() -> None:
     check(USER, given=[ANN, PasswordSet()], when=SetPassword(), then=[PasswordSet()])
+
+
+def test_a_login_ends_once_and_the_others_of_the_person_go_on() -> None:
+    check(USER, given=[ANN], when=SignOut(session=HERE), then=[UserSignedOut(session=HERE)])
+    check(USER, given=[ANN, UserSignedOut(session=HERE)], when=SignOut(session=HERE), then=[])
+    assert HERE in fold(USER, [ANN, UserSignedOut(session=HERE)]).signed_out
+
+
+def test_only_the_newest_ends_of_logins_are_remembered() -> None:
+    sessions = [UUID(int=number) for number in range(SIGN_OUTS + 1)]
+    state = fold(USER, [ANN, *(UserSignedOut(session=session) for session in sessions)])
+    assert list(state.signed_out) == sessions[1:]
 
 
 def test_the_state_is_what_the_events_say() -> None:

@@ -55,12 +55,14 @@ async def test_of_two_refreshes_at_once_one_wins_and_the_login_ends(api: Api) ->
     assert refusal(await refresh(api, winner.json())) == "401 auth.bad_token"
 
 
-async def test_after_a_logout_the_refresh_token_is_void(api: Api) -> None:
+async def test_after_a_logout_its_tokens_are_void_and_other_logins_go_on(api: Api) -> None:
     ann = await api.as_("member")
     session = await api.login(ann.email)
     here = Person(api.client, api.runtime.node, "", session["access_token"])
     assert (await here("POST", "/auth/logout")).status_code == 204
     assert refusal(await refresh(api, session)) == "401 auth.bad_token"
+    assert await here.refused("GET", "/auth/me") == "401 auth.signed_out"
+    assert (await ann("GET", "/auth/me")).status_code == 200
 
 
 async def test_a_deactivated_user_is_out_at_once(api: Api) -> None:

@@ -21,7 +21,7 @@ from domain.project import (
 )
 from domain.registry import EVENTS
 from domain.task import CommentAdded, TaskStatus, TaskStatusChanged
-from domain.user import Role, UserDeactivated, UserRoleChanged
+from domain.user import Role, UserDeactivated, UserRoleChanged, UserSignedOut
 from infra.bus import Kind
 from projections import locks, members, motion, rooms
 from projections.members import MEMBERS, Member
@@ -257,10 +257,15 @@ def test_a_members_rights_are_looked_at_anew_after_the_room_has_heard(
 
 
 @pytest.mark.parametrize(
-    "event", [UserDeactivated(reason="left"), UserRoleChanged(role=Role.GUEST)]
+    "event",
+    [
+        UserDeactivated(reason="left"),
+        UserRoleChanged(role=Role.GUEST),
+        UserSignedOut(session=S1),
+    ],
 )
 def test_a_persons_rights_are_looked_at_anew_and_nobody_else_hears(
-    event: UserDeactivated | UserRoleChanged,
+    event: UserDeactivated | UserRoleChanged | UserSignedOut,
 ) -> None:
     batch = [recorded(event, BOB, 1)]
     assert rooms.project(batch) == [Push(f"user:{BOB}", Kind.RIGHTS, batch[0], BOB)]

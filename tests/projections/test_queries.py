@@ -39,6 +39,7 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
+    UserSignedOut,
 )
 from projections import activity, audit, clients, notifications, projects, tasks, users
 from projections.model import Delete, Insert, Row, Sql, Upsert
@@ -80,6 +81,7 @@ def test_a_users_changes_fold_into_one_row() -> None:
         UserDeactivated(reason="left"),
         UserReactivated(),
         PasswordSet(),
+        UserSignedOut(session=ANN),
     ]
     batch = [recorded(event, ANN, n, version=n) for n, event in enumerate(changes, start=2)]
     assert users.project(batch) == [
@@ -88,8 +90,8 @@ def test_a_users_changes_fold_into_one_row() -> None:
             [
                 {
                     "id": ANN,
-                    "version": 7,
-                    "position": 7,
+                    "version": 8,
+                    "position": 8,
                     "department": "IT",
                     "email": "a@x.org",
                     "role": "auditor",
