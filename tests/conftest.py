@@ -5,8 +5,8 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -104,10 +104,18 @@ def settings(
     servers: Embedded, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Settings]:
     """Settings of a database that nobody else uses, dropped afterwards."""
-    name = f"t_{secrets.token_hex(6)}"
     reads = "projected" in request.fixturenames  # who starts the groups need not wait for a build
-    _create_database(servers, name, request.getfixturevalue("read_models") if reads else TEMPLATE)
-    yield _settings(servers, name, tmp_path)
+    template = request.getfixturevalue("read_models") if reads else TEMPLATE
+    with fresh_database(servers, template, tmp_path) as fresh:
+        yield fresh
+
+
+@contextmanager
+def fresh_database(servers: Embedded, template: str, folder: Path) -> Generator[Settings]:
+    """The settings of a copy of `template` that is dropped on leaving."""
+    name = f"t_{secrets.token_hex(6)}"
+    _create_database(servers, name, template)
+    yield _settings(servers, name, folder)
     with _admin(servers) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

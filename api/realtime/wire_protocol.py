@@ -18,6 +18,7 @@ from api.realtime.wire import CLOSE_WAIT_S, EXTENSION, Wire
 
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HIGH_WATER = 256 * 1024  # bytes waiting in the process before a wire counts as paused
+TURN = 64  # frames of one connection in a turn of the loop: a read may hold tens of thousands
 
 
 class WireProtocol(WebSocketsSansIOProtocol):
@@ -79,8 +80,13 @@ class WireProtocol(WebSocketsSansIOProtocol):
 
         A frame that is a whole message needs no library: 30 % more echoes alone, 80 % by eights.
         """
-        at = 0
+        at, left = 0, TURN
         while at < len(data) and not self.transport.is_closing():
+            if not left:
+                self.transport.pause_reading()
+                self.loop.call_soon(self.next_turn)
+                break
+            left -= 1
             start, end = frame_bounds(data, at, self.config.ws_max_size)
             if end > len(data):
                 break
@@ -92,6 +98,12 @@ class WireProtocol(WebSocketsSansIOProtocol):
                 self.feed(data[at:end])
             at = end
         return at
+
+    def next_turn(self) -> None:
+        """The others have had theirs."""
+        if not (self.read_paused or self.transport.is_closing()):
+            self.transport.resume_reading()
+        self.data_received(b"")
 
     def is_plain(self) -> bool:
         """Whether a text frame is just that: taken, open, not inside a message, no deflate."""

@@ -1,5 +1,7 @@
 """Conformance of Wire with RFC 6455, and with what a room relies on, on both event loops."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Generator
 
 import pytest
@@ -10,6 +12,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from api.realtime.wire import text_frame
+from api.realtime.wire_protocol import TURN
 from tests.api.wire_app import (
     WAIT_S,
     RawPeer,
@@ -88,6 +91,36 @@ def test_empty_fragments_without_end_fill_nothing() -> None:
         assert transports[0].get_protocol().frames == [b"a"]
         peer.send(masked(b"b", Opcode.CONT))
         assert peer.text() == b"ab"
+
+
+def test_who_sends_much_at_once_lets_others_have_their_turn(server: WireServer) -> None:
+    with RawPeer(server) as peer:
+        seen = server.newest()
+        turns, heard = Turns(), Counter[int]()
+
+        def hear(_: bytes) -> None:
+            heard[turns.now] += 1
+
+        server.call(turns.go_on)
+        seen.wire.on_message = hear
+        peer.send((masked(b"x") + masked(b"p", Opcode.PING)) * 1_000)
+        for _ in range(1_000):
+            assert peer.frame() == (Opcode.PONG, b"p")
+        turns.over = True
+        assert heard.total() == 1_000
+        assert max(heard.values()) <= TURN
+
+
+class Turns:
+    """Counts those of a loop."""
+
+    def __init__(self) -> None:
+        self.now, self.over = 0, False
+
+    def go_on(self) -> None:
+        self.now += 1
+        if not self.over:
+            asyncio.get_running_loop().call_soon(self.go_on)
 
 
 def test_a_text_after_a_fragmented_one_is_another(server: WireServer) -> None:

@@ -38,6 +38,26 @@ def child(
             process.kill()
 
 
+@contextmanager
+def serving(module: str, settings: Settings, log: Path) -> Generator[subprocess.Popen[bytes]]:
+    """`python -m MODULE` as in production, killed at the end; what it says goes to `log`."""
+    with (
+        log.open("ab") as written,
+        subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+            env=child_environment(settings),
+            cwd=ROOT,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 async def has_ended(process: subprocess.Popen[bytes], written: Path) -> None:
     """Return once it did; it must have ended well."""
     await until(lambda: process.poll() is not None, LIMIT_S)

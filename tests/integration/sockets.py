@@ -71,11 +71,11 @@ class Socket:
         return self.connection.close_code or 1006
 
 
-class Live:
-    """A running gateway and what tests need around it."""
+class Served:
+    """People with projects and tokens, and where their gateway listens."""
 
-    def __init__(self, runtime: Runtime, gateway: Gateway, url: str) -> None:
-        self.runtime, self.gateway, self.url = runtime, gateway, url
+    def __init__(self, runtime: Runtime, url: str) -> None:
+        self.runtime, self.url = runtime, url
         self._open: list[Socket] = []
 
     async def user(self, name: str, role: Role = Role.MEMBER) -> UUID:
@@ -124,6 +124,14 @@ class Live:
 
     async def close(self) -> None:
         await asyncio.gather(*(socket.connection.close() for socket in self._open))
+
+
+class Live(Served):
+    """The same with the gateway in this process."""
+
+    def __init__(self, runtime: Runtime, gateway: Gateway, url: str) -> None:
+        super().__init__(runtime, url)
+        self.gateway = gateway
 
 
 @asynccontextmanager
