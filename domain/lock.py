@@ -1,7 +1,14 @@
-"""ResourceLock: one holder of a resource at a time, for a bounded time, with a fencing token."""
+"""ResourceLock: one holder of a resource at a time, for a bounded time, with a fencing token.
 
+Whoever finds it held may wait. However a hold ends, the same decision grants the lock to whoever
+waits longest: nobody can take it in between, and nobody waits for what is free. A wait has no end
+in time: it lasts as long as the participation that waits, and who is gone leaves the queue.
+"""
+
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import TypeAlias, assert_never
+from functools import reduce
+from typing import Literal, TypeAlias, assert_never
 from uuid import UUID, uuid5
 
 import msgspec
@@ -15,6 +22,9 @@ MAX_TTL_MS = 300_000
 DEFAULT_TTL_MS = 30_000
 MAX_RESOURCE = 200  # characters
 MAX_REASON = 200  # characters
+MAX_WAITING = 100  # for one resource
+
+Unwaited: TypeAlias = Literal["unwaited", "left", "denied", "gone"]
 
 
 class LockAcquired(Event, frozen=True, kw_only=True, tag="lock.acquired.v1"):
@@ -55,6 +65,37 @@ class LockStolen(Event, frozen=True, kw_only=True, tag="lock.stolen.v1"):
     keep: bool = False
 
 
+class LockQueued(Event, frozen=True, kw_only=True, tag="lock.queued.v1"):
+    """With what is asked for, so that it can be granted without asking again."""
+
+    project: UUID
+    resource: str
+    waiter: UUID
+    participation: UUID
+    ttl_ms: int
+    keep: bool = False
+
+
+class LockUnqueued(Event, frozen=True, kw_only=True, tag="lock.unqueued.v1"):
+    resource: str
+    waiter: UUID
+    participation: UUID
+    reason: Unwaited
+
+
+class LockGranted(Event, frozen=True, kw_only=True, tag="lock.granted.v1"):
+    """The next in the queue has it. `token` is the event's version: who waited learns it here."""
+
+    project: UUID
+    resource: str
+    holder: UUID
+    participation: UUID
+    token: int
+    ttl_ms: int
+    expires: datetime
+    keep: bool = False
+
+
 class AcquireLock(Command, frozen=True, kw_only=True, tag="acquire_lock"):
     project: UUID
     resource: str
@@ -62,6 +103,7 @@ class AcquireLock(Command, frozen=True, kw_only=True, tag="acquire_lock"):
     participation: UUID
     ttl_ms: int = DEFAULT_TTL_MS
     keep: bool = False
+    wait: bool = False  # in the queue, if somebody holds it
     now: datetime
 
 
@@ -93,8 +135,27 @@ class StealLock(Command, frozen=True, kw_only=True, tag="steal_lock"):
     now: datetime
 
 
-LockEvent: TypeAlias = LockAcquired | LockRenewed | LockReleased | LockExpired | LockStolen
-LockCommand: TypeAlias = AcquireLock | RenewLock | ReleaseLock | ExpireLock | StealLock
+class StopWaiting(Command, frozen=True, kw_only=True, tag="stop_waiting"):
+    """Nobody of them wants it any more: not their place, nor what was granted meanwhile."""
+
+    participations: tuple[UUID, ...]
+    reason: Unwaited
+    now: datetime
+
+
+LockEvent: TypeAlias = (
+    LockAcquired
+    | LockRenewed
+    | LockReleased
+    | LockExpired
+    | LockStolen
+    | LockQueued
+    | LockUnqueued
+    | LockGranted
+)
+LockCommand: TypeAlias = (
+    AcquireLock | RenewLock | ReleaseLock | ExpireLock | StealLock | StopWaiting
+)
 
 
 class Lock(msgspec.Struct, frozen=True):
@@ -105,9 +166,15 @@ class Lock(msgspec.Struct, frozen=True):
     token: int = 0
     ttl_ms: int = 0
     expires: datetime | None = None
+    queue: tuple[LockQueued, ...] = ()  # who waits, the longest first
 
     def held(self, now: datetime) -> bool:
         return self.expires is not None and now < self.expires
+
+    def place(self, participation: UUID) -> int:
+        """In the queue, from 1; 0: it does not wait."""
+        waiting = [one.participation for one in self.queue]
+        return waiting.index(participation) + 1 if participation in waiting else 0
 
 
 def lock_stream(project: UUID, resource: str) -> UUID:
@@ -115,44 +182,114 @@ def lock_stream(project: UUID, resource: str) -> UUID:
 
 
 def decide(command: LockCommand, lock: Lock) -> list[LockEvent]:
+    if isinstance(command, StopWaiting):
+        return _stop_waiting(command, lock)
+    now = command.now
+    over = _over(lock, now)
+    then = reduce(evolve, over, lock)
     match command:
         case AcquireLock():
-            return _acquire(command, lock)
-        case RenewLock(holder=holder, token=token, now=now):
-            return _renew(holder, token, now, lock)
-        case ReleaseLock(holder=holder, token=token, now=now, reason=reason):
-            _require_held(holder, token, now, lock)
+            return [*over, *_acquire(command, then)]
+        case RenewLock(holder=holder, token=token):
+            return _renew(holder, token, now, then)
+        case ReleaseLock(holder=holder, token=token, reason=reason):
+            _require_held(holder, token, now, then)
             reason = checked(reason, "lock.bad_reason", MAX_REASON)
-            return [LockReleased(resource=lock.resource, by=holder, reason=reason)]
-        case ExpireLock(token=token, now=now):
-            return [] if lock.token != token or lock.held(now) else _expired(lock)
+            return _pass_on(
+                then, now, LockReleased(resource=then.resource, by=holder, reason=reason)
+            )
+        case ExpireLock(token=token):
+            return over if lock.token == token else []
         case StealLock():
-            return _steal(command, lock)
+            return [*over, *_steal(command, then)]
         case _:
             assert_never(command)
 
 
-def _acquire(command: AcquireLock, lock: Lock) -> list[LockEvent]:
-    if lock.held(command.now):
-        if lock.participation == command.participation:
-            return []
-        raise Locked("lock.held", holder=lock.holder, expires=lock.expires)
-    granted = LockAcquired(
-        project=command.project,
-        resource=checked(command.resource, "lock.bad_resource", MAX_RESOURCE),
-        holder=command.holder,
-        participation=command.participation,
-        ttl_ms=command.ttl_ms,
-        expires=_expires(command.now, command.ttl_ms),
-        keep=command.keep,
-    )
-    return [*_expired(lock), granted]
-
-
-def _expired(lock: Lock) -> list[LockEvent]:
-    if lock.holder is None:
+def _over(lock: Lock, now: datetime) -> list[LockEvent]:
+    """What the end of its time brings. Until then: nothing."""
+    if lock.held(now):
         return []
-    return [LockExpired(resource=lock.resource, holder=lock.holder)]
+    if lock.holder is None:
+        return _pass_on(lock, now)
+    return _pass_on(lock, now, LockExpired(resource=lock.resource, holder=lock.holder))
+
+
+def _pass_on(lock: Lock, now: datetime, *ended: LockEvent) -> list[LockEvent]:
+    """The end of a hold and, in one decision, the grant to whoever waits longest."""
+    then = reduce(evolve, ended, lock)
+    if not then.queue:
+        return [*ended]
+    first = then.queue[0]
+    granted = LockGranted(
+        project=first.project,
+        resource=first.resource,
+        holder=first.waiter,
+        participation=first.participation,
+        token=then.version + 1,
+        ttl_ms=first.ttl_ms,
+        expires=now + timedelta(milliseconds=first.ttl_ms),
+        keep=first.keep,
+    )
+    return [*ended, granted]
+
+
+def _acquire(command: AcquireLock, lock: Lock) -> list[LockEvent]:
+    if lock.participation == command.participation:
+        return []
+    if lock.holder is not None:
+        if command.wait:
+            return _queue(command, lock)
+        raise Locked("lock.held", holder=lock.holder, expires=lock.expires)
+    return [
+        LockAcquired(
+            project=command.project,
+            resource=checked(command.resource, "lock.bad_resource", MAX_RESOURCE),
+            holder=command.holder,
+            participation=command.participation,
+            ttl_ms=command.ttl_ms,
+            expires=_expires(command.now, command.ttl_ms),
+            keep=command.keep,
+        )
+    ]
+
+
+def _queue(command: AcquireLock, lock: Lock) -> list[LockEvent]:
+    """At its end; who waits already keeps the place."""
+    if lock.place(command.participation):
+        return []
+    if len(lock.queue) >= MAX_WAITING:
+        raise WrongState("lock.queue_full", waiting=len(lock.queue), holder=lock.holder)
+    _expires(command.now, command.ttl_ms)  # what could not be granted is refused now
+    return [
+        LockQueued(
+            project=command.project,
+            resource=checked(command.resource, "lock.bad_resource", MAX_RESOURCE),
+            waiter=command.holder,
+            participation=command.participation,
+            ttl_ms=command.ttl_ms,
+            keep=command.keep,
+        )
+    ]
+
+
+def _stop_waiting(command: StopWaiting, lock: Lock) -> list[LockEvent]:
+    gone, reason = command.participations, command.reason
+    left: list[LockEvent] = [
+        LockUnqueued(
+            resource=one.resource,
+            waiter=one.waiter,
+            participation=one.participation,
+            reason=reason,
+        )
+        for one in lock.queue
+        if one.participation in gone
+    ]
+    then = reduce(evolve, left, lock)
+    if then.holder is None or then.participation not in gone:
+        return left
+    released = LockReleased(resource=then.resource, by=then.holder, reason=reason)
+    return [*left, *_pass_on(then, command.now, released)]
 
 
 def _renew(holder: UUID, token: int, now: datetime, lock: Lock) -> list[LockEvent]:
@@ -198,7 +335,7 @@ def _expires(now: datetime, ttl_ms: int) -> datetime:
 def evolve(lock: Lock, event: LockEvent) -> Lock:
     version = lock.version + 1
     match event:
-        case LockAcquired() | LockStolen():
+        case LockAcquired() | LockStolen() | LockGranted():
             return Lock(
                 version=version,
                 resource=event.resource,
@@ -207,13 +344,24 @@ def evolve(lock: Lock, event: LockEvent) -> Lock:
                 token=version,
                 ttl_ms=event.ttl_ms,
                 expires=event.expires,
+                queue=_without(event.participation, lock.queue),
             )
         case LockRenewed(expires=expires):
             return msgspec.structs.replace(lock, version=version, expires=expires)
         case LockReleased() | LockExpired():
-            return Lock(version=version)
+            return Lock(version=version, queue=lock.queue)
+        case LockQueued(participation=participation):
+            queue = (*_without(participation, lock.queue), event)
+            return msgspec.structs.replace(lock, version=version, queue=queue)
+        case LockUnqueued(participation=participation):
+            queue = _without(participation, lock.queue)
+            return msgspec.structs.replace(lock, version=version, queue=queue)
         case _:
             assert_never(event)
+
+
+def _without(participation: UUID, queue: Collection[LockQueued]) -> tuple[LockQueued, ...]:
+    return tuple(one for one in queue if one.participation != participation)
 
 
 LOCK = Decider(
@@ -221,5 +369,14 @@ LOCK = Decider(
     initial=Lock(),
     decide=decide,
     evolve=evolve,
-    events=(LockAcquired, LockRenewed, LockReleased, LockExpired, LockStolen),
+    events=(
+        LockAcquired,
+        LockRenewed,
+        LockReleased,
+        LockExpired,
+        LockStolen,
+        LockQueued,
+        LockUnqueued,
+        LockGranted,
+    ),
 )

@@ -24,9 +24,14 @@ class Kind(IntEnum):
     UPDATE = 3
     LEAVE = 4
     RIGHTS = 5  # look anew at a person's rights; in the chain; payload: their id or a project's
+    GRANT = 6  # an EVENT of one's own room that also tells a connection what it holds now
 
 
-CHAINED = (Kind.EVENT, Kind.RIGHTS)  # kept in the room's log: what the bus loses is mended from it
+CHAINED = (
+    Kind.EVENT,
+    Kind.RIGHTS,
+    Kind.GRANT,
+)  # kept in the room's log: what the bus loses is mended from it
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -5,7 +5,15 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.kernel import Event, Recorded
-from domain.lock import LOCK, LockAcquired, LockEvent, LockExpired, LockReleased, LockStolen
+from domain.lock import (
+    LOCK,
+    LockAcquired,
+    LockEvent,
+    LockExpired,
+    LockGranted,
+    LockReleased,
+    LockStolen,
+)
 from projections.model import Insert, Projection, Row, Sql, Table, Write
 
 LOCK_HOLDS = Table(
@@ -50,7 +58,7 @@ def project(batch: Sequence[Recorded[LockEvent]]) -> list[Write]:
         how = ENDS.get(type(one.event))
         if how is not None:
             _end(held, earlier, one.stream, one.at, how)
-        if isinstance(one.event, LockAcquired | LockStolen):
+        if isinstance(one.event, LockAcquired | LockStolen | LockGranted):
             held[one.stream] = _hold(one, one.event)
             holds.append(held[one.stream])
     ends = Sql(
@@ -78,7 +86,7 @@ def _end(
         hold |= {"ended_at": at, "ended": how}
 
 
-def _hold(one: Recorded[LockEvent], event: LockAcquired | LockStolen) -> Row:
+def _hold(one: Recorded[LockEvent], event: LockAcquired | LockStolen | LockGranted) -> Row:
     return {
         "stream": one.stream,
         "token": one.version,

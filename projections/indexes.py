@@ -174,6 +174,7 @@ READS = (
     ),
     Served("locks_pkey", "a lock, for its change", of("locks", "stream", "token")),
     Served("locks_project_resource_idx", "in a project", partial(locks_of, project=ID)),
+    Served("lock_waiters_pkey", "its queue", of("lock_waiters", "stream", "participation")),
     Served("locks_holder_stream_idx", "of a holder", of("locks", "holder", "stream")),
     Served(
         "locks_expires_at_stream_idx", "that are over", partial(expired_locks, now=AT, limit=50)

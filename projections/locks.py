@@ -1,4 +1,4 @@
-"""locks: who holds which resource of a project, with which fencing token, until when."""
+"""locks: who holds which resource of a project, by which fencing token, until when; who waits."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,9 +13,12 @@ from domain.lock import (
     LockAcquired,
     LockEvent,
     LockExpired,
+    LockGranted,
+    LockQueued,
     LockReleased,
     LockRenewed,
     LockStolen,
+    LockUnqueued,
 )
 from infra.db import Connection
 from projections.model import Projection, Rows, Table, Write
@@ -43,6 +46,18 @@ LOCKS = Table(
     ),
 )
 
+LOCK_WAITERS = Table(
+    name="lock_waiters",
+    columns={
+        "stream": "uuid NOT NULL",
+        "participation": "uuid NOT NULL",
+        "waiter": "uuid NOT NULL",
+        "place": "bigint NOT NULL",
+        "since": "timestamptz NOT NULL",
+    },
+    key=("stream", "participation"),
+)
+
 
 class LockRow(msgspec.Struct, frozen=True):
     """A lock that was granted and neither released nor expired by an event yet."""
@@ -56,32 +71,60 @@ class LockRow(msgspec.Struct, frozen=True):
     expires_at: datetime
     keep: bool
     acquired_at: datetime
+    queue: list[UUID] = []  # participations that wait, the longest first
+
+
+class WaiterRow(msgspec.Struct, frozen=True):
+    """Who waits for a lock. Of two, the one whose `place` is lower gets it first."""
+
+    stream: UUID
+    participation: UUID
+    waiter: UUID
+    place: int
+    since: datetime
 
 
 def project(batch: Sequence[Recorded[LockEvent]]) -> list[Write]:
-    rows = Rows(LOCKS)
+    rows, waiters = Rows(LOCKS), Rows(LOCK_WAITERS)
     for recorded in batch:
-        _fold(rows, recorded)
-    return rows.writes()
+        _fold(rows, waiters, recorded)
+    return [*rows.writes(), *waiters.writes()]
 
 
-def _fold(rows: Rows, recorded: Recorded[LockEvent]) -> None:
-    event = recorded.event
+def _fold(rows: Rows, waiters: Rows, recorded: Recorded[LockEvent]) -> None:
+    event, stream = recorded.event, recorded.stream
     match event:
         case LockAcquired(project=project, resource=resource):
-            rows.put(stream=recorded.stream, project=project, resource=resource)
+            rows.put(stream=stream, project=project, resource=resource)
             _grant(rows, recorded, event)
-        case LockStolen():
+        case LockGranted(project=project, resource=resource, participation=participation):
+            rows.put(stream=stream, project=project, resource=resource)
             _grant(rows, recorded, event)
+            waiters.delete(stream, participation)
+        case LockStolen(participation=participation):
+            _grant(rows, recorded, event)
+            waiters.delete(stream, participation)  # the thief may have waited
         case LockRenewed(expires=expires):
-            rows.put(stream=recorded.stream, expires_at=expires)
+            rows.put(stream=stream, expires_at=expires)
         case LockReleased() | LockExpired():
-            rows.delete(recorded.stream)
+            rows.delete(stream)
+        case LockQueued(participation=participation, waiter=waiter):
+            waiters.put(
+                stream=stream,
+                participation=participation,
+                waiter=waiter,
+                place=recorded.version,
+                since=recorded.at,
+            )
+        case LockUnqueued(participation=participation):
+            waiters.delete(stream, participation)
         case _:
             assert_never(event)
 
 
-def _grant(rows: Rows, recorded: Recorded[LockEvent], event: LockAcquired | LockStolen) -> None:
+def _grant(
+    rows: Rows, recorded: Recorded[LockEvent], event: LockAcquired | LockStolen | LockGranted
+) -> None:
     rows.put(
         stream=recorded.stream,
         holder=event.holder,
@@ -96,19 +139,24 @@ def _grant(rows: Rows, recorded: Recorded[LockEvent], event: LockAcquired | Lock
 async def locks_of(
     db: Connection, project: UUID, after: str | None = None, limit: int = 500
 ) -> list[LockRow]:
-    """The locks of a project, by resource."""
+    """The locks of a project with their queues, by resource."""
     return await fetch_all(
         db,
         LockRow,
         "SELECT stream, project, resource, holder, participation, token, expires_at, keep,"
-        " acquired_at FROM locks WHERE project = %(project)s AND resource > %(after)s"
+        " acquired_at, ARRAY(SELECT w.participation FROM lock_waiters w"
+        "  WHERE w.stream = l.stream ORDER BY w.place) AS queue"
+        " FROM locks l WHERE project = %(project)s AND resource > %(after)s"
         " ORDER BY resource LIMIT %(limit)s",
         {"project": project, "after": after or "", "limit": limit},
     )
 
 
 async def expired_locks(db: Connection, now: datetime, limit: int) -> list[LockRow]:
-    """The locks whose time is over, the longest over first. Expiring one takes it off the list."""
+    """The locks whose time is over, the longest over first; without their queues.
+
+    Expiring one takes it off the list.
+    """
     return await fetch_all(
         db,
         LockRow,
@@ -119,11 +167,19 @@ async def expired_locks(db: Connection, now: datetime, limit: int) -> list[LockR
     )
 
 
+def with_queues(locks: Sequence[LockRow], waiters: Sequence[WaiterRow]) -> list[LockRow]:
+    """As `locks_of` gives them, of rows that were read apart."""
+    queues: dict[UUID, list[UUID]] = {}
+    for waiter in sorted(waiters, key=lambda one: one.place):
+        queues.setdefault(waiter.stream, []).append(waiter.participation)
+    return [msgspec.structs.replace(one, queue=queues.get(one.stream, [])) for one in locks]
+
+
 PROJECTION = Projection(
     name="locks",
     group="live",
-    version=2,
-    tables=(LOCKS,),
+    version=3,
+    tables=(LOCKS, LOCK_WAITERS),
     events=LOCK.events,
     project=project,
 )

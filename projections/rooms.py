@@ -12,7 +12,7 @@ from domain.activity import ActivityRecorded
 from domain.document import DOCUMENT, DocumentEvent
 from domain.errors import Invalid
 from domain.kernel import Recorded
-from domain.lock import LOCK, LockEvent
+from domain.lock import LOCK, LockEvent, LockGranted
 from domain.notification import NotificationSent
 from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEvent
 from domain.reaction import REACTION, ReactionEvent
@@ -55,6 +55,9 @@ def _pushes(recorded: Recorded[RoomEvent]) -> list[Push]:
     if isinstance(event, MemberRemoved | MemberRoleChanged):
         # After the event: the one concerned still sees it. Gateways look at their rights anew.
         pushes.append(Push(user_room(event.user), Kind.RIGHTS, recorded, recorded.stream))
+    if isinstance(event, LockGranted):
+        # Who waited may have asked in a room that does not show it; one's own everybody is in.
+        pushes.append(Push(user_room(event.holder), Kind.GRANT, recorded, event, type=name))
     return pushes
 
 

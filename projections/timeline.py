@@ -9,7 +9,7 @@ from psycopg.rows import args_row
 from domain.activity import ACTIVITY, ActivityRecorded
 from domain.document import DOCUMENT, DocumentCreated, DocumentEvent
 from domain.kernel import Event, Recorded
-from domain.lock import LOCK, LockAcquired, LockEvent, LockStolen
+from domain.lock import LOCK, LockAcquired, LockEvent, LockGranted, LockQueued, LockStolen
 from domain.participation import PARTICIPATION, Joined, ParticipationEvent
 from domain.project import PROJECT, ProjectEvent
 from domain.reaction import REACTION, ReactionEvent
@@ -83,7 +83,9 @@ def _project(recorded: Recorded[TimelineEvent]) -> UUID | None:
             return project
         case LockAcquired(project=project):
             return project
-        case LockStolen(project=project) | Joined(project=project):
+        case LockStolen(project=project) | LockQueued(project=project):
+            return project
+        case LockGranted(project=project) | Joined(project=project):
             return project
         case event if isinstance(event, PROJECT.events):
             return recorded.stream

@@ -8,7 +8,7 @@ import msgspec
 from domain.errors import Invalid, NotFound
 from infra.runtime import Runtime
 from projections.documents import DocumentItem
-from projections.locks import LockRow
+from projections.locks import LockRow, with_queues
 from projections.members import MemberRow
 from projections.projects import ProjectMemberRow, ProjectRow
 from projections.read import reading, wait_for
@@ -89,7 +89,7 @@ def _room(
         project=then.projects[0],
         team=then.project_members,
         members=then.members,
-        locks=then.locks,
+        locks=with_queues(then.locks, then.lock_waiters),
         cursors=None if found is None else [one for one in found if one.participation in here],
         cursors_from=kept if found is None else None,
         cursors_gone=gone if found is None else None,

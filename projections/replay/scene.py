@@ -12,7 +12,7 @@ from infra.db import Connection
 from infra.eventstore.reader import Row as LogRow
 from infra.eventstore.reader import recorded as decoded
 from infra.runtime import Runtime
-from projections.locks import LockRow
+from projections.locks import LockRow, with_queues
 from projections.members import MemberRow
 from projections.read import reading
 from projections.replay.keyframes import seek
@@ -57,7 +57,7 @@ async def scene_at(runtime: Runtime, project: UUID, wanted: int | datetime, upto
         return Scene(
             moment=moment,
             members=then.members,
-            locks=then.locks,
+            locks=with_queues(then.locks, then.lock_waiters),
             cursors=[one for one in shown if one.participation in here],
             cursors_from=kept if gone else None,
             recent=await _newest(db, project, moment.position),

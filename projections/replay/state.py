@@ -10,7 +10,7 @@ from domain.kernel import Event, Recorded
 from domain.task import CommentAdded, CommentRemoved
 from projections import documents, locks, members, projects, tasks
 from projections.documents import DOCUMENTS, DocumentItem
-from projections.locks import LOCKS, LockRow
+from projections.locks import LOCK_WAITERS, LOCKS, LockRow, WaiterRow
 from projections.members import MEMBERS, MemberRow
 from projections.model import Delete, Insert, Row, Table, Upsert, Write
 from projections.projects import PROJECT_MEMBERS, PROJECTS, ProjectMemberRow, ProjectRow
@@ -29,6 +29,7 @@ ROWS: Mapping[str, type[msgspec.Struct]] = {
     PROJECT_MEMBERS.name: ProjectMemberRow,
     MEMBERS.name: MemberRow,
     LOCKS.name: LockRow,
+    LOCK_WAITERS.name: WaiterRow,
     TASKS.name: TaskRow,
     DOCUMENTS.name: DocumentItem,
 }
@@ -42,7 +43,8 @@ class Then(msgspec.Struct, frozen=True):
     projects: list[ProjectRow] = []
     project_members: list[ProjectMemberRow] = []
     members: list[MemberRow] = []  # who is in the rooms
-    locks: list[LockRow] = []
+    locks: list[LockRow] = []  # without their queues
+    lock_waiters: list[WaiterRow] = []
     tasks: list[TaskRow] = []
     documents: list[DocumentItem] = []  # what one said is its version's: keyframes stay small
 

@@ -35,6 +35,8 @@ SMALL = frozenset(
 # Columns with ids that are nobody's to be looked up by.
 NOT_LOOKED_UP: Mapping[str, str] = {
     "members.connection": "a socket, which ends with its member",
+    "lock_waiters.participation": "with the lock it waits for",
+    "lock_waiters.waiter": "with the lock they wait for",
     "documents.created_by": "a person's doings are found by activity",
     "documents.changed_by": "a person's doings are found by activity",
     "document_fields.changed_by": "a person's doings are found by activity",

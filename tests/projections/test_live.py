@@ -8,7 +8,17 @@ import pytest
 
 from domain.activity import ActivityRecorded
 from domain.kernel import Event
-from domain.lock import LockAcquired, LockEvent, LockExpired, LockReleased, LockRenewed, LockStolen
+from domain.lock import (
+    LockAcquired,
+    LockEvent,
+    LockExpired,
+    LockGranted,
+    LockQueued,
+    LockReleased,
+    LockRenewed,
+    LockStolen,
+    LockUnqueued,
+)
 from domain.motion import CursorMoved, Typing
 from domain.notification import NotificationSent
 from domain.participation import Joined, LeaveReason, Left, StatusSet
@@ -62,6 +72,24 @@ STOLEN = LockStolen(
 RENEWED = LockRenewed(resource="field:title", expires=at(50))
 RELEASED = LockReleased(resource="field:title", by=ANN)
 EXPIRED = LockExpired(resource="field:title", holder=ANN)
+QUEUED = LockQueued(project=P1, resource="field:title", waiter=BOB, participation=S2, ttl_ms=30_000)
+UNQUEUED = LockUnqueued(resource="field:title", waiter=BOB, participation=S2, reason="left")
+HANDED = LockGranted(
+    project=P1,
+    resource="field:title",
+    holder=BOB,
+    participation=S2,
+    token=4,
+    ttl_ms=30_000,
+    expires=at(33),
+)
+WAITER_ROW: Row = {
+    "stream": C1,
+    "participation": S2,
+    "waiter": BOB,
+    "place": 2,
+    "since": at(2),
+}
 GRANTED_ROW: Row = {
     "stream": C1,
     "project": P1,
@@ -156,7 +184,33 @@ def test_a_stolen_lock_has_a_new_holder_and_token() -> None:
         "expires_at": at(62),
         "acquired_at": at(2),
     }
-    assert locks.project(batch) == [Upsert(locks.LOCKS, [row])]
+    assert locks.project(batch) == [
+        Upsert(locks.LOCKS, [row]),
+        Delete(locks.LOCK_WAITERS, [(C1, S2)]),  # the thief waits no longer
+    ]
+
+
+def test_who_waits_has_a_row_until_they_have_it_or_leave() -> None:
+    waits = recorded(QUEUED, C1, 2, version=2)
+    assert locks.project([waits]) == [Upsert(locks.LOCK_WAITERS, [WAITER_ROW])]
+    gone: Write = Delete(locks.LOCK_WAITERS, [(C1, S2)])
+    assert locks.project([waits, recorded(UNQUEUED, C1, 3, version=3)]) == [gone]
+    handed = [recorded(RELEASED, C1, 3, version=3), recorded(HANDED, C1, 3, version=4)]
+    row = {**GRANTED_ROW, "holder": BOB, "participation": S2, "token": 4}
+    assert locks.project([waits, *handed]) == [
+        Delete(locks.LOCKS, [(C1,)]),
+        Upsert(locks.LOCKS, [{**row, "expires_at": at(33), "acquired_at": at(3)}]),
+        gone,
+    ]
+
+
+def test_who_waited_hears_of_the_grant_in_their_own_room_as_well() -> None:
+    event = msgspec.structs.replace(HANDED, resource=f"task:{T1}/title")
+    assert pushed(rooms.project([recorded(event, C1, 4, project=P1)])) == [
+        (ROOM, Kind.EVENT, "lock.granted"),
+        (f"task:{T1}", Kind.EVENT, "lock.granted"),
+        (f"user:{BOB}", Kind.GRANT, "lock.granted"),
+    ]
 
 
 @pytest.mark.parametrize("end", [RELEASED, EXPIRED])
@@ -213,6 +267,8 @@ def test_a_lock_is_seen_in_its_projects_room(resource: str) -> None:
         (RELEASED, "lock.released"),
         (EXPIRED, "lock.expired"),
         (STOLEN, "lock.stolen"),
+        (QUEUED, "lock.queued"),
+        (UNQUEUED, "lock.unqueued"),
     ],
 )
 def test_a_lock_on_something_with_a_room_is_seen_there_too(

@@ -12,7 +12,7 @@ from domain.activity import ActivityRecorded
 from domain.audit import AuditFilter
 from domain.client import ClientArchived, ClientCreated, ClientStatus, Contact
 from domain.kernel import Event, Recorded
-from domain.lock import LockAcquired, LockStolen
+from domain.lock import LockAcquired, LockQueued, LockStolen
 from domain.notification import NotificationRead, NotificationSent
 from domain.participation import Joined, LeaveReason, Left, StatusSet
 from domain.priority import Priority
@@ -328,6 +328,23 @@ async def test_locks_are_found_by_project_holder_and_end(db: Connection) -> None
     assert await locks.locks_of(db, P1, after="a") == [b]
     assert await locks.expired_locks(db, at(32), 10) == [b]
     assert await locks.expired_locks(db, at(60), 1) == [b]
+
+
+async def test_a_lock_is_shown_with_its_queue(db: Connection) -> None:
+    held = LockAcquired(
+        project=P1, resource="a", holder=ANN, participation=S1, ttl_ms=30_000, expires=at(31)
+    )
+    first, second = (
+        LockQueued(project=P1, resource="a", waiter=BOB, participation=one, ttl_ms=30_000)
+        for one in (S3, S2)
+    )
+    await project(db, recorded(held, C1, 1), recorded(first, C1, 2, version=2))
+    await project(db, recorded(second, C1, 3, version=3))
+    [row] = await locks.locks_of(db, P1)
+    assert row.queue == [S3, S2]
+    [over] = await locks.expired_locks(db, at(32), 10)
+    waiters = [locks.WaiterRow(C1, S2, BOB, 3, at(3)), locks.WaiterRow(C1, S3, BOB, 2, at(2))]
+    assert locks.with_queues([over], waiters) == [row]
 
 
 async def test_audit_is_searched_and_paged(db: Connection) -> None:
