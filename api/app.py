@@ -27,6 +27,7 @@ from api.projects import projects
 from api.reactions import reactions
 from api.reads import provide_db
 from api.realtime.routes import realtime
+from api.receipts import receipts
 from api.replay import replays
 from api.sessions import sessions
 from api.summary import Watch
@@ -52,6 +53,7 @@ ROUTERS = (
     holds,
     replays,
     realtime,
+    receipts,
     operations,
     jobs,
     analytics,

@@ -53,6 +53,8 @@ class Action(StrEnum):
     HEALTH_READ = "health.read"
     NOTIFICATION_ANNOUNCE = "notification.announce"
     NOTIFICATION_READ = "notification.read"
+    RECEIPT_READ = "receipt.read"
+    RECEIPT_WRITE = "receipt.write"
     JOBS_READ = "jobs.read"
     JOBS_MANAGE = "jobs.manage"
     PROJECTIONS_READ = "projections.read"
@@ -134,6 +136,8 @@ RULES: Mapping[Action, Rule] = {
     Action.HEALTH_READ: _rule(Role.OPERATOR),
     Action.NOTIFICATION_ANNOUNCE: _rule(Role.OPERATOR),
     Action.NOTIFICATION_READ: _rule(oneself=True),
+    Action.RECEIPT_READ: _rule(oneself=True),
+    Action.RECEIPT_WRITE: _rule(oneself=True),  # of rooms that one may be in
     Action.JOBS_READ: _rule(Role.OPERATOR),
     Action.JOBS_MANAGE: _rule(Role.OPERATOR),
     Action.PROJECTIONS_READ: _rule(Role.OPERATOR),

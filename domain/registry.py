@@ -18,6 +18,7 @@ from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
 from domain.project import PROJECT
 from domain.reaction import REACTION
+from domain.receipt import RECEIPT
 from domain.task import TASK
 from domain.upkeep import UPKEEP
 from domain.user import USER
@@ -31,6 +32,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     REACTION,
     DOCUMENT,
     PARTICIPATION,
+    RECEIPT,
     ACTIVITY,
     LOCK,
     NOTIFICATION,

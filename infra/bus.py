@@ -25,13 +25,13 @@ class Kind(IntEnum):
     LEAVE = 4
     RIGHTS = 5  # look anew at a person's rights; in the chain; payload: their id or a project's
     GRANT = 6  # an EVENT of one's own room that also tells a connection what it holds now
+    SEEN = 7  # a person's receipt, to be merged into the next `presence` frame
 
 
-CHAINED = (
-    Kind.EVENT,
-    Kind.RIGHTS,
-    Kind.GRANT,
-)  # kept in the room's log: what the bus loses is mended from it
+_KINDS = {int(kind): kind for kind in Kind}
+
+# Kept in the room's log: what the bus loses is mended from it.
+CHAINED = (Kind.EVENT, Kind.RIGHTS, Kind.GRANT)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -55,13 +55,16 @@ def pack(entries: Iterable[Entry]) -> bytes:
 
 
 def unpack(message: bytes) -> list[Entry]:
+    """What a newer projector says besides is passed over."""
     entries: list[Entry] = []
     offset = 0
     while offset < len(message):
         kind, audience, pos, prev, length = _HEAD.unpack_from(message, offset)
         offset += _HEAD.size
         payload = message[offset : offset + length]
-        entries.append(Entry(Kind(kind), pos, payload, prev, audience))
+        known = _KINDS.get(kind)
+        if known is not None:
+            entries.append(Entry(known, pos, payload, prev, audience))
         offset += length
     return entries
 

@@ -17,6 +17,7 @@ from projections import (
     notifications,
     projects,
     reactions,
+    receipts,
     rooms,
     tasks,
     timeline,
@@ -27,6 +28,7 @@ from projections.model import Projection
 PROJECTIONS: tuple[Projection[Any], ...] = (
     members.PROJECTION,
     locks.PROJECTION,
+    receipts.PROJECTION,
     rooms.PROJECTION,
     motion.PROJECTION,
     users.PROJECTION,

@@ -10,6 +10,7 @@ from infra.bus import Entry, Kind
 from infra.db import Connection
 from projections.locks import LockRow, locks_of
 from projections.members import Member, members_of
+from projections.receipts import Seen, receipts_of
 
 MAX_MISSED = 10_000  # frames of one resume; more: a whole snapshot is cheaper for everybody
 RECENT = 20  # frames that come with a snapshot
@@ -35,6 +36,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     pos: int
     members: list[Member]
     locks: list[LockRow]
+    receipts: list[Seen]
     recent: list[LoggedFrame]  # oldest first
 
 
@@ -48,6 +50,7 @@ async def snapshot(db: Connection, room: str, project: UUID | None) -> Snapshot:
             pos=int(row[0]) if row else 0,
             members=await members_of(db, room),
             locks=await locks_of(db, project) if project is not None else [],
+            receipts=await receipts_of(db, room),
             recent=await _recent(db, room),
         )
 

@@ -11,6 +11,7 @@ from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.joining import admit, open_room
 from api.realtime.motions import Motions
+from api.realtime.receipts import Step
 from api.realtime.rooms import Hub, Member, Room, Socket
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated
@@ -191,6 +192,18 @@ class Attendance:
             motion = Motion(event, membership.participation, who.id, membership.project)
             self._runtime.store.append_motion(motion)
             self._motions.add(membership, who.id, event, self._runtime.now())
+
+    def saw(self, membership: s.Membership, pos: int) -> None:
+        """No further than the room goes: what nobody can have seen is not stored."""
+        who, place = self.session.who, self._places.get(membership.room)
+        if who is None or place is None:
+            return
+        room, member = place
+        if (pos := min(pos, room.last)) > member.seen:
+            member.seen = pos
+            self._hub.receipts.saw(
+                Step(who.id, membership.room, membership.project, pos, self._origin)
+            )
 
     async def goodbye(self, reason: LeaveReason) -> None:
         """The socket is gone: tell every room. A drop keeps its leases."""

@@ -112,6 +112,7 @@ class Gateway:
                     await self._empty.wait()
         except TimeoutError:
             log.warning("drain_cut_short", connections=len(self.connections))
+        await self.hub.receipts.store()
 
 
 @asynccontextmanager

@@ -141,6 +141,7 @@ def _joined(
                 participation=membership.participation,
                 members=[msgspec.Raw(msgspec.json.encode(one)) for one in now.members],
                 locks=[held(lock) for lock in now.locks],
+                receipts=now.receipts,
                 recent=recent,
                 re=re,
             )

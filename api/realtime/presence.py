@@ -7,6 +7,7 @@ import msgspec
 from api.realtime.protocol import Presence
 from domain.participation import LeaveReason
 from infra.bus import Entry, Kind
+from projections.receipts import Seen
 
 EVERY_S = 0.25
 GRACE_S = 8.0  # a drop shorter than this is shown as "away", not as leave and join
@@ -21,6 +22,7 @@ class Someone(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(Someone)
+_receipts = msgspec.json.Decoder(Seen)
 
 
 class Diff:
@@ -32,6 +34,7 @@ class Diff:
         self._update: list[tuple[UUID, msgspec.Raw]] = []  # partial: all of them, in order
         self._away: list[UUID] = []
         self._leave: list[UUID] = []
+        self._seen: dict[UUID, msgspec.Raw] = {}
         self._dropped: dict[UUID, tuple[UUID, float]] = {}  # participation: user, end of grace
 
     def add(self, entry: Entry, now: float) -> Someone:
@@ -48,13 +51,18 @@ class Diff:
             self._came_back(someone.user)
         return someone
 
+    def saw(self, entry: Entry) -> None:
+        """Note a SEEN; a person's newest wins."""
+        self._pos = entry.pos
+        self._seen[_receipts.decode(entry.payload).user] = msgspec.Raw(entry.payload)
+
     def take(self, room: str, now: float) -> Presence | None:
         """What changed since the last take; None if nothing did."""
         for key, (_, end) in list(self._dropped.items()):
             if end <= now:
                 del self._dropped[key]
                 self._leave.append(key)
-        changed = self._join or self._update or self._away or self._leave
+        changed = self._join or self._update or self._away or self._leave or self._seen
         if not changed:
             return None
         frame = Presence(
@@ -64,7 +72,9 @@ class Diff:
             update=[raw for _, raw in self._update],
             away=self._away,
             leave=self._leave,
+            seen=list(self._seen.values()),
         )
+        self._seen = {}
         self._join, self._update, self._away, self._leave = {}, [], [], []
         return frame
 

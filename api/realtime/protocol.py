@@ -12,6 +12,7 @@ from msgspec import Meta
 from domain.activity import MAX_DATA
 from domain.errors import Detail
 from domain.motion import MAX_PLACE
+from projections.receipts import Seen as Receipt
 from projections.replay.session import FASTEST, SLOWEST
 
 SUBPROTOCOL = "formula.v1.json"
@@ -115,6 +116,13 @@ class Steal(ClientFrame, frozen=True, tag="steal"):
     ttl: int = 30_000  # milliseconds
 
 
+class Seen(ClientFrame, frozen=True, tag="seen"):
+    """How far one has seen the room: told as often as one likes, stored every few seconds."""
+
+    room: RoomName
+    pos: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
 class Replay(ClientFrame, frozen=True, tag="replay"):
     """Open a room of one's own in which the project's past happens again; `to` None: until now."""
 
@@ -145,6 +153,7 @@ Incoming: TypeAlias = (
     | Renew
     | Unlock
     | Steal
+    | Seen
     | Replay
     | Token
     | Ping
@@ -205,6 +214,7 @@ class Joined(ServerFrame, frozen=True, tag="joined"):
     participation: UUID
     members: list[msgspec.Raw] = []
     locks: list[Held] = []
+    receipts: list[Receipt] = []  # how far each person has seen the room
     recent: list[msgspec.Raw] = []  # the newest `ev` frames, oldest first; in a snapshot only
     cursors: list[msgspec.Raw] = []  # `mo` frames, newest first; in a replay only
     replay: Rewound | None = None
@@ -218,6 +228,7 @@ class Presence(ServerFrame, frozen=True, tag="presence"):
     update: list[msgspec.Raw] = []
     away: list[UUID] = []  # participations that dropped a moment ago
     leave: list[UUID] = []
+    seen: list[msgspec.Raw] = []  # receipts that moved
 
 
 class Skip(ServerFrame, frozen=True, tag="skip"):

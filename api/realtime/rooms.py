@@ -11,6 +11,7 @@ import structlog
 
 from api.realtime import protocol as p
 from api.realtime.presence import EVERY_S, Diff, Someone
+from api.realtime.receipts import Receipts
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind, unpack
 from infra.runtime import Runtime
@@ -64,6 +65,7 @@ class Member(msgspec.Struct, eq=False):
     after: int = -1  # -1: its snapshot is not read yet, frames are kept in `held`
     behind: bool = False  # paused or being fed from the ring
     held: list[Frame] = []
+    seen: int = 0  # what it last told to have seen
 
 
 class Room:
@@ -86,6 +88,9 @@ class Room:
                     self.event(entry)
                 case Kind.MOTION:
                     self._motion(entry)
+                case Kind.SEEN:
+                    self._diff.saw(entry)
+                    self._schedule()
                 case _:
                     self._presence(entry)
 
@@ -180,6 +185,7 @@ class Hub:
         self._entering: dict[str, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: dict[str, bool] = {}  # by room: whether more is missing since the read
+        self.receipts = Receipts(runtime)
         self.healed = 0  # gaps mended from the log
         self.bus = Subscriptions(runtime.redis, runtime.settings.redis_prefix, self._heard)
 
@@ -188,6 +194,7 @@ class Hub:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.bus.run())
             group.create_task(self._watch_heads())
+            group.create_task(self.receipts.run())
 
     async def enter(self, name: str, member: Member) -> Room:
         """Put the member into the room, subscribing first: nothing is missed from here on."""

@@ -125,8 +125,24 @@ class Move(msgspec.Struct, frozen=True):
     event: Event
 
 
+class See(msgspec.Struct, frozen=True):
+    """So much of the room was seen: no answer."""
+
+    membership: Membership
+    pos: int
+
+
 InRoom: TypeAlias = (
-    p.Leave | p.Act | p.Cursor | p.Typing | p.Select | p.Lock | p.Renew | p.Unlock | p.Steal
+    p.Leave
+    | p.Act
+    | p.Cursor
+    | p.Typing
+    | p.Select
+    | p.Lock
+    | p.Renew
+    | p.Unlock
+    | p.Steal
+    | p.Seen
 )
 
 
@@ -148,7 +164,7 @@ class Tell(msgspec.Struct, frozen=True):
     frame: p.ServerFrame
 
 
-Effect: TypeAlias = Authenticate | Enter | Exit | Run | Hold | Move | Play | Steer | Tell
+Effect: TypeAlias = Authenticate | Enter | Exit | Run | Hold | Move | See | Play | Steer | Tell
 
 
 def receive(session: Session, frame: p.Incoming, now: datetime) -> list[Effect]:
@@ -201,6 +217,8 @@ def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Eff
             # The same after a reconnect, so that an act sent again is known as done.
             stream = uuid5(who.id, f"activity {at.room}")
             return [Run(frame.id, at, (Part(ACTIVITY, stream, act, blind=True),))]
+        case p.Seen(pos=pos):
+            return [See(at, pos)]
         case p.Cursor() | p.Typing() | p.Select():
             return [_motion(at, frame)]
         case _:

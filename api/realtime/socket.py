@@ -134,6 +134,8 @@ class Connection:
                 self.tell(frame)
             case s.Move(membership=membership, event=event):
                 self.attendance.move(membership, event)
+            case s.See(membership=membership, pos=pos):
+                self.attendance.saw(membership, pos)
             case _ if len(self._queue) + len(self._tasks) >= MAX_IN_FLIGHT:
                 self.tell(p.Err(re=_re(effect), code="rate.limited", retry_after=1.0))
             case s.Run(parts=parts) if not self._queue and all(part.blind for part in parts):
@@ -193,7 +195,7 @@ class Connection:
                 await self.replays.open(attendance.session.who, frame)
             case s.Steer(frame=frame):
                 await self.replays.steer(frame)
-            case s.Move() | s.Tell():
+            case s.Move() | s.See() | s.Tell():
                 return  # done when they were taken
             case _:
                 assert_never(effect)

@@ -94,6 +94,8 @@ ONESELF = {
     Action.USER_SET_PASSWORD,
     Action.ACTIVITY_READ,
     Action.NOTIFICATION_READ,
+    Action.RECEIPT_READ,
+    Action.RECEIPT_WRITE,
 }
 
 

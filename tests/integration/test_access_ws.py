@@ -29,6 +29,7 @@ NEEDS: Mapping[type[p.ClientFrame], Action | None] = {
     p.Renew: Action.ROOM_LOCK,
     p.Unlock: Action.ROOM_LOCK,
     p.Steal: Action.ROOM_STEAL,
+    p.Seen: None,
     p.Replay: Action.REPLAY_READ,
 }
 

@@ -40,6 +40,7 @@ NOT_LOOKED_UP: Mapping[str, str] = {
     "documents.created_by": "a person's doings are found by activity",
     "documents.changed_by": "a person's doings are found by activity",
     "document_fields.changed_by": "a person's doings are found by activity",
+    "receipts.project": "whose receipts are found by their rooms",
     "reactions.target": "one of a task's",
     "reactions.user_id": "a person's doings are found by the audit",
     "activity.task": "the subject, where that is a task",
