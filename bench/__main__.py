@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bench import append, projections
+from bench import append, projections, realtime
 from bench.environment import environment
 from bench.harness import Stage, say, stage
 from bench.report import Report, Row, save, table
@@ -18,8 +18,9 @@ from infra.settings import Settings
 SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "append": append.run,
     "projections": projections.run,
+    "realtime": realtime.run,
 }
-ABOUT = {"append": append.__doc__ or "", "projections": projections.__doc__ or ""}
+ABOUT = tuple(module.__doc__ or "" for module in (append, projections, realtime))
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a smoke test: figures mean little")
     options = parser.parse_args()
     if options.suite is None:
-        print("\n".join(ABOUT.values()))
+        print("\n".join(ABOUT))
         return 0
     configure_logging(Settings(log_level="warning"))
     try:

@@ -47,7 +47,7 @@ async def run(load: Lags) -> Sample:
 
 
 async def _measured(runtime: Runtime, load: Lags) -> Sample:
-    await _ready(runtime, load.groups)
+    await until_ready(runtime, load.groups)
     async with runtime.db.connection() as connection:
         streams = await known(connection, stream_ids(0, 10_000))
     since = time.perf_counter() + load.window.before_s
@@ -85,7 +85,7 @@ async def _look(
             await asyncio.sleep(LOOK_S)
 
 
-async def _ready(runtime: Runtime, groups: Sequence[str]) -> None:
+async def until_ready(runtime: Runtime, groups: Sequence[str]) -> None:
     """Every read model of the groups serves, and they are at the log's head."""
     head = await runtime.store.head()
     wanted = sum(one.group in groups for one in PROJECTIONS)

@@ -122,27 +122,27 @@ async def arrivals(rate: int, seconds: float) -> AsyncGenerator[float]:
     """
     loop, expired = asyncio.get_running_loop(), asyncio.Event()
     start, due = time.perf_counter(), 0
-    timer = _timer(start + 1 / rate, 1 / rate)
-    loop.add_reader(timer, expired.set)
+    ticking = timer(start + 1 / rate, 1 / rate)
+    loop.add_reader(ticking, expired.set)
     try:
         while due < rate * seconds:
             await expired.wait()
             expired.clear()
-            for _ in range(int.from_bytes(os.read(timer, 8), "little")):
+            for _ in range(int.from_bytes(os.read(ticking, 8), "little")):
                 due += 1
                 yield start + due / rate
     finally:
-        loop.remove_reader(timer)
-        os.close(timer)
+        loop.remove_reader(ticking)
+        os.close(ticking)
 
 
-def _timer(first: float, interval: float) -> int:
+def timer(first: float, interval: float) -> int:
     """A descriptor that is readable from `first` on and then every `interval` seconds."""
     libc = ctypes.CDLL(None, use_errno=True)
-    timer: int = libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC)
+    descriptor: int = libc.timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC)
     times = struct.pack(
         "@4l", *divmod(round(interval * 1e9), 10**9), *divmod(round(first * 1e9), 10**9)
     )
-    if timer < 0 or libc.timerfd_settime(timer, TIMER_ABSOLUTE, times, None):
+    if descriptor < 0 or libc.timerfd_settime(descriptor, TIMER_ABSOLUTE, times, None):
         raise OSError(ctypes.get_errno(), "timerfd")
-    return timer
+    return descriptor

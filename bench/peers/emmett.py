@@ -1,8 +1,6 @@
 """Emmett's Postgres event store on Node, installed here when a suite asks for it."""
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import NoReturn
 from uuid import uuid4
@@ -12,11 +10,10 @@ import msgspec
 from bench.child import given
 from bench.load.loops import Window
 from bench.load.streams import changed, metadata
+from bench.peers import npm
 from domain.registry import tag_of
 
 FOLDER = Path(__file__).parent / "emmett"
-INSTALL = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
-INSTALL_S = 120.0
 
 
 class NodeAppends(msgspec.Struct, frozen=True):
@@ -29,15 +26,7 @@ class NodeAppends(msgspec.Struct, frozen=True):
 
 def install() -> str | None:
     """Why it cannot be played against, None if it can."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return "node and npm are not installed"
-    try:
-        done = subprocess.run(
-            INSTALL, check=False, capture_output=True, text=True, cwd=FOLDER, timeout=INSTALL_S
-        )
-    except subprocess.TimeoutExpired:
-        return f"npm install took more than {INSTALL_S:.0f} s"
-    return None if done.returncode == 0 else f"npm install: {done.stderr.strip()[:200]}"
+    return npm.install(FOLDER)
 
 
 def become(script: str, load: msgspec.Struct) -> NoReturn:

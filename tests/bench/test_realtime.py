@@ -1,0 +1,92 @@
+"""What the load of the realtime suite counts and checks, and that it does so of a real gateway."""
+
+import pytest
+
+from bench.contestant import contestant, play
+from bench.load import ws
+from bench.load.checked import Seen, faults
+from bench.load.delays import Delays
+from bench.load.fanout import MARK, Fanout, said
+from bench.load.idle import Idle
+from bench.load.loops import Window
+from bench.load.served import Formula
+from bench.load.storm import Storm
+from infra.settings import Settings
+
+SHORT = Window(seconds=0.5, before_s=0.2)
+
+
+def from_server(payload: bytes, opcode: int = ws.TEXT) -> bytes:
+    """A final frame without a mask."""
+    size = len(payload)
+    if size < 126:
+        return bytes((ws.FINAL | opcode, size)) + payload
+    return bytes((ws.FINAL | opcode, 126)) + size.to_bytes(2) + payload
+
+
+@pytest.mark.parametrize("step", [1, 3, 1_000])
+def test_frames_are_cut_wherever_the_reads_end(step: int) -> None:
+    sent = [(ws.TEXT, b"a" * 5), (ws.PING, b""), (ws.TEXT, b"b" * 300)]
+    stream = b"".join(from_server(payload, opcode) for opcode, payload in sent)
+    frames, found = ws.Frames(), list[tuple[int, bytes]]()
+    for at in range(0, len(stream), step):
+        found += frames.feed(stream[at : at + step])
+    assert (found, frames.rest) == (sent, b"")
+
+
+def test_a_frame_of_the_client_is_masked_with_zeros() -> None:
+    assert ws.text(b"hi") == b"\x81\x82\0\0\0\0hi"
+    assert ws.text(b"x" * 200) == b"\x81\xfe\x00\xc8\0\0\0\0" + b"x" * 200
+
+
+def test_what_is_said_has_one_mark() -> None:
+    assert said(7).count(MARK) == 1
+
+
+def ev(pos: int, prev: int, number: int) -> bytes:
+    return b'{"op":"ev","room":"r","pos":%d,"prev":%d,"data":{"number":%d}}' % (pos, prev, number)
+
+
+def test_a_subscriber_sees_gaps_and_passes_over_what_it_has() -> None:
+    seen = Seen()
+    seen.joined_at(4)
+    for frame in (ev(5, 4, 0), ev(5, 4, 0), b'{"op":"skip","room":"r","pos":6,"prev":5}'):
+        seen.take(frame)
+    assert (seen.last, seen.gaps, seen.numbers) == (6, 0, [0])
+    seen.take(ev(9, 8, 2))
+    assert (seen.gaps, seen.numbers) == (1, [0, 2])
+
+
+def test_each_kind_of_fault_is_counted() -> None:
+    assert faults([1, 2, 3], [1, 2, 3]) == (0, 0, 0)
+    assert faults([1, 3], [1, 2, 3]) == (1, 0, 0)
+    assert faults([1, 2, 2], [1, 2]) == (0, 1, 0)
+    assert faults([2, 1], [1, 2]) == (0, 0, 1)
+
+
+@pytest.mark.services
+def test_every_delivery_of_a_room_is_counted(settings: Settings) -> None:
+    sample = play(contestant("fanout", Fanout(Formula(settings), 5, (2, 4), SHORT)))
+    assert (sample.errors, sample.error) == (0, "")
+    for in_flight in (2, 4):
+        assert sample.values[f"{in_flight} per_s"] > 0
+        assert sample.values[f"{in_flight} p50"] <= sample.values[f"{in_flight} p99"]
+
+
+@pytest.mark.services
+def test_delays_are_those_of_the_readers_and_idle_ones_are_weighed(settings: Settings) -> None:
+    late = play(contestant("delays", Delays(Formula(settings), 5, 50, SHORT, stalled=2)))
+    idle = play(contestant("idle", Idle(Formula(settings, rooms=0), 20)))
+    assert (late.error, idle.error) == ("", "")
+    assert 0 < late.values["p50"] <= late.values["p99"]
+    assert idle.values["connections"] == 20
+    assert idle.values["kib"] > 0
+
+
+@pytest.mark.services
+def test_whoever_comes_back_in_a_storm_misses_nothing(settings: Settings) -> None:
+    sample = play(contestant("storm", Storm(Formula(settings, rooms=2), 20, 50, seconds=0.5)))
+    assert (sample.errors, sample.error) == (0, "")
+    faults = {name: sample.values[name] for name in ("missed", "twice", "disordered", "gaps")}
+    assert faults == {"missed": 0, "twice": 0, "disordered": 0, "gaps": 0}
+    assert sample.values["seconds"] > 0
