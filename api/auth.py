@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from api.edge import runtime_of
+from api.realtime.joining import admit
 from api.tokens import NotAuthenticated, read
 from domain import access
 from domain.access import Action
@@ -121,6 +122,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         return
     if not isinstance(action, Action):
         raise NotAllowed("access.denied")
+    if "room" in connection.path_params:
+        await admit(runtime, caller.who, connection.path_params["room"], runtime.new_id())
+        return
     concerned = await concern(runtime, connection.path_params)
     connection.scope["state"]["concerned"] = concerned
     user = caller.id if handler.opt.get("own") else concerned.user

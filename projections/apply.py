@@ -1,7 +1,7 @@
 """Writes to SQL: one statement over arrays for each table and set of columns."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import LiteralString, cast
 
@@ -85,8 +85,8 @@ def _statements(write: Write, *, bulk: bool) -> Iterable[Statement]:
     match write:
         case Insert(table=table, rows=rows):
             return _copy(table, rows) if bulk else _each_shape(table, rows, insert_statement)
-        case Upsert(table=table, rows=rows):
-            return _upsert(table, rows)
+        case Upsert(table=table, rows=rows, newest=newest):
+            return _upsert(table, rows, newest)
         case Delete(table=table, keys=keys, columns=columns):
             return [_delete(table, keys, columns or table.key)]
         case Sql(statement=statement, values=values):
@@ -135,11 +135,11 @@ def _packed(kind: str, values: Sequence[object]) -> Packed | Sequence[object]:
     return Packed(array(pack[0], column(pack[1], values), nulls=None in values))
 
 
-def _upsert(table: Table, rows: Sequence[Row]) -> Iterable[Statement]:
+def _upsert(table: Table, rows: Sequence[Row], newest: str) -> Iterable[Statement]:
     whole = [row for row in rows if len(row) == len(table.columns)]
-    partial = [row for row in rows if len(row) < len(table.columns)]
-    yield from _each_shape(table, whole, upsert_statement)
-    yield from _each_shape(table, partial, update_statement)
+    changes = [row for row in rows if len(row) < len(table.columns)]
+    yield from _each_shape(table, whole, partial(upsert_statement, newest=newest))
+    yield from _each_shape(table, changes, update_statement)
 
 
 def _each_shape(
@@ -201,7 +201,7 @@ def _insert(table: str, columns: Columns) -> sql.Composed:
 
 
 @lru_cache(maxsize=512)
-def upsert_statement(table: str, columns: Columns, key: tuple[str, ...]) -> Query:
+def upsert_statement(table: str, columns: Columns, key: tuple[str, ...], newest: str = "") -> Query:
     insert = _insert(table, columns)
     others = [name for name, _ in columns if name not in key]
     keys = sql.SQL(", ").join(map(sql.Identifier, key))
@@ -210,7 +210,12 @@ def upsert_statement(table: str, columns: Columns, key: tuple[str, ...]) -> Quer
     changes = sql.SQL(", ").join(
         sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in others
     )
-    return query(insert + sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(keys, changes))
+    update = sql.SQL(" ON CONFLICT ({}) DO UPDATE SET {}").format(keys, changes)
+    if newest:
+        update += sql.SQL(" WHERE {0}.{1} < excluded.{1}").format(
+            sql.Identifier(table), sql.Identifier(newest)
+        )
+    return query(insert + update)
 
 
 @lru_cache(maxsize=512)

@@ -18,7 +18,7 @@ from projections.audit_list import list_audit
 from projections.clients import get_client, list_clients
 from projections.documents import get_document, list_documents
 from projections.locks import expired_locks, locks_of
-from projections.members import members_of, online_users
+from projections.members import members_of, online_users, presence_of
 from projections.notifications import notifications_of
 from projections.projects import (
     get_project,
@@ -167,6 +167,7 @@ READS = (
     Served("members_pkey", "a member, for its change", of("members", "participation", "pos")),
     Served("members_room_participation_idx", "in a room", partial(members_of, room="room 7")),
     Served("members_user_id_participation_idx", "who is online", online_users),
+    Served("last_seen_pkey", "when somebody was there last", partial(presence_of, user=ID)),
     Served("members_node_participation_idx", "through a node", of("members", "node", "joined_at")),
     Served(
         "members_project_room_idx",

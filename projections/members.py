@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never
+from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
@@ -19,9 +19,10 @@ from domain.participation import (
 )
 from infra.bus import Kind
 from infra.db import Connection
-from projections.model import Projection, Push, Rows, Table, Write
+from projections.model import Projection, Push, Row, Rows, Table, Upsert, Write
 from projections.rows import FIRST_ID, fetch_all
 
+MAX_LISTED = 500  # members that a room's snapshot and presence name; of more they give the count
 ONLINE = "online"  # the status that a member comes with
 
 MEMBERS = Table(
@@ -46,6 +47,17 @@ MEMBERS = Table(
         "(node, participation)",
         "(project, room) WHERE project IS NOT NULL",
     ),
+)
+
+# By person, whichever of their connections it was: read from several streams, so by position.
+LAST_SEEN = Table(
+    name="last_seen",
+    columns={
+        "user_id": "uuid NOT NULL",
+        "at": "timestamptz NOT NULL",
+        "pos": "bigint NOT NULL",
+    },
+    key=("user_id",),
 )
 
 
@@ -86,6 +98,16 @@ class OnlineRow(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class PresenceRow(msgspec.Struct, frozen=True):
+    """How present a person is. `status` is the most present of their connections, or "offline"."""
+
+    user_id: UUID
+    connections: int
+    status: str
+    devices: list[str]
+    last_seen: datetime | None  # None: never
+
+
 class ActiveRoomRow(msgspec.Struct, frozen=True):
     """A project's room with people in it: each counts once."""
 
@@ -97,9 +119,13 @@ class ActiveRoomRow(msgspec.Struct, frozen=True):
 
 def project(batch: Sequence[Recorded[ParticipationEvent]]) -> list[Write]:
     rows = Rows(MEMBERS)
+    seen: dict[UUID, Row] = {}
     for recorded in batch:
         _fold(rows, recorded)
-    return rows.writes() + [_push(recorded) for recorded in batch]
+        user = recorded.event.user
+        seen[user] = {"user_id": user, "at": recorded.at, "pos": recorded.position}
+    pushes = [_push(recorded) for recorded in batch]
+    return [*rows.writes(), Upsert(LAST_SEEN, list(seen.values()), newest="pos"), *pushes]
 
 
 def _fold(rows: Rows, recorded: Recorded[ParticipationEvent]) -> None:
@@ -151,31 +177,65 @@ def _push(recorded: Recorded[ParticipationEvent]) -> Push:
     return Push(event.room, kind, recorded, member)
 
 
-async def members_of(db: Connection, room: str, limit: int = 500) -> list[Member]:
+# Own texts rank between online and away.
+MOST_PRESENT: LiteralString = (
+    "(array_agg(status ORDER BY CASE status"
+    " WHEN 'online' THEN 0 WHEN 'away' THEN 2 ELSE 1 END, pos DESC))[1]"
+)
+
+
+async def sizes(db: Connection, rooms: Sequence[str]) -> dict[str, int]:
+    """How many members each room has; none: it is not there."""
+    cursor = await db.execute(
+        "SELECT room, count(*) FROM members WHERE room = ANY(%s) GROUP BY room ORDER BY room",
+        (list(rooms),),
+        prepare=True,
+    )
+    return dict(await cursor.fetchall())
+
+
+async def members_of(
+    db: Connection, room: str, limit: int = MAX_LISTED, after: UUID | None = None
+) -> list[Member]:
     """The members of a room as a JOIN shows them, in the order of their participations."""
     return await fetch_all(
         db,
         Member,
         'SELECT participation, user_id AS "user", connection, status, location, device'
-        " FROM members WHERE room = %(room)s ORDER BY participation LIMIT %(limit)s",
-        {"room": room, "limit": limit},
+        " FROM members WHERE room = %(room)s AND participation > %(after)s"
+        " ORDER BY participation LIMIT %(limit)s",
+        {"room": room, "limit": limit, "after": after or FIRST_ID},
     )
 
 
 async def online_users(
     db: Connection, after: UUID | None = None, limit: int = 50
 ) -> list[OnlineRow]:
-    """Everybody who is in a room, by id. Own texts rank between online and away."""
+    """Everybody who is in a room, by id."""
     return await fetch_all(
         db,
         OnlineRow,
-        "SELECT user_id, count(DISTINCT connection) AS connections, min(joined_at) AS since,"
-        " (array_agg(status ORDER BY CASE status"
-        "  WHEN 'online' THEN 0 WHEN 'away' THEN 2 ELSE 1 END, pos DESC))[1] AS status"
+        "SELECT user_id, count(DISTINCT connection) AS connections, min(joined_at) AS since,"  # noqa: S608, literals
+        f" {MOST_PRESENT} AS status"
         " FROM members WHERE user_id > %(after)s"
         " GROUP BY user_id ORDER BY user_id LIMIT %(limit)s",
         {"after": after or FIRST_ID, "limit": limit},
     )
+
+
+async def presence_of(db: Connection, user: UUID) -> PresenceRow:
+    """Also of who has never been there."""
+    [found] = await fetch_all(
+        db,
+        PresenceRow,
+        "SELECT %(user)s::uuid AS user_id, count(DISTINCT m.connection) AS connections,"  # noqa: S608, literals
+        f" coalesce({MOST_PRESENT}, 'offline') AS status,"
+        " coalesce(array_agg(DISTINCT m.device) FILTER (WHERE m.device <> ''), '{}') AS devices,"
+        " (SELECT at FROM last_seen WHERE user_id = %(user)s) AS last_seen"
+        " FROM members m WHERE m.user_id = %(user)s",
+        {"user": user},
+    )
+    return found
 
 
 async def active_rooms(
@@ -195,8 +255,8 @@ async def active_rooms(
 PROJECTION = Projection(
     name="members",
     group="live",
-    version=2,
-    tables=(MEMBERS,),
+    version=3,
+    tables=(MEMBERS, LAST_SEEN),
     events=PARTICIPATION.events,
     project=project,
 )

@@ -36,11 +36,13 @@ class Insert(msgspec.Struct, frozen=True):
 class Upsert(msgspec.Struct, frozen=True):
     """Rows by key: whole ones are inserted or replaced, partial ones change what they name.
 
-    A partial row (one that lacks a column) of a key that is not there changes nothing.
+    A partial row (one that lacks a column) of a key that is not there changes nothing. `newest`: a
+    column by which the row that is there stays if it is greater, so that no order is needed.
     """
 
     table: Table
     rows: Sequence[Row]
+    newest: str = ""
 
 
 class Delete(msgspec.Struct, frozen=True):

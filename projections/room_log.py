@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 from infra.bus import Entry, Kind
 from infra.db import Connection
 from projections.locks import LockRow, locks_of
-from projections.members import Member, members_of
+from projections.members import MAX_LISTED, Member, members_of, sizes
 from projections.receipts import Seen, receipts_of
 
 MAX_MISSED = 10_000  # frames of one resume; more: a whole snapshot is cheaper for everybody
@@ -31,10 +31,14 @@ class LoggedFrame(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """A room at a position: everything pushed above `pos` comes on top of it."""
+    """A room at a position: everything pushed above `pos` comes on top of it.
+
+    `members` is empty where they are more than MAX_LISTED; `size` counts them all the same.
+    """
 
     pos: int
     members: list[Member]
+    size: int
     locks: list[LockRow]
     receipts: list[Seen]
     recent: list[LoggedFrame]  # oldest first
@@ -46,9 +50,14 @@ async def snapshot(db: Connection, room: str, project: UUID | None) -> Snapshot:
         await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor = await db.execute("SELECT position FROM formula_checkpoints WHERE name = 'live'")
         row = await cursor.fetchone()
+        members = await members_of(db, room, MAX_LISTED + 1)
+        size = len(members)
+        if size > MAX_LISTED:
+            members, size = [], (await sizes(db, [room])).get(room, 0)
         return Snapshot(
             pos=int(row[0]) if row else 0,
-            members=await members_of(db, room),
+            members=members,
+            size=size,
             locks=await locks_of(db, project) if project is not None else [],
             receipts=await receipts_of(db, room),
             recent=await _recent(db, room),

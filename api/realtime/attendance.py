@@ -11,6 +11,7 @@ from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.joining import admit, open_room
 from api.realtime.motions import Motions
+from api.realtime.pace import Pace, pace_s
 from api.realtime.receipts import Step
 from api.realtime.rooms import Hub, Member, Room, Socket
 from api.realtime.wire import text_frame
@@ -39,6 +40,7 @@ class Attendance:
         self._origin, self._socket = origin, socket
         self._places: dict[str, tuple[Room, Member]] = {}
         self._motions = Motions()
+        self._pace = Pace(runtime.store.append_motion)
 
     def signed_in(self, who: Who, origin: Origin) -> None:
         self.session = msgspec.structs.replace(self.session, who=who)
@@ -77,7 +79,7 @@ class Attendance:
         try:
             joined_at = None if known else await self._announce(who, membership, location)
             opening = await open_room(
-                self._runtime, self._epoch, member, membership, after, joined_at, re
+                self._runtime, self._epoch, room, member, membership, after, joined_at, re
             )
             # The rights as they are now: whoever changed them meanwhile did not know of this room.
             membership = await admit(self._runtime, who, name, participation)
@@ -189,8 +191,9 @@ class Attendance:
     def move(self, membership: s.Membership, event: Event) -> None:
         who = self.session.who
         if who is not None:
+            place = self._places.get(membership.room)
             motion = Motion(event, membership.participation, who.id, membership.project)
-            self._runtime.store.append_motion(motion)
+            self._pace.take(motion, pace_s(place[0].size if place else 1))
             self._motions.add(membership, who.id, event, self._runtime.now())
 
     def saw(self, membership: s.Membership, pos: int) -> None:
@@ -225,6 +228,7 @@ class Attendance:
 
     def _remove(self, membership: s.Membership) -> None:
         self.session = self.session.exited(membership.room)
+        self._pace.forget(membership.participation)
         place = self._places.pop(membership.room, None)
         if place is not None:
             self._hub.leave(place[0], membership.participation)

@@ -7,6 +7,7 @@ import msgspec
 
 from api.realtime import protocol as p
 from api.realtime.rooms import Member, framed, visible
+from api.realtime.rooms import Room as Place
 from api.realtime.session import Membership
 from api.realtime.wire import text_frame
 from domain.access import Action, Who, require
@@ -74,6 +75,7 @@ class Opening(msgspec.Struct, frozen=True):
 async def open_room(
     runtime: Runtime,
     epoch: str,
+    place: Place,
     member: Member,
     membership: Membership,
     after: int | None,
@@ -87,19 +89,21 @@ async def open_room(
     """
     await _shown(runtime, joined_at)
     if after is not None and after <= await runtime.store.head():
-        resumed = await _resume(runtime, epoch, member, membership, after, re)
+        resumed = await _resume(runtime, epoch, place, member, membership, after, re)
         if resumed is not None:
             return resumed
     async with reading(runtime) as db:
         now = await snapshot(db, membership.room, membership.project)
+    place.sized(now.size)
     recent = [msgspec.Raw(one.frame) for one in now.recent if one.audience <= member.audience]
-    frame = _joined(membership, now, epoch, "snapshot", now.pos, re, recent)
+    frame = _joined(place, membership, now, epoch, "snapshot", now.pos, re, recent)
     return Opening([frame], now.pos)
 
 
 async def _resume(
     runtime: Runtime,
     epoch: str,
+    place: Place,
     member: Member,
     membership: Membership,
     after: int,
@@ -111,7 +115,8 @@ async def _resume(
         if len(frames) > MAX_MISSED:
             return None
         now = await snapshot(db, room, membership.project)
-    joined = _joined(membership, now, epoch, "resume", after, re, [])
+    place.sized(now.size)
+    joined = _joined(place, membership, now, epoch, "resume", after, re, [])
     replay = [visible(room, framed(room, one.entry), member.audience) for one in frames]
     return Opening([joined, *replay], frames[-1].pos if frames else after)
 
@@ -123,6 +128,7 @@ async def _shown(runtime: Runtime, position: int | None) -> None:
 
 
 def _joined(
+    place: Place,
     membership: Membership,
     now: Snapshot,
     epoch: str,
@@ -140,6 +146,8 @@ def _joined(
                 mode=mode,
                 participation=membership.participation,
                 members=[msgspec.Raw(msgspec.json.encode(one)) for one in now.members],
+                count=None if place.listed else now.size,
+                cursors=place.moving(),
                 locks=[held(lock) for lock in now.locks],
                 receipts=now.receipts,
                 recent=recent,

@@ -25,6 +25,10 @@ _decoder = msgspec.json.Decoder(Someone)
 _receipts = msgspec.json.Decoder(Seen)
 
 
+def someone_of(entry: Entry) -> Someone:
+    return _decoder.decode(entry.payload)
+
+
 class Diff:
     """Collects entries; `take` gives the frame to send, with the drops whose grace has ended."""
 
@@ -37,9 +41,8 @@ class Diff:
         self._seen: dict[UUID, msgspec.Raw] = {}
         self._dropped: dict[UUID, tuple[UUID, float]] = {}  # participation: user, end of grace
 
-    def add(self, entry: Entry, now: float) -> Someone:
-        """Note a JOIN, UPDATE or LEAVE that arrived at `now` (monotonic seconds)."""
-        someone = _decoder.decode(entry.payload)
+    def add(self, entry: Entry, someone: Someone, now: float) -> None:
+        """Note a JOIN, UPDATE or LEAVE of someone that arrived at `now` (monotonic seconds)."""
         key = someone.participation
         self._pos = entry.pos
         if entry.kind is Kind.LEAVE:
@@ -49,7 +52,6 @@ class Diff:
         else:
             self._join[key] = msgspec.Raw(entry.payload)
             self._came_back(someone.user)
-        return someone
 
     def saw(self, entry: Entry) -> None:
         """Note a SEEN; a person's newest wins."""

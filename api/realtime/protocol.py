@@ -213,10 +213,11 @@ class Joined(ServerFrame, frozen=True, tag="joined"):
     mode: str  # "snapshot" or "resume"
     participation: UUID
     members: list[msgspec.Raw] = []
+    count: int | None = None  # of members, in a room of too many to list
     locks: list[Held] = []
     receipts: list[Receipt] = []  # how far each person has seen the room
     recent: list[msgspec.Raw] = []  # the newest `ev` frames, oldest first; in a snapshot only
-    cursors: list[msgspec.Raw] = []  # `mo` frames, newest first; in a replay only
+    cursors: list[msgspec.Raw] = []  # `mo` frames that are not silent yet, newest first
     replay: Rewound | None = None
     re: UUID | None = None
 
@@ -229,6 +230,7 @@ class Presence(ServerFrame, frozen=True, tag="presence"):
     away: list[UUID] = []  # participations that dropped a moment ago
     leave: list[UUID] = []
     seen: list[msgspec.Raw] = []  # receipts that moved
+    count: int | None = None  # of members, instead of all this, in a room of too many to list
 
 
 class Skip(ServerFrame, frozen=True, tag="skip"):

@@ -10,18 +10,21 @@ import msgspec
 import structlog
 
 from api.realtime import protocol as p
-from api.realtime.presence import EVERY_S, Diff, Someone
+from api.realtime.newest import Newest
+from api.realtime.presence import EVERY_S, Diff, someone_of
 from api.realtime.receipts import Receipts
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind, unpack
 from infra.runtime import Runtime
 from infra.subscriptions import Subscriptions
+from projections.members import MAX_LISTED, members_of, sizes
 from projections.read import reading
 from projections.room_log import heads, missed
 
 RING = 1_024  # frames a room keeps for those who read slowly
 HEADS_S = 1.0  # how often the log is asked where the rooms are
 MEND = 1_000  # frames of one mending read
+LIST_AGAIN = MAX_LISTED * 4 // 5  # members, of a room that had too many
 
 log = structlog.get_logger()
 
@@ -64,6 +67,7 @@ class Member(msgspec.Struct, eq=False):
     audience: int
     after: int = -1  # -1: its snapshot is not read yet, frames are kept in `held`
     behind: bool = False  # paused or being fed from the ring
+    unmoved: float | None = None  # since when motion is kept back, monotonic seconds
     held: list[Frame] = []
     seen: int = 0  # what it last told to have seen
 
@@ -76,7 +80,11 @@ class Room:
         self.last = 0  # position of the newest durable frame applied here
         self.told = 0  # position of the last `head` frame
         self.members: dict[UUID, Member] = {}
+        self.size = 0  # members on all nodes, as they were counted last
+        self.recount = True
+        self.listed = True  # presence names people; else they are too many, and only counted
         self._mend = mend
+        self._newest = Newest()
         self._ring: deque[Frame] = deque(maxlen=RING)
         self._diff = Diff()
         self._timer: asyncio.TimerHandle | None = None
@@ -88,9 +96,11 @@ class Room:
                     self.event(entry)
                 case Kind.MOTION:
                     self._motion(entry)
-                case Kind.SEEN:
+                case Kind.SEEN if self.listed:
                     self._diff.saw(entry)
                     self._schedule()
+                case Kind.SEEN:
+                    pass  # who is not named is not told of
                 case _:
                     self._presence(entry)
 
@@ -124,41 +134,87 @@ class Room:
         held, member.held = member.held, []
         for frame in held:
             self._give(member, frame)
+        if not (member.behind or member.socket.paused):
+            self._catch_up_motion(member)
 
     def drained(self, member: Member) -> None:
         """The socket reads again: feed it from the ring, or say that it has to ask."""
-        if not member.behind:
+        if not member.behind or self._fed(member):
+            self._catch_up_motion(member)
+
+    def _catch_up_motion(self, member: Member) -> None:
+        """Of what was kept back the newest of each person and kind."""
+        if member.unmoved is None:
             return
+        since, member.unmoved = member.unmoved, None
+        for frame in self._newest.since(since, asyncio.get_running_loop().time()):
+            member.socket.send(text_frame(frame))
+
+    def _fed(self, member: Member) -> bool:
+        """Whether it has all durable frames now."""
         if self._ring and self._ring[0].prev > member.after:
             lagged = p.Lagged(room=self.name, from_=member.after, pos=self.last)
             member.socket.send(text_frame(p.encode_frame(lagged)))
             member.after = self.last
         for frame in [frame for frame in self._ring if frame.pos > member.after]:
             if member.socket.paused:
-                return
+                return False
             member.after = frame.pos
             member.socket.send(visible(self.name, frame, member.audience))
         member.behind = False
+        return True
+
+    def moving(self) -> list[msgspec.Raw]:
+        """The newest motion of everybody, for a newcomer."""
+        now = asyncio.get_running_loop().time()
+        return [msgspec.Raw(frame) for frame in self._newest.since(0.0, now)]
+
+    def sized(self, members: int) -> None:
+        """The room was counted."""
+        self.size = members
+        if self.listed and members > MAX_LISTED:
+            self.listed, self._diff = False, Diff()
+
+    @property
+    def shrunk(self) -> bool:
+        """Few enough again to be named."""
+        return not self.listed and self.size <= LIST_AGAIN
+
+    def tell(self, frame: p.ServerFrame) -> None:
+        """What may be missed by who reads too slowly."""
+        ready = text_frame(p.encode_frame(frame))
+        for member in self.members.values():
+            if member.after >= 0 and not member.socket.paused:
+                member.socket.send(ready)
 
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
     def _motion(self, entry: Entry) -> None:
+        now = asyncio.get_running_loop().time()
+        self._newest.note(entry.payload, now)
         frame = text_frame(entry.payload)
         for member in self.members.values():
-            if member.after >= 0 and not member.socket.paused:
+            if member.after >= 0 and not (member.socket.paused or member.behind):
                 member.socket.send(frame)
+            elif member.unmoved is None:
+                member.unmoved = now
 
     def _rights_changed(self, concerned: UUID) -> None:
         for member in list(self.members.values()):
             member.socket.rights_changed(concerned)
 
     def _presence(self, entry: Entry) -> None:
-        someone: Someone = self._diff.add(entry, asyncio.get_running_loop().time())
-        if entry.kind is Kind.LEAVE and (member := self.members.get(someone.participation)):
-            member.socket.reaped(someone.participation)
-        self._schedule()
+        self.recount = True
+        someone = someone_of(entry)
+        if entry.kind is Kind.LEAVE:
+            self._newest.gone(someone.user)
+            if member := self.members.get(someone.participation):
+                member.socket.reaped(someone.participation)
+        if self.listed:
+            self._diff.add(entry, someone, asyncio.get_running_loop().time())
+            self._schedule()
 
     def _schedule(self) -> None:
         if self._timer is None:
@@ -168,10 +224,7 @@ class Room:
         self._timer = None
         presence = self._diff.take(self.name, asyncio.get_running_loop().time())
         if presence is not None:
-            frame = text_frame(p.encode_frame(presence))
-            for member in self.members.values():
-                if member.after >= 0 and not member.socket.paused:
-                    member.socket.send(frame)
+            self.tell(presence)
         if self._diff.waits:
             self._schedule()
 
@@ -243,20 +296,37 @@ class Hub:
         names = list(self._rooms)
         if not names:
             return
+        changed = [name for name, room in self._rooms.items() if room.recount]
+        for name in changed:
+            self._rooms[name].recount = False  # who comes from here on is counted next time
         async with reading(self._runtime) as db:
             found = await heads(db, names)
+            counted = await sizes(db, changed) if changed else {}
         for name, pos in found.items():
-            room = self._rooms.get(name)
-            if room is None:
-                continue
-            if pos > room.last:
-                self._mend(room)
-            elif room.told < room.last:
-                room.told = room.last
-                frame = text_frame(p.encode_frame(p.Head(room=name, pos=room.last)))
-                for member in room.members.values():
-                    if member.after >= 0 and not member.socket.paused:
-                        member.socket.send(frame)
+            if room := self._rooms.get(name):
+                self._at(room, pos)
+        for name in changed:
+            if room := self._rooms.get(name):
+                await self._count(room, counted.get(name, 0))
+
+    def _at(self, room: Room, pos: int) -> None:
+        if pos > room.last:
+            self._mend(room)
+        elif room.told < room.last:
+            room.told = room.last
+            room.tell(p.Head(room=room.name, pos=room.last))
+
+    async def _count(self, room: Room, members: int) -> None:
+        """People are named, or counted where they are too many."""
+        room.sized(members)
+        if room.shrunk:
+            room.listed = True
+            async with reading(self._runtime) as db:
+                them = await members_of(db, room.name)
+            joins = [msgspec.Raw(msgspec.json.encode(one)) for one in them]
+            room.tell(p.Presence(room=room.name, pos=room.last, join=joins))
+        elif not room.listed:
+            room.tell(p.Presence(room=room.name, pos=room.last, count=room.size))
 
     def _mend(self, room: Room) -> None:
         if room.name in self._mending:

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from api.auth import Caller
@@ -24,7 +24,16 @@ from infra.db import Connection
 from infra.eventstore.epoch import read_epoch
 from infra.nodes import nodes
 from infra.runtime import Runtime
-from projections.members import ActiveRoomRow, OnlineRow, active_rooms, online_users
+from projections.members import (
+    ActiveRoomRow,
+    Member,
+    OnlineRow,
+    PresenceRow,
+    active_rooms,
+    members_of,
+    online_users,
+    presence_of,
+)
 from projections.projector import lag
 
 
@@ -77,6 +86,32 @@ async def online(
 
 
 @get(
+    "/users/{user:uuid}/presence",
+    opt={"action": Action.PRESENCE_READ},
+    dependencies={"db": Provide(provide_live_db)},
+)
+async def presence(user: FromPath[UUID], db: NamedDependency[Connection]) -> PresenceRow:
+    """Where a person is matters to the rooms alone; whether, to everybody who works with them."""
+    return await presence_of(db, user)
+
+
+@get(
+    "/rooms/{room:str}/members",
+    opt={"action": Action.ROOM_JOIN},
+    dependencies={"db": Provide(provide_live_db)},
+)
+async def members(
+    room: FromPath[str],
+    db: NamedDependency[Connection],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Member]:
+    """Who is in a room that one may join, also where they are too many for its frames."""
+    rows = await members_of(db, room, limit + 1, from_cursor(cursor, UUID))
+    return page(rows, limit, lambda row: row.participation)
+
+
+@get(
     "/collaborations/active",
     opt={"action": Action.COLLABORATION_READ},
     dependencies={"db": Provide(provide_live_db)},
@@ -122,6 +157,6 @@ def _version() -> str:
 
 realtime = Router(
     "/realtime",
-    route_handlers=[status, online, collaborations, announce, health_summary],
+    route_handlers=[status, online, presence, members, collaborations, announce, health_summary],
     tags=["realtime"],
 )

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.realtime.presence import GRACE_S, Diff
+from api.realtime.presence import GRACE_S, Diff, someone_of
 from infra.bus import Entry, Kind
 
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -14,6 +14,10 @@ P1, P2, P3 = UUID(int=11), UUID(int=12), UUID(int=13)
 def entry(kind: Kind, participation: UUID, user: UUID, pos: int = 1, **more: str) -> Entry:
     payload = msgspec.json.encode({"participation": participation, "user": user, **more})
     return Entry(kind, pos, payload)
+
+
+def add(diff: Diff, one: Entry, now: float) -> None:
+    diff.add(one, someone_of(one), now)
 
 
 def seen(items: list[msgspec.Raw]) -> list[UUID]:
@@ -26,9 +30,9 @@ def test_nothing_changed_is_no_frame() -> None:
 
 def test_what_changed_together_is_one_frame() -> None:
     diff = Diff()
-    diff.add(entry(Kind.JOIN, P1, ANN, 5), 0.0)
-    diff.add(entry(Kind.JOIN, P2, BOB, 6), 0.1)
-    diff.add(entry(Kind.UPDATE, P1, ANN, 7, status="busy"), 0.2)
+    add(diff, entry(Kind.JOIN, P1, ANN, 5), 0.0)
+    add(diff, entry(Kind.JOIN, P2, BOB, 6), 0.1)
+    add(diff, entry(Kind.UPDATE, P1, ANN, 7, status="busy"), 0.2)
     frame = diff.take("r", 0.25)
     assert frame is not None
     assert (frame.room, frame.pos) == ("r", 7)
@@ -39,7 +43,7 @@ def test_what_changed_together_is_one_frame() -> None:
 
 def test_who_says_goodbye_is_gone_at_once() -> None:
     diff = Diff()
-    diff.add(entry(Kind.LEAVE, P1, ANN, reason="said"), 0.0)
+    add(diff, entry(Kind.LEAVE, P1, ANN, reason="said"), 0.0)
     frame = diff.take("r", 0.25)
     assert frame is not None
     assert (frame.leave, frame.away) == ([P1], [])
@@ -48,7 +52,7 @@ def test_who_says_goodbye_is_gone_at_once() -> None:
 
 def test_who_drops_is_away_and_leaves_after_the_grace() -> None:
     diff = Diff()
-    diff.add(entry(Kind.LEAVE, P1, ANN, reason="dropped"), 0.0)
+    add(diff, entry(Kind.LEAVE, P1, ANN, reason="dropped"), 0.0)
     frame = diff.take("r", 0.25)
     assert frame is not None
     assert (frame.leave, frame.away) == ([], [P1])
@@ -61,9 +65,9 @@ def test_who_drops_is_away_and_leaves_after_the_grace() -> None:
 
 def test_who_comes_back_within_the_grace_changes_participation_only() -> None:
     diff = Diff()
-    diff.add(entry(Kind.LEAVE, P1, ANN, reason="dropped"), 0.0)
+    add(diff, entry(Kind.LEAVE, P1, ANN, reason="dropped"), 0.0)
     diff.take("r", 0.25)
-    diff.add(entry(Kind.JOIN, P3, ANN), 3.0)
+    add(diff, entry(Kind.JOIN, P3, ANN), 3.0)
     frame = diff.take("r", 3.25)
     assert frame is not None
     assert seen(frame.join) == [P3]
@@ -73,8 +77,8 @@ def test_who_comes_back_within_the_grace_changes_participation_only() -> None:
 
 def test_a_join_that_ends_within_one_diff_is_told_as_a_leave() -> None:
     diff = Diff()
-    diff.add(entry(Kind.JOIN, P1, ANN), 0.0)
-    diff.add(entry(Kind.LEAVE, P1, ANN, reason="said"), 0.1)
+    add(diff, entry(Kind.JOIN, P1, ANN), 0.0)
+    add(diff, entry(Kind.LEAVE, P1, ANN, reason="said"), 0.1)
     frame = diff.take("r", 0.25)
     assert frame is not None
     assert frame.join == []

@@ -4,8 +4,9 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from api.realtime.rooms import RING, Member, Room
+from api.realtime.rooms import LIST_AGAIN, RING, Member, Room
 from infra.bus import Entry, Kind
+from projections.members import MAX_LISTED
 
 ROOM = "project:x"
 
@@ -48,8 +49,9 @@ def event(pos: int, prev: int, audience: int = 0) -> Entry:
     return Entry(Kind.EVENT, pos, payload, prev, audience)
 
 
-def motion(pos: int) -> Entry:
-    return Entry(Kind.MOTION, pos, msgspec.json.encode({"op": "mo", "pos": pos}))
+def motion(pos: int, by: UUID | None = None) -> Entry:
+    frame = {"op": "mo", "type": "motion.cursor", "by": by or uuid4(), "pos": pos}
+    return Entry(Kind.MOTION, pos, msgspec.json.encode(frame))
 
 
 def test_events_reach_everybody_in_order() -> None:
@@ -77,7 +79,7 @@ def test_a_gap_is_mended_before_anything_after_it_is_seen() -> None:
     assert ann.positions == [3, 7, 9]
 
 
-def test_a_joiner_gets_what_comes_after_its_snapshot_once() -> None:
+async def test_a_joiner_gets_what_comes_after_its_snapshot_once() -> None:
     ann = Peer()
     room, _, _ = room_with()
     member = Member(ann, uuid4(), audience=0)
@@ -86,7 +88,7 @@ def test_a_joiner_gets_what_comes_after_its_snapshot_once() -> None:
     assert ann.frames == [], "nothing before the snapshot"
     room.start(member, 3)
     room.take_in([event(8, 5)])
-    assert ann.positions == [5, 8]
+    assert ann.positions == [5, 6, 8]
 
 
 def test_a_snapshot_ahead_of_the_bus_hides_what_it_told() -> None:
@@ -99,19 +101,23 @@ def test_a_snapshot_ahead_of_the_bus_hides_what_it_told() -> None:
     assert ann.positions == [8]
 
 
-def test_a_slow_reader_misses_motion_and_gets_events_later_and_delays_nobody() -> None:
+async def test_a_slow_reader_gets_events_later_and_the_newest_motion_and_delays_nobody() -> None:
     slow, quick = Peer(), Peer()
     room, (member, _), _ = room_with(slow, quick)
     slow.paused = True
-    room.take_in([event(3, 0), motion(4), event(5, 3)])
-    assert quick.positions == [3, 4, 5]
+    ann, bob = uuid4(), uuid4()
+    room.take_in([motion(1, ann), event(3, 0), motion(4, ann), motion(4, bob), event(5, 3)])
+    assert quick.positions == [1, 3, 4, 4, 5]
     assert slow.frames == []
     slow.paused = False
     room.take_in([event(7, 5)])
     assert slow.frames == [], "not before what it still has to get"
+    room.take_in([motion(8, ann)])
     room.drained(member)
-    room.take_in([event(9, 7)])
-    assert slow.positions == [3, 5, 7, 9]
+    room.take_in([event(9, 7), motion(10, ann)])
+    assert slow.positions == [3, 5, 7, 8, 4, 9, 10]
+    room.drained(member)
+    assert len(slow.frames) == 7
 
 
 def test_a_reader_slower_than_the_ring_is_told_to_resume() -> None:
@@ -160,3 +166,30 @@ async def test_a_participation_that_was_reaped_hears_of_it() -> None:
     room.take_in([Entry(Kind.LEAVE, 1, msgspec.json.encode(gone))])
     assert ann.was_reaped == [member.participation]
     room.stop()
+
+
+async def test_people_are_counted_where_they_are_too_many_to_name() -> None:
+    ann = Peer()
+    room, _, _ = room_with(ann)
+    room.sized(MAX_LISTED + 1)
+    assert not room.listed
+    someone = {"participation": uuid4(), "user": uuid4(), "status": "online"}
+    room.take_in([Entry(Kind.JOIN, 1, msgspec.json.encode(someone))])
+    assert room.recount
+    assert ann.frames == [], "no names"
+    room.sized(MAX_LISTED)
+    assert not room.listed
+    assert not room.shrunk, "not for one who comes and goes"
+    room.sized(LIST_AGAIN)
+    assert room.shrunk
+
+
+async def test_a_newcomer_is_shown_who_moves() -> None:
+    room, _, _ = room_with(Peer())
+    ann = uuid4()
+    room.take_in([motion(1, ann), motion(2, ann)])
+    assert [msgspec.json.decode(frame)["pos"] for frame in room.moving()] == [2]
+    left = {"participation": uuid4(), "user": ann, "reason": "said"}
+    room.take_in([Entry(Kind.LEAVE, 3, msgspec.json.encode(left))])
+    room.stop()
+    assert room.moving() == []

@@ -124,6 +124,7 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
         "client": CLIENT_ID,
         "user": user,
         "notification": person.message,
+        "room": f"project:{PROJECT_ID}",
         "name": "tasks",
         "position": 1,
         "version": 1,
@@ -133,6 +134,7 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
 
 PARAMETERS = (
     "project",
+    "room",
     "task",
     "document",
     "version",
@@ -153,7 +155,9 @@ def expected(route: Route, actor: Actor, *, oneself: bool) -> bool:
     action = route.opt["action"]
     if isinstance(action, Open):
         return True
-    in_project = any(f"{{{kind}}}" in route.path for kind in ("project", "task", "document"))
+    in_project = any(
+        f"{{{kind}}}" in route.path for kind in ("project", "task", "document", "room")
+    )
     about_person = "{user}" in route.path or "{notification}" in route.path
     return allowed(
         action,

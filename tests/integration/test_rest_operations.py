@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from domain.notification import NOTIFICATION, SendNotification
-from domain.participation import PARTICIPATION, Join
+from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
 from infra.runtime import SYSTEM
 from tests.integration.conftest import Api
 
@@ -81,6 +81,42 @@ async def test_who_is_online_and_where(api: Api) -> None:
     assert (person["user_id"], person["connections"]) == (boss.id, 1)
     [room] = (await boss.get("/realtime/collaborations/active"))["items"]
     assert (room["room"], room["members"]) == (f"project:{project}", 1)
+    again = await api.runtime.execute(SYSTEM, PARTICIPATION, uuid4(), join)
+    boss.position = again.position or 0
+    first = await boss.get(f"/realtime/rooms/project:{project}/members", limit=1)
+    rest = await boss.get(f"/realtime/rooms/project:{project}/members", cursor=first["next"])
+    assert [one["user"] for one in first["items"] + rest["items"]] == [boss.id] * 2
+    stranger = await api.as_("member")
+    path = f"/realtime/rooms/project:{project}/members"
+    assert await stranger.refused("GET", path) == "403 access.denied"
+
+
+async def test_how_present_a_person_is_and_when_they_were_last(api: Api) -> None:
+    boss, ann = await api.as_("manager"), await api.as_("member")
+    path = f"/realtime/users/{ann.id}/presence"
+    assert (await boss.get(path)) == {
+        "user_id": ann.id, "connections": 0, "status": "offline", "devices": [], "last_seen": None,
+    }  # fmt: skip
+    join = Join(
+        user=UUID(ann.id),
+        connection=uuid4(),
+        room=f"user:{ann.id}",
+        project=None,
+        node=api.runtime.node,
+        device="phone",
+    )
+    participation = uuid4()
+    come = await api.runtime.execute(SYSTEM, PARTICIPATION, participation, join)
+    boss.position = come.position or 0
+    there = await boss.get(path)
+    assert (there["status"], there["connections"], there["devices"]) == ("online", 1, ["phone"])
+    left = await api.runtime.execute(
+        SYSTEM, PARTICIPATION, participation, Leave(reason=LeaveReason.SAID)
+    )
+    boss.position = left.position or 0
+    gone = await boss.get(path)
+    assert (gone["status"], gone["connections"]) == ("offline", 0)
+    assert gone["last_seen"] > there["last_seen"]
 
 
 async def test_the_status_tells_position_epoch_and_lag(api: Api) -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from domain.activity import ActivityRecorded
-from domain.kernel import Event
+from domain.kernel import Event, Recorded
 from domain.lock import (
     LockAcquired,
     LockEvent,
@@ -21,7 +21,7 @@ from domain.lock import (
 )
 from domain.motion import CursorMoved, Typing
 from domain.notification import NotificationSent
-from domain.participation import Joined, LeaveReason, Left, StatusSet
+from domain.participation import Joined, LeaveReason, Left, ParticipationEvent, StatusSet
 from domain.project import (
     MemberRemoved,
     MemberRoleChanged,
@@ -107,12 +107,28 @@ def pushed(writes: Sequence[Write]) -> list[tuple[str, Kind, str]]:
     return [(one.room, one.kind, one.type) for one in writes if isinstance(one, Push)]
 
 
+def members_written(batch: Sequence[Recorded[ParticipationEvent]]) -> list[Write]:
+    """But for when the person was last seen."""
+    return [
+        one
+        for one in members.project(batch)
+        if not (isinstance(one, Upsert) and one.table is members.LAST_SEEN)
+    ]
+
+
+def test_who_was_there_last_is_noted_by_position() -> None:
+    batch = [recorded(JOINED, S1, 1), recorded(LEFT, S1, 2)]
+    [seen] = [one for one in members.project(batch) if isinstance(one, Upsert)]
+    assert (seen.table, seen.newest) == (members.LAST_SEEN, "pos")
+    assert seen.rows == [{"user_id": ANN, "at": batch[1].at, "pos": 2}]
+
+
 def test_who_joins_has_a_row_and_the_room_hears_of_it() -> None:
     batch = [recorded(JOINED, S1, 1)]
     shown = Member(
         participation=S1, user=ANN, connection=CONN, status="online", location="board", device=""
     )
-    assert members.project(batch) == [
+    assert members_written(batch) == [
         Upsert(MEMBERS, [MEMBER_ROW]),
         Push(ROOM, Kind.JOIN, batch[0], shown),
     ]
@@ -120,7 +136,7 @@ def test_who_joins_has_a_row_and_the_room_hears_of_it() -> None:
 
 def test_a_status_changes_only_what_it_names() -> None:
     batch = [recorded(StatusSet(user=ANN, room=ROOM, status="busy"), S1, 2)]
-    assert members.project(batch) == [
+    assert members_written(batch) == [
         Upsert(MEMBERS, [{"participation": S1, "status": "busy", "pos": 2}]),
         Push(ROOM, Kind.UPDATE, batch[0], Member(participation=S1, user=ANN, status="busy")),
     ]
@@ -149,7 +165,7 @@ def test_a_status_in_the_same_batch_goes_into_the_joined_row() -> None:
 def test_who_leaves_has_no_row_and_the_room_hears_why() -> None:
     batch = [recorded(LEFT, S1, 2, actor=None)]
     gone = Member(participation=S1, user=ANN, reason=LeaveReason.DROPPED)
-    assert members.project(batch) == [
+    assert members_written(batch) == [
         Delete(MEMBERS, [(S1,)]),
         Push(ROOM, Kind.LEAVE, batch[0], gone),
     ]
@@ -157,7 +173,7 @@ def test_who_leaves_has_no_row_and_the_room_hears_why() -> None:
 
 def test_who_came_and_left_in_one_batch_leaves_no_row() -> None:
     batch = [recorded(JOINED, S1, 1), recorded(LEFT, S1, 2)]
-    writes = members.project(batch)
+    writes = members_written(batch)
     assert [one for one in writes if not isinstance(one, Push)] == [Delete(MEMBERS, [(S1,)])]
 
 

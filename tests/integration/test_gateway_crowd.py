@@ -1,0 +1,66 @@
+"""Rooms with many people and much motion: counted instead of named, cursors at a rate."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.realtime import rooms
+from domain.project import ProjectRole
+from infra.runtime import Runtime
+from projections import room_log
+from tests.integration.sockets import Live, Socket, live_gateway
+
+
+@pytest.fixture
+async def live(projected: Runtime) -> AsyncIterator[Live]:
+    async with live_gateway(projected) as running:
+        yield running
+
+
+async def test_a_crowd_is_counted_and_named_again_when_it_has_shrunk(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_log, "MAX_LISTED", 2)
+    monkeypatch.setattr(rooms, "MAX_LISTED", 2)
+    monkeypatch.setattr(rooms, "LIST_AGAIN", 1)
+    ann = await live.user("ann")
+    room = f"project:{await live.project(ann)}"
+    first, second, third = [await live.open(ann) for _ in range(3)]
+    assert len((await first.ask("join", room=room))["members"]) == 1
+    assert len((await second.ask("join", room=room))["members"]) == 2
+    crowd = await third.ask("join", room=room)
+    assert crowd["count"] == 3
+    assert "members" not in crowd
+    await _told(first, room, count=3)
+    for one in (second, third):
+        await one.ask("leave", room=room)
+    named = await first.until(lambda one: one["op"] == "presence" and bool(one.get("join")))
+    assert [member["connection"] for member in named["join"]]
+    fourth = await live.open(ann)
+    assert len((await fourth.ask("join", room=room))["members"]) == 2
+
+
+async def _told(socket: Socket, room: str, *, count: int) -> None:
+    await socket.until(
+        lambda one: one["op"] == "presence" and one["room"] == room and one.get("count") == count
+    )
+
+
+async def test_cursors_come_at_a_rate_the_last_one_too_and_newcomers_see_it(live: Live) -> None:
+    ann, bob = await live.user("ann"), await live.user("bob")
+    project = await live.project(ann)
+    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
+    room = f"project:{project}"
+    one, two = await live.open(ann), await live.open(bob)
+    for socket in (one, two):
+        await socket.ask("join", room=room)
+    moves = 300
+    for number in range(moves):
+        await one.send({"op": "cursor", "room": room, "at": {"x": number}})
+    await two.until(lambda frame: frame["op"] == "mo" and frame["data"]["at"]["x"] == moves - 1)
+    seen = [frame for frame in two.seen if frame["op"] == "mo"]
+    assert len(seen) < moves / 2
+    three = await live.open(bob)
+    joined = await three.ask("join", room=room)
+    [cursor] = joined["cursors"]
+    assert (cursor["by"], cursor["data"]["at"]) == (str(ann), {"x": moves - 1})
