@@ -13,6 +13,7 @@ from api.activity import feeds
 from api.analytics import analytics
 from api.audit import audit
 from api.auth import Caller, guard
+from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
@@ -73,6 +74,7 @@ def create_app(
             Router("/api/v1", route_handlers=ROUTERS, guards=[guard]),
             livez,
             readyz,
+            browser_client,
             *more,
         ],
         dependencies={

@@ -44,7 +44,8 @@ async def add_headers(message: Message, scope: Scope) -> None:
     headers = MutableScopeHeaders.from_message(message)
     headers["X-Request-ID"] = str(request_id(scope))
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Cache-Control"] = "no-store"
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"
 
 
 class AccessLog(ASGIMiddleware):

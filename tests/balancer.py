@@ -4,9 +4,6 @@ Round robin without stickiness: every request and every socket may reach another
 """
 
 import asyncio
-import fcntl
-import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -17,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from infra.folder import free_port
+from tests.debian import program
 from tests.infra.until import until
 
 STARTED_S = 10.0
 INSTALLED_S = 100.0  # below a test's own limit
-APT = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=90")
 
 # A process is left out while it does not answer or says that it stops. One that waits for another
 # role is not: all would be, and clients would get the balancer's answer in place of the API's.
@@ -60,45 +57,14 @@ async def balancer(backends: Sequence[int], *, block_upgrades: bool = False) -> 
 
     The test is skipped where HAProxy neither is nor can be installed.
     """
-    program, port = await asyncio.to_thread(haproxy), free_port()
-    if program is None:
+    haproxy, port = await asyncio.to_thread(program, "haproxy", INSTALLED_S), free_port()
+    if haproxy is None:
         pytest.skip("HAProxy is missing and cannot be installed: apt-get install haproxy")
     config = CONFIG.format(port=port, policy=BLOCKED if block_upgrades else "")
     servers = [f"    server api{one} 127.0.0.1:{one}\n" for one in backends]
-    with _running(program, config + "".join(servers)) as process:
+    with _running(haproxy, config + "".join(servers)) as process:
         await until(lambda: _accepts(process, port), STARTED_S)
         yield f"http://127.0.0.1:{port}"
-
-
-def haproxy() -> str | None:
-    """The program, installed when it is missing and that is possible."""
-    with (Path(tempfile.gettempdir()) / "formula-tests-apt.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of a run ask for it at once
-        return _found() or _installed()
-
-
-def _found() -> str | None:
-    return shutil.which("haproxy", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
-
-
-def _installed() -> str | None:
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return None
-    # RUNLEVEL: the package must not start a service of its own.
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["update"], ["--no-install-recommends", "install", "haproxy"]):
-        try:
-            subprocess.run(
-                [*APT, *command],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=INSTALLED_S / 2,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return None
-    return _found()
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     room: RoomName
     after: Annotated[int, Meta(ge=0)]
+    location: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Hello(ClientFrame, frozen=True, tag="hello"):

@@ -241,7 +241,7 @@ class Connection:
     async def _resume(self, user: UUID, hello: p.Hello) -> None:
         same = not hello.epoch or hello.epoch == self._epoch
         for one in hello.resume:
-            self._take(s.Enter(one.room, one.after if same else None, "", None))
+            self._take(s.Enter(one.room, one.after if same else None, one.location, None))
         if hello.auto:
             async with reading(self._runtime) as db:
                 projects = await projects_of_user(db, user)
