@@ -11,6 +11,7 @@ import uvicorn
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.app import create_app
+from api.http_protocol import HttpProtocol
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
@@ -87,7 +88,7 @@ def config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType]  # Litestar and uvicorn type ASGI apart
         ws=WireProtocol,
-        http="httptools",
+        http=HttpProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,

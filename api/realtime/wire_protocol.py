@@ -68,12 +68,19 @@ class WireProtocol(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if not self.handshake_initiated:
             self.feed(data)
+            if not self.handshake_initiated:  # a whole request came: the library cannot read it
+                self.refuse_request()
         elif self.rest:
             self.rest += data
             del self.rest[: self.read_frames(self.rest)]
         elif (read := self.read_frames(data)) < len(data):
             self.rest += data[read:]
         self.put_out()
+
+    def refuse_request(self) -> None:
+        refusal = self.conn.reject(400, "This request is no WebSocket's.\n")
+        self.transport.write(refusal.serialize())
+        self.transport.close()
 
     def read_frames(self, data: bytes | bytearray) -> int:
         """Read whole frames only, so that the library is always between two; how far that went.

@@ -24,9 +24,12 @@ class Raw:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self.told: list[Json] = []  # what the server said, but for its close
+        self.head = b""  # the answer to the upgrade
 
     async def send(self, data: bytes) -> None:
         """What the server no longer wants is lost, as it should be."""
+        if self.writer.is_closing():
+            return
         self.writer.write(data)
         try:
             async with asyncio.timeout(WAIT_S):
@@ -105,6 +108,6 @@ async def upgraded(
     async with connection(port) as raw:
         await raw.send(request(token, path=path, more=more))
         async with asyncio.timeout(WAIT_S):
-            answer = await raw.reader.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 101 "), answer
+            raw.head = await raw.reader.readuntil(b"\r\n\r\n")
+        assert raw.head.startswith(b"HTTP/1.1 101 "), raw.head
         yield raw

@@ -103,5 +103,6 @@ async def siege(against: Besieged) -> AsyncGenerator[Siege]:
                 yield here
         finally:
             await here.close()
-        assert against.bugs()[known:] == []
-        assert against.memory() - before < GROWTH
+        bugs, grown = against.bugs()[known:], against.memory() - before
+        assert not bugs, bugs[0].decode()
+        assert grown < GROWTH, f"{grown:,} bytes more"

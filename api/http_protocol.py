@@ -1,0 +1,64 @@
+"""The server's end of an HTTP connection, as uvicorn's `http=` class: no endless headers.
+
+Its base bounds neither: a client that never ends its headers would be kept for ever, and all it
+sends with it. Like WireProtocol's it is private to uvicorn 0.54: tests/hostile/test_slow.py.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_S = 10.0  # from the connection, or the answer before, to the end of a request's headers
+MAX_HEAD = 32 * 1024  # bytes of a request line and its headers; and what one read has beyond them
+REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """A request that has begun is the application's: how long it may take is decided there."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.head_timer: asyncio.TimerHandle | None = None
+        self.head_size = 0  # bytes that came since the timer was started
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.await_head()
+
+    def await_head(self) -> None:
+        self.head_size = 0
+        self.head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        if self.head_timer is not None:
+            self.head_size += len(data)
+        super().data_received(data)
+        if self.head_timer is not None and self.head_size > MAX_HEAD:
+            self.refuse()
+
+    def refuse(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(REFUSAL)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        self.head_arrived()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():  # none is pipelined
+            self.await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.head_arrived()
+        super().connection_lost(exc)
+
+    def head_arrived(self) -> None:
+        if self.head_timer is not None:
+            self.head_timer.cancel()
+            self.head_timer = None
