@@ -22,7 +22,7 @@ from domain.kernel import Event
 from domain.lock import LOCK
 from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
 from infra.eventstore.execute import Do, Outcome, command_id
-from infra.eventstore.types import Conflict, Motion, StoreOverloaded
+from infra.eventstore.types import NEW, Conflict, Motion, StoreOverloaded
 from infra.runtime import Origin, Runtime
 
 log = structlog.get_logger()
@@ -106,8 +106,15 @@ class Attendance:
             device=self.session.device,
             location=location,
         )
-        part = s.Part(PARTICIPATION, membership.participation, command)
-        return (await self.execute(None, membership.project, part)).position
+        outcome = await self._runtime.execute(
+            self._origin,
+            PARTICIPATION,
+            membership.participation,
+            command,
+            expected=NEW,  # its id was made just now: there is nothing to read
+            project=membership.project,
+        )
+        return outcome.position
 
     async def exit(
         self, membership: s.Membership, reason: LeaveReason, re: UUID | None

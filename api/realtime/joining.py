@@ -6,7 +6,8 @@ from uuid import UUID
 import msgspec
 
 from api.realtime import protocol as p
-from api.realtime.rooms import Member, framed, visible
+from api.realtime.ready import framed, visible
+from api.realtime.rooms import Member
 from api.realtime.rooms import Room as Place
 from api.realtime.session import Membership
 from api.realtime.wire import text_frame

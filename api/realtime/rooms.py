@@ -12,6 +12,7 @@ import structlog
 from api.realtime import protocol as p
 from api.realtime.newest import Newest
 from api.realtime.presence import EVERY_S, Diff, someone_of
+from api.realtime.ready import Frame, Ready, framed, visible
 from api.realtime.receipts import Receipts
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind, unpack
@@ -29,15 +30,6 @@ LIST_AGAIN = MAX_LISTED * 4 // 5  # members, of a room that had too many
 log = structlog.get_logger()
 
 
-class Frame(msgspec.Struct, frozen=True):
-    """A durable frame, ready for the wire."""
-
-    pos: int
-    prev: int
-    audience: int
-    bytes: bytes
-
-
 class Socket(Protocol):
     """What a room needs of a connection."""
 
@@ -47,7 +39,7 @@ class Socket(Protocol):
         ...
 
     def send(self, frame: bytes) -> None:
-        """Queue a ready frame; all of one loop turn leave in one write."""
+        """Queue ready frames; all of one loop turn leave in one write."""
         ...
 
     def rights_changed(self, concerned: UUID) -> None:
@@ -90,11 +82,21 @@ class Room:
         self._timer: asyncio.TimerHandle | None = None
 
     def take_in(self, entries: Iterable[Entry]) -> None:
+        """What one message brought: its durable frames go to each socket in one piece."""
+        run: list[Frame] = []
         for entry in entries:
             match entry.kind:
-                case Kind.EVENT | Kind.RIGHTS:
-                    self.event(entry)
+                case Kind.EVENT | Kind.GRANT:
+                    run += self._next(entry)
+                case Kind.RIGHTS if frame := self._next(entry):
+                    self._give_all([*run, *frame])
+                    run = []
+                    self._rights_changed(UUID(bytes=entry.payload))
+                case Kind.RIGHTS:
+                    pass  # known, or beyond a gap
                 case Kind.MOTION:
+                    self._give_all(run)
+                    run = []
                     self._motion(entry)
                 case Kind.SEEN if self.listed:
                     self._diff.saw(entry)
@@ -103,37 +105,45 @@ class Room:
                     pass  # who is not named is not told of
                 case _:
                     self._presence(entry)
+        self._give_all(run)
 
-    def event(self, entry: Entry) -> None:
-        """Apply the next frame of the chain; a gap is mended from the log before it is seen."""
+    def _next(self, entry: Entry) -> list[Frame]:
+        """The frame, if it is the chain's next; a gap is mended from the log before it is seen."""
         if entry.pos <= self.last:
-            return
+            return []
         if entry.prev > self.last:
             self._mend(self)
-            return
+            return []
         self.last = entry.pos
         frame = framed(self.name, entry)
         self._ring.append(frame)
-        for member in self.members.values():
-            self._give(member, frame)
-        if entry.kind is Kind.RIGHTS:
-            self._rights_changed(UUID(bytes=entry.payload))
+        return [frame]
 
-    def _give(self, member: Member, frame: Frame) -> None:
-        if member.after < 0:
-            member.held.append(frame)
-        elif member.behind or member.socket.paused:
-            member.behind = True
-        elif frame.pos > member.after:
-            member.after = frame.pos
-            member.socket.send(visible(self.name, frame, member.audience))
+    def _give_all(self, run: list[Frame]) -> None:
+        if not run:
+            return
+        ready = Ready(self.name, run)
+        for member in self.members.values():
+            if member.after < 0:
+                member.held += run
+            elif member.behind or member.socket.paused:
+                member.behind = True
+            else:
+                self._give(member, ready)
+
+    def _give(self, member: Member, ready: "Ready") -> None:
+        if frames := ready.above(member.after, member.audience):
+            member.after = ready.last
+            member.socket.send(frames)
 
     def start(self, member: Member, after: int) -> None:
         """The member's snapshot or replay is sent up to `after`: what came meanwhile, then live."""
         member.after = after
         held, member.held = member.held, []
-        for frame in held:
-            self._give(member, frame)
+        if held and member.socket.paused:
+            member.behind = True
+        elif held:
+            self._give(member, Ready(self.name, held))
         if not (member.behind or member.socket.paused):
             self._catch_up_motion(member)
 
@@ -345,7 +355,7 @@ class Hub:
                 for one in frames:
                     # the log is the truth: what it holds next is next, whatever its prev says
                     prev = min(one.prev, room.last)
-                    room.event(msgspec.structs.replace(one.entry, prev=prev))
+                    room.take_in([msgspec.structs.replace(one.entry, prev=prev)])
                 if len(frames) < MEND and not self._mending[room.name]:
                     return
         except Exception as error:  # noqa: BLE001, the heads are asked again within a second
@@ -357,20 +367,3 @@ class Hub:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def framed(room: str, entry: Entry) -> Frame:
-    """The entry for the wire. Rights are nobody's business: a `skip` keeps the chain whole."""
-    payload = entry.payload if entry.kind is Kind.EVENT else _skip(room, entry.pos, entry.prev)
-    return Frame(entry.pos, entry.prev, entry.audience, text_frame(payload))
-
-
-def _skip(room: str, pos: int, prev: int) -> bytes:
-    return p.encode_frame(p.Skip(room=room, pos=pos, prev=prev))
-
-
-def visible(room: str, frame: Frame, audience: int) -> bytes:
-    """The frame, or a `skip` that keeps the chain whole for those who may not see it."""
-    if frame.audience <= audience:
-        return frame.bytes
-    return text_frame(_skip(room, frame.pos, frame.prev))

@@ -10,7 +10,7 @@ from domain.errors import Refused, WrongState
 from domain.kernel import Command, Decider, Event, Metadata
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import Store
-from infra.eventstore.types import ANY, Appended, Conflict, First, Repeated, To
+from infra.eventstore.types import ANY, NEW, Appended, Conflict, First, Repeated, To
 
 _ALL_BUT_TIME_AND_VERSION = (1 << 80) - 1 & ~(0xF << 76)
 ATTEMPTS = 10  # decisions of one command before Conflict is given to the caller
@@ -114,7 +114,11 @@ def _at_hand(states: States, part: Do, *, fresh: bool) -> Loaded[Any] | None:
     """What needs no read; a hot stream's command waits for nothing but its append."""
     if part.blind:
         return Loaded(part.decider.initial, ANY)
-    return None if fresh else states.cached(part.decider, part.stream)
+    if fresh:
+        return None
+    if part.expected == NEW:  # if it is not, the append's check tells
+        return Loaded(part.decider.initial, NEW)
+    return states.cached(part.decider, part.stream)
 
 
 def _decide(part: Do, at: Loaded[Any]) -> list[Event]:

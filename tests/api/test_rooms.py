@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import msgspec
 
 from api.realtime.rooms import LIST_AGAIN, RING, Member, Room
+from bench.load.ws import Frames
 from infra.bus import Entry, Kind
 from projections.members import MAX_LISTED
 
@@ -17,11 +18,13 @@ class Peer:
     def __init__(self) -> None:
         self.paused = False
         self.frames: list[dict[str, object]] = []
+        self.pieces = 0  # that they came in
         self.looked_at: list[UUID] = []
         self.was_reaped: list[UUID] = []
 
     def send(self, frame: bytes) -> None:
-        self.frames.append(msgspec.json.decode(frame[frame.index(b"{") :]))
+        self.pieces += 1
+        self.frames += [msgspec.json.decode(text) for _, text in Frames().feed(frame)]
 
     def rights_changed(self, concerned: UUID) -> None:
         self.looked_at.append(concerned)
@@ -60,6 +63,15 @@ def test_events_reach_everybody_in_order() -> None:
     room.take_in([event(3, 0), event(5, 3)])
     assert ann.positions == bob.positions == [3, 5]
     assert gaps == []
+
+
+def test_what_comes_in_one_message_leaves_in_one_piece() -> None:
+    ann, bob = Peer(), Peer()
+    room, (_, late), _ = room_with(ann, bob)
+    late.after = 3  # of another snapshot
+    room.take_in([event(pos, pos - 1) for pos in range(1, 9)])
+    assert (ann.positions, ann.pieces) == (list(range(1, 9)), 1)
+    assert (bob.positions, bob.pieces) == (list(range(4, 9)), 1)
 
 
 def test_a_duplicate_is_dropped() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import RFC_4122, UUID, uuid4
 
+import msgspec
 import pytest
 
 from domain.email import EMAIL, ReserveEmail, email_stream
@@ -29,7 +30,7 @@ from infra.eventstore.execute import (
 )
 from infra.eventstore.states import States
 from infra.eventstore.store import Store
-from infra.eventstore.types import MAX_EVENTS, MAX_READ, To
+from infra.eventstore.types import MAX_EVENTS, MAX_READ, NEW, To
 from infra.runtime import uuid7
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -98,6 +99,17 @@ async def test_an_id_used_for_something_else_is_refused(store: Store) -> None:
         await desk.do(create(uuid4()), command_id=again)
     with pytest.raises(CommandReused):
         await desk.do(change(project, ChangeProject(name="Q")), command_id=again)
+
+
+async def test_who_expects_a_new_stream_is_told_that_it_is_not(store: Store) -> None:
+    project, again = uuid4(), uuid4()
+    new = msgspec.structs.replace(create(project), expected=NEW)
+    first = await Desk(store).do(new, command_id=again)
+    with pytest.raises(WrongVersion) as caught:
+        await Desk(store).do(new)
+    assert caught.value.detail == {"version": 2, "expected": 0}
+    repeated = await Desk(store).do(new, command_id=again)
+    assert (repeated.version, repeated.position) == (first.version, first.position)
 
 
 async def test_a_refusal_is_not_remembered(store: Store) -> None:
