@@ -7,8 +7,9 @@ from uuid import UUID
 from domain.kernel import Event, Metadata, Recorded
 from infra.db import Pool
 from infra.eventstore import reader, snapshots
-from infra.eventstore.reader import Follower
+from infra.eventstore.reader import Follower, recorded
 from infra.eventstore.snapshots import Snapshot
+from infra.eventstore.tails import SHORT, Tail, Tails
 from infra.eventstore.types import MAX_READ, Appended, First, Motion, To
 from infra.eventstore.writer import Writer
 
@@ -84,6 +85,7 @@ class PostgresStore:
         self.writer = writer
         self.follower = follower
         self._pool = pool
+        self._tails = Tails(pool)
 
     async def append(self, metadata: Metadata, *parts: To) -> Appended:
         return await self.writer.append(metadata, *parts)
@@ -107,7 +109,9 @@ class PostgresStore:
     async def read_stream(
         self, stream: UUID, after: int = 0, limit: int = MAX_READ
     ) -> list[Recorded[Event]]:
-        return await reader.read_stream(self._pool, stream, after, limit)
+        if limit > SHORT:
+            return await reader.read_stream(self._pool, stream, after, limit)
+        return [recorded(row) for row in await self._tails.rows(Tail(stream, after, limit))]
 
     async def first(self, command_id: UUID) -> First | None:
         return await reader.first(self._pool, command_id)
