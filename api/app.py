@@ -27,6 +27,8 @@ from api.operations import operations
 from api.projects import projects
 from api.reactions import reactions
 from api.reads import provide_db
+from api.realtime.fallback import fallback
+from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
 from api.receipts import receipts
 from api.replay import replays
@@ -55,6 +57,7 @@ ROUTERS = (
     replays,
     realtime,
     receipts,
+    fallback,
     operations,
     jobs,
     analytics,
@@ -64,6 +67,7 @@ ROUTERS = (
 def create_app(
     runtime: Runtime,
     heart: Heart,
+    gateway: Gateway,
     *more: ControllerRouterHandler,
     passwords: Passwords | None = None,
 ) -> Litestar:
@@ -80,6 +84,7 @@ def create_app(
         dependencies={
             "runtime": _given(runtime),
             "heart": _given(heart),
+            "gateway": _given(gateway),
             "passwords": _given(hashing),
             "watch": _given(watch),
             "caller": Provide(_caller, sync_to_thread=False),

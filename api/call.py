@@ -105,13 +105,13 @@ def provide_call(
         runtime_of(request.scope),
         request.user,
         request.scope["state"].get("concerned", Concerned()),
-        _origin(request, request.user),
+        origin_of(request, request.user),
         client_id(idempotency_key) if idempotency_key is not None else None,
         version(if_match) if if_match is not None else None,
     )
 
 
-def _origin(request: Request[Any, Any, Any], caller: Caller) -> Origin:
+def origin_of(request: Request[Any, Any, Any], caller: Caller) -> Origin:
     return Origin(
         actor=caller.id,
         ip=request.client.host if request.client else "",

@@ -1,14 +1,19 @@
-"""The server's end of an HTTP connection, as uvicorn's `http=` class: no endless headers.
+"""The server's end of an HTTP connection, as uvicorn's `http=` class: no endless headers, and a way
+to cut off an answer without end.
 
 Its base bounds neither: a client that never ends its headers would be kept for ever, and all it
 sends with it. Like WireProtocol's it is private to uvicorn 0.54: tests/hostile/test_slow.py.
 """
 
 import asyncio
-from typing import Any
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the transport
+SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HEAD_S = 10.0  # from the connection, or the answer before, to the end of a request's headers
 MAX_HEAD = 32 * 1024  # bytes of a request line and its headers; and what one read has beyond them
 REFUSAL = (
@@ -45,6 +50,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.write(REFUSAL)
             self.transport.close()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self.transport}
+
     def on_headers_complete(self) -> None:
         self.head_arrived()
         super().on_headers_complete()
@@ -62,3 +71,21 @@ class HttpProtocol(HttpToolsProtocol):
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
+
+
+def streaming(scope: Mapping[str, object]) -> Callable[[], None]:
+    """Prepare the connection for an answer without end; how to cut it off.
+
+    uvicorn waits for a stalled reader for ever.
+    """
+    extensions = cast("dict[str, asyncio.Transport]", scope.get("extensions") or {})
+    transport = extensions.get(EXTENSION)
+    if transport is None:  # another server, as in some tests
+        return _nothing
+    found: socket.socket = transport.get_extra_info("socket")
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return transport.abort
+
+
+def _nothing() -> None:
+    pass

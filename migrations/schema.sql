@@ -550,6 +550,16 @@ CREATE TABLE public.formula_nodes (
     seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.formula_readers (
+    user_id uuid NOT NULL,
+    connection uuid NOT NULL,
+    room text NOT NULL,
+    participation uuid NOT NULL,
+    project uuid,
+    until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.formula_refresh_tokens (
     token_hash bytea NOT NULL,
     family uuid NOT NULL,
@@ -622,6 +632,12 @@ ALTER TABLE ONLY public.formula_motion_events
 
 ALTER TABLE ONLY public.formula_nodes
     ADD CONSTRAINT formula_nodes_pkey PRIMARY KEY (node);
+
+ALTER TABLE ONLY public.formula_readers
+    ADD CONSTRAINT formula_readers_participation_key UNIQUE (participation);
+
+ALTER TABLE ONLY public.formula_readers
+    ADD CONSTRAINT formula_readers_pkey PRIMARY KEY (user_id, connection, room);
 
 ALTER TABLE ONLY public.formula_refresh_tokens
     ADD CONSTRAINT formula_refresh_tokens_pkey PRIMARY KEY (token_hash);

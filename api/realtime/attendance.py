@@ -72,7 +72,9 @@ class Attendance:
             raise WrongState("room.too_many", most=p.MAX_ROOMS)
         participation = known.participation if known else self._runtime.new_id()
         membership = await admit(self._runtime, who, name, participation)
-        member = Member(self._socket, participation, audience=0)
+        if known is None:
+            membership = await self._placed(who, membership)
+        member = Member(self._socket, membership.participation, audience=0)
         room = await self._hub.enter(name, member)
         self._places[name] = (room, member)
         joined_at: int | None = None
@@ -82,7 +84,7 @@ class Attendance:
                 self._runtime, self._epoch, room, member, membership, after, joined_at, re
             )
             # The rights as they are now: whoever changed them meanwhile did not know of this room.
-            membership = await admit(self._runtime, who, name, participation)
+            membership = await admit(self._runtime, who, name, membership.participation)
         except BaseException:
             self._remove(membership)
             if known or joined_at is not None:
@@ -95,6 +97,10 @@ class Attendance:
         for frame in opening.frames:
             self._socket.send(frame)
         room.start(member, opening.after)
+
+    async def _placed(self, _who: Who, membership: s.Membership) -> s.Membership:
+        """A socket comes under a participation of its own."""
+        return membership
 
     async def _announce(self, who: Who, membership: s.Membership, location: str) -> int | None:
         command = Join(
@@ -238,7 +244,7 @@ class Attendance:
         self._pace.forget(membership.participation)
         place = self._places.pop(membership.room, None)
         if place is not None:
-            self._hub.leave(place[0], membership.participation)
+            self._hub.leave(*place)
 
     async def _release(self, releases: list[s.Upkeep]) -> None:
         for due in releases:

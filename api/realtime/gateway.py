@@ -11,9 +11,10 @@ from litestar.types import Receive, Scope, Send
 
 from api.auth import authenticate
 from api.realtime import protocol as p
+from api.realtime.readers import Readers
 from api.realtime.rooms import Hub
 from api.realtime.socket import Connection
-from api.realtime.wire import text_frame, wire_of
+from api.realtime.wire import wire_of
 from api.tokens import NotAuthenticated
 from infra.eventstore.epoch import read_epoch
 from infra.runtime import Origin, Runtime
@@ -33,6 +34,7 @@ class Gateway:
         self._runtime = runtime
         self._epoch = epoch
         self.hub = Hub(runtime)
+        self.readers = Readers(runtime, self.hub, epoch, self._reader_came, self._connection_gone)
         self._closing = False
         self._empty = asyncio.Event()
 
@@ -67,6 +69,12 @@ class Gateway:
         finally:
             connection.listen()  # also to what failed: only so is its end heard
 
+    def _reader_came(self, reader: Connection) -> bool:
+        self.connections[reader.id] = reader
+        if self._closing:
+            self._send_away(reader)
+        return not self._closing
+
     def _connection_gone(self, connection: UUID) -> None:
         self.connections.pop(connection, None)
         if not self.connections:
@@ -81,10 +89,11 @@ class Gateway:
             connection.close(p.CloseCode.NOT_AUTHENTICATED, error.code)
 
     async def run(self) -> None:
-        """The hub, and a tick for every connection, until cancelled."""
+        """The hub, a tick for every connection, the leases of readers, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.hub.run())
             group.create_task(self._tick())
+            group.create_task(self.readers.run())
 
     async def _tick(self) -> None:
         while True:
@@ -102,9 +111,7 @@ class Gateway:
             return
         self._closing = True
         for connection in list(self.connections.values()):
-            wait = secrets.randbelow(1_000) / 1_000 * RETRY_SPREAD_S
-            connection.send(text_frame(p.encode_frame(p.Closing(retry_after=round(wait, 3)))))
-            connection.close(p.CloseCode.RESTARTING, "restarting")
+            self._send_away(connection)
         try:
             async with asyncio.timeout(DRAIN_S):
                 while self.connections:
@@ -113,6 +120,11 @@ class Gateway:
         except TimeoutError:
             log.warning("drain_cut_short", connections=len(self.connections))
         await self.hub.receipts.store()
+
+    def _send_away(self, connection: Connection) -> None:
+        wait = secrets.randbelow(1_000) / 1_000 * RETRY_SPREAD_S
+        connection.tell(p.Closing(retry_after=round(wait, 3)))
+        connection.close(p.CloseCode.RESTARTING, "restarting")
 
 
 @asynccontextmanager

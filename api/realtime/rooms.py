@@ -273,8 +273,10 @@ class Hub:
             room.members[member.participation] = member
         return room
 
-    def leave(self, room: Room, participation: UUID) -> None:
-        room.members.pop(participation, None)
+    def leave(self, room: Room, member: Member) -> None:
+        """Unless another has taken its place: a reader that came again before it was missed."""
+        if room.members.get(member.participation) is member:
+            del room.members[member.participation]
         if not room.members:
             self._spawn(self._forget(room))
 

@@ -16,7 +16,7 @@ from api.realtime import session as s
 from api.realtime.attendance import Attendance
 from api.realtime.replay import Replays
 from api.realtime.rooms import Hub
-from api.realtime.wire import Wire, text_frame
+from api.realtime.wire import Line, text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Who
 from domain.errors import Refused
@@ -51,7 +51,7 @@ class Connection:
         runtime: Runtime,
         hub: Hub,
         epoch: str,
-        wire: Wire,
+        wire: Line,
         origin: Origin,
         gone: Callable[[UUID], None],
     ) -> None:

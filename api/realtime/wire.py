@@ -3,7 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Protocol, cast
 
 EXTENSION = "formula.wire"  # where the ASGI scope's extensions hold the Wire
 CLOSE_WAIT_S = 3.0  # for a peer's goodbye, and for what it has yet to read; then abort
@@ -17,6 +17,48 @@ def text_frame(payload: bytes) -> bytes:
     if size < 65_536:
         return struct.pack("!BBH", 0x81, 126, size) + payload
     return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def payloads(frames: bytes) -> list[bytes]:
+    """What `text_frame` made frames of, for who has no WebSocket."""
+    found: list[bytes] = []
+    at = 0
+    while at < len(frames):
+        head = {126: 4, 127: 10}.get(frames[at + 1], 2)
+        size = int.from_bytes(frames[at + 2 : at + head]) if head > 2 else frames[at + 1]
+        at += head + size
+        found.append(frames[at - size : at])
+    return found
+
+
+class Line(Protocol):
+    """What a connection needs of whatever its frames go out by."""
+
+    on_close: Callable[[int, str], None] | None
+    on_drain: Callable[[], None] | None
+
+    @property
+    def on_message(self) -> Callable[[bytes], None] | None: ...
+
+    @on_message.setter
+    def on_message(self, callback: Callable[[bytes], None]) -> None: ...
+
+    @property
+    def paused(self) -> bool:
+        """The peer reads too slowly."""
+        ...
+
+    def send(self, frame: bytes) -> None:
+        """Queue a ready frame, or several in one."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Say goodbye, after what is queued."""
+        ...
+
+    def abort(self) -> None:
+        """End it now."""
+        ...
 
 
 def wire_of(scope: Mapping[str, object]) -> "Wire":

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 
 from api.app import create_app
+from api.realtime.gateway import open_gateway
 from api.users import NewUser, register_user
 from domain.user import Role
 from infra.nodes import Heart, heartbeat
@@ -114,8 +115,8 @@ def refusal(answer: httpx.Response) -> str:
 
 @pytest.fixture
 async def api(projected: Runtime) -> AsyncIterator[Api]:
-    async with heartbeat(projected, "api") as heart:
-        app = create_app(projected, heart, passwords=CHEAP)
+    async with heartbeat(projected, "api") as heart, open_gateway(projected) as gateway:
+        app = create_app(projected, heart, gateway, passwords=CHEAP)
         # httpx and Litestar type ASGI apart
         transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:

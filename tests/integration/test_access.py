@@ -129,7 +129,8 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
         "position": 1,
         "version": 1,
     }
-    return route.path.format_map({name: ids.get(name, NOBODY) for name in PARAMETERS})
+    named = {name: ids.get(name, NOBODY) for name in PARAMETERS}
+    return route.path.format_map(named) + ("?wait=0" if route.path.endswith("/events") else "")
 
 
 PARAMETERS = (

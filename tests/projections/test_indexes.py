@@ -27,6 +27,7 @@ SMALL = frozenset(
         "formula_migrations",
         "formula_motion_events",  # read by position alone, whatever there is of it
         "formula_nodes",
+        "formula_readers",
         "formula_skipped_events",
         "formula_slices",
     }
