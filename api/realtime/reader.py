@@ -24,7 +24,7 @@ from domain.errors import Refused
 from domain.motion_summary import MOTION_SUMMARY, SumMotion, summary_stream
 from domain.participation import PARTICIPATION, Leave, LeaveReason
 from infra import readers
-from infra.eventstore.execute import Outcome
+from infra.eventstore.execute import Outcome, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.runtime import Origin, Runtime
 from projections.motion_sums import motion_sums
@@ -52,8 +52,12 @@ class Leased(Attendance):
             ended = taken
 
     async def _announce(self, who: Who, membership: s.Membership, location: str) -> int | None:
-        known = await self._runtime.load(PARTICIPATION, membership.participation)
-        return None if known.version else await super()._announce(who, membership, location)
+        if (await self._runtime.load(PARTICIPATION, membership.participation)).version:
+            return None
+        try:
+            return await super()._announce(who, membership, location)
+        except WrongVersion:  # another node did, for a request that came with this one
+            return None
 
     async def rejoin(self, participation: UUID) -> None:
         """It was ended elsewhere: because it lapsed, or because the person said so."""
