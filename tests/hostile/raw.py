@@ -47,8 +47,8 @@ class Raw:
             size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8))
         return Opcode(first & 0x0F), await self.reader.readexactly(size)
 
-    async def until(self, op: str) -> Json:
-        """The next text with that `op`. Raises EOFError when the connection ends before."""
+    async def text(self) -> Json:
+        """What the server says next. Raises EOFError, of the close's code if there is one."""
         async with asyncio.timeout(WAIT_S):
             while True:
                 opcode, payload = await self.frame()
@@ -56,22 +56,31 @@ class Raw:
                     raise EOFError(int.from_bytes(payload[:2]))
                 if opcode is Opcode.TEXT:
                     self.told.append(msgspec.json.decode(payload))
-                    if self.told[-1]["op"] == op:
-                        return self.told[-1]
+                    return self.told[-1]
+
+    async def until(self, op: str) -> Json:
+        """The next text with that `op`. Raises EOFError when the connection ends before."""
+        while (said := await self.text())["op"] != op:
+            pass
+        return said
 
     async def end(self) -> int:
         """The code of the close, once it comes; CUT when there is none."""
         try:
             while True:
-                await self.until("")  # no frame is called that
+                await self.text()
         except EOFError as error:
-            return error.args[0] if isinstance(error.args[0], int) else CUT
+            return code_of(error)
         except ConnectionError:
             return CUT
 
     async def half_close(self) -> None:
         if self.writer.can_write_eof() and not self.writer.is_closing():
             self.writer.write_eof()
+
+
+def code_of(end: EOFError) -> int:
+    return end.args[0] if isinstance(end.args[0], int) else CUT
 
 
 @asynccontextmanager
