@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -78,6 +79,7 @@ class Runtime(msgspec.Struct, frozen=True):
     settings: Settings
     db: Pool
     redis: Redis
+    bus: Redis | RedisCluster  # of the live frames; the same server unless there is a cluster
     store: PostgresStore
     states: States
     clock: Clock
@@ -139,7 +141,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
     follower = Follower(settings.database_url)
     redis = open_redis(settings)
-    async with pool, _replica(settings) as replica:
+    async with pool, _replica(settings) as replica, _bus(settings, redis) as bus:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
         store = PostgresStore(pool, writer, follower)
@@ -147,7 +149,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         writing = asyncio.create_task(writer.run(), name="writer")
         following = asyncio.create_task(states.follow(), name="states")
         try:
-            yield Runtime(settings, pool, redis, store, states, clock, uuid4(), replica)
+            yield Runtime(settings, pool, redis, bus, store, states, clock, uuid4(), replica)
         finally:
             following.cancel()
             writer.close()
@@ -175,6 +177,24 @@ async def _replica(settings: Settings) -> AsyncGenerator[Replica | None]:
             yield Replica(pool)
     else:
         yield None
+
+
+@asynccontextmanager
+async def _bus(settings: Settings, redis: Redis) -> AsyncGenerator[Redis | RedisCluster]:
+    """Connects when first used; a shard that is away is a gap that gateways mend from the log."""
+    if not settings.redis_cluster_url:
+        yield redis
+        return
+    cluster = RedisCluster.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
+        settings.redis_cluster_url,
+        require_full_coverage=False,
+        socket_connect_timeout=2.0,
+        health_check_interval=15,
+    )
+    try:
+        yield cluster
+    finally:
+        await cluster.aclose()
 
 
 def open_redis(settings: Settings) -> Redis:

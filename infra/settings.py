@@ -49,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
     redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey", REDIS)] = ""
     redis_password: Annotated[str, _secret("password of REDIS_URL where it has none")] = ""
+    redis_cluster_url: Annotated[
+        str, _secret("a node of a cluster that carries the live frames; empty: REDIS_URL", REDIS)
+    ] = ""
     redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"
 
     jwt_secret: Annotated[str, _secret("signs access tokens; empty: made on the first start")] = ""

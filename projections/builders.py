@@ -152,7 +152,7 @@ class Builders:
             prefix = self._runtime.settings.redis_prefix
             try:
                 async with asyncio.timeout(TURN_S):
-                    await publish(self._runtime.redis, prefix, {"ops": entries})
+                    await publish(self._runtime.bus, prefix, {"ops": entries})
             except Exception as error:  # noqa: BLE001, it is told again in a second
                 log.warning("progress_not_told", error=repr(error))
 

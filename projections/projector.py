@@ -252,7 +252,7 @@ class Leader:
         runtime = self._runtime
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await publish(runtime.redis, runtime.settings.redis_prefix, entries)
+                await publish(runtime.bus, runtime.settings.redis_prefix, entries)
         except Exception as error:  # noqa: BLE001, see PUBLISH_TIMEOUT_S
             log.warning("publish_failed", rooms=len(entries), error=repr(error))
 

@@ -17,7 +17,7 @@ from api.realtime.receipts import Receipts
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind, unpack
 from infra.runtime import Runtime
-from infra.subscriptions import Subscriptions
+from infra.subscriptions import subscriptions
 from projections.members import MAX_LISTED, members_of, sizes
 from projections.read import reading
 from projections.room_log import heads, missed
@@ -250,7 +250,7 @@ class Hub:
         self._mending: dict[str, bool] = {}  # by room: whether more is missing since the read
         self.receipts = Receipts(runtime)
         self.healed = 0  # gaps mended from the log
-        self.bus = Subscriptions(runtime.redis, runtime.settings.redis_prefix, self._heard)
+        self.bus = subscriptions(runtime.bus, runtime.settings.redis_prefix, self._heard)
 
     async def run(self) -> None:
         """Listen to the bus and watch the heads, until cancelled."""
