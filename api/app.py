@@ -27,6 +27,7 @@ from api.operations import operations
 from api.projects import projects
 from api.reactions import reactions
 from api.reads import provide_db
+from api.realtime.asyncapi import asyncapi_json
 from api.realtime.fallback import fallback
 from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
@@ -79,6 +80,7 @@ def create_app(
             livez,
             readyz,
             browser_client,
+            asyncapi_json,
             *more,
         ],
         dependencies={

@@ -22,6 +22,7 @@ from api.commands.audit_export import export, verify
 from api.commands.output import JsonFlag, out, plain_errors, print_json
 from api.commands.query import query
 from api.commands.replay import replay
+from api.realtime.asyncapi import asyncapi as document
 from infra.log import configure_logging
 from infra.process import relax_collector
 from infra.settings import Settings
@@ -76,6 +77,12 @@ def version(json: JsonFlag = False) -> None:
         print_json({"version": version_of("formula")})
     else:
         out.print(version_of("formula"))
+
+
+@app.command(rich_help_panel=LOOK)
+def asyncapi() -> None:
+    """Print the description of the WebSocket protocol (AsyncAPI 3)."""
+    print_json(document())
 
 
 def main() -> None:

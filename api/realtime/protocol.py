@@ -67,7 +67,8 @@ class Leave(ClientFrame, frozen=True, tag="leave"):
 class Act(ClientFrame, frozen=True, tag="act"):
     room: RoomName
     kind: Annotated[str, Meta(max_length=60)]
-    data: msgspec.Raw = msgspec.Raw(b"{}")
+    # made anew: a schema can show no value that is raw
+    data: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"{}"))
 
 
 class Cursor(ClientFrame, frozen=True, tag="cursor"):
