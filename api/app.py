@@ -23,6 +23,7 @@ from api.errors import refused, rejected
 from api.health import livez, readyz
 from api.holds import holds
 from api.jobs import jobs
+from api.metrics import metrics
 from api.operations import operations
 from api.projects import projects
 from api.reactions import reactions
@@ -37,6 +38,7 @@ from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
 from api.users import users
+from infra.metrics import Metrics
 from infra.nodes import Heart
 from infra.passwords import Passwords
 from infra.runtime import Runtime
@@ -81,6 +83,7 @@ def create_app(
             readyz,
             browser_client,
             asyncapi_json,
+            metrics,
             *more,
         ],
         dependencies={
@@ -89,6 +92,7 @@ def create_app(
             "gateway": _given(gateway),
             "passwords": _given(hashing),
             "watch": _given(watch),
+            "counted": _given(Metrics(gateway.hub.meters.metrics)),
             "caller": Provide(_caller, sync_to_thread=False),
             "call": Provide(provide_call, sync_to_thread=False),
             "db": Provide(provide_db),

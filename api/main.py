@@ -55,6 +55,7 @@ async def serve(settings: Settings) -> None:
             heartbeat(runtime, "api") as heart,
             open_gateway(runtime) as gateway,
         ):
+            heart.report = gateway.hub.meters.short
             app = front(create_app(runtime, heart, gateway), gateway)
             server = Server(config(app))
             serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -48,6 +48,7 @@ class Heart:
         self._changed = asyncio.Event()
         self.state = "starting"
         self.detail: Mapping[str, object] = {}
+        self.report: Callable[[], Mapping[str, object]] = dict  # what is new with every beat
 
     def set(self, state: str) -> None:
         self.state = state
@@ -80,7 +81,7 @@ class Heart:
                     socket.gethostname(),
                     os.getpid(),
                     self.state,
-                    msgspec.json.encode(self.detail).decode(),
+                    msgspec.json.encode({**self.detail, **self.report()}).decode(),
                 ),
             )
 

@@ -60,6 +60,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         30 * 86_400
     )
 
+    metrics_token: Annotated[
+        str, _secret("bearer token for /metrics; empty: operators' access tokens only")
+    ] = ""
+
     aws_access_key_id: Annotated[str, _secret("S3 credentials")] = ""
     aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""

@@ -10,6 +10,8 @@ from domain.kernel import Event
 from domain.registry import tag_of
 from projections.model import Push
 
+_AT = b'"at":"'
+
 _encoder = msgspec.json.Encoder()
 
 
@@ -57,6 +59,12 @@ def ev_bytes(push: Push, prev: int, data: msgspec.Raw) -> bytes:
             data=data,
         )
     )
+
+
+def recorded_at(frame: bytes) -> datetime:
+    """When the event of an `ev` frame was appended. Nothing that people wrote comes before it."""
+    start = frame.index(_AT) + len(_AT)
+    return datetime.fromisoformat(frame[start : frame.index(b'"', start)].decode())
 
 
 def mo_bytes(push: Push, data: msgspec.Raw) -> bytes:

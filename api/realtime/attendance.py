@@ -94,6 +94,7 @@ class Attendance:
         if self.closed:
             await self.goodbye(LeaveReason.DROPPED)
             return
+        self._hub.meters.joins.add(opening.mode)
         for frame in opening.frames:
             self._socket.send(frame)
         room.start(member, opening.after)

@@ -35,13 +35,20 @@ class Gateway:
         self._epoch = epoch
         self.hub = Hub(runtime)
         self.readers = Readers(runtime, self.hub, epoch, self._reader_came, self._connection_gone)
+        self._gauges()
         self._closing = False
         self._empty = asyncio.Event()
 
     @property
     def healed(self) -> int:
         """Frames that were mended from the log since the start."""
-        return self.hub.healed
+        return self.hub.meters.healed.value
+
+    def _gauges(self) -> None:
+        gauge, wires = self.hub.meters.gauge, self.connections.values()
+        gauge("connections", "open sockets", lambda: len(wires))
+        gauge("paused", "sockets that read too slowly", lambda: sum(one.paused for one in wires))
+        gauge("queued_bytes", "bytes on their way to sockets", lambda: sum(o.queued for o in wires))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect

@@ -71,6 +71,7 @@ class Opening(msgspec.Struct, frozen=True):
 
     frames: list[bytes]
     after: int
+    mode: str
 
 
 async def open_room(
@@ -98,7 +99,7 @@ async def open_room(
     place.sized(now.size)
     recent = [msgspec.Raw(one.frame) for one in now.recent if one.audience <= member.audience]
     frame = _joined(place, membership, now, epoch, "snapshot", now.pos, re, recent)
-    return Opening([frame], now.pos)
+    return Opening([frame], now.pos, "snapshot")
 
 
 async def _resume(
@@ -119,7 +120,7 @@ async def _resume(
     place.sized(now.size)
     joined = _joined(place, membership, now, epoch, "resume", after, re, [])
     replay = [visible(room, framed(room, one.entry), member.audience) for one in frames]
-    return Opening([joined, *replay], frames[-1].pos if frames else after)
+    return Opening([joined, *replay], frames[-1].pos if frames else after, "resume")
 
 
 async def _shown(runtime: Runtime, position: int | None) -> None:

@@ -47,6 +47,9 @@ class Outlet:
             self._size += len(payload)
         self._some.set()
 
+    def buffer_size(self) -> int:
+        return self._size
+
     def close(self, code: int = 1000, reason: str = "") -> None:
         """End it, after what is queued."""
         self.end = self.end or End(code, reason)

@@ -25,16 +25,31 @@ class Ready:
         self.last = frames[-1].pos
         self._before = frames[0].pos - 1
         self._room, self._frames = room, frames
+        self.had = self.had_bytes = 0  # what was not sent again to those who had it
         self._pieces: dict[int, bytes] = {}  # by audience
 
     def above(self, after: int, audience: int) -> bytes:
         """Those above `after`, as that audience sees them."""
         if after > self._before:
-            return self._joined([one for one in self._frames if one.pos > after], audience)
+            return self._rest(after, audience)
         piece = self._pieces.get(audience)
         if piece is None:
             piece = self._pieces[audience] = self._joined(self._frames, audience)
         return piece
+
+    def _rest(self, after: int, audience: int) -> bytes:
+        had = [one for one in self._frames if one.pos <= after]
+        self.had += len(had)
+        self.had_bytes += sum(len(one.bytes) for one in had)
+        return self._joined(self._frames[len(had) :], audience)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the frames."""
+        return sum([len(one.bytes) for one in self._frames])
 
     def _joined(self, frames: Sequence[Frame], audience: int) -> bytes:
         return b"".join([visible(self._room, one, audience) for one in frames])

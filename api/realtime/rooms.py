@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from api.realtime import protocol as p
+from api.realtime.meters import Meters
 from api.realtime.newest import Newest
 from api.realtime.presence import EVERY_S, Diff, someone_of
 from api.realtime.ready import Frame, Ready, framed, visible
@@ -67,7 +68,7 @@ class Member(msgspec.Struct, eq=False):
 class Room:
     """A room with sockets on this node. All methods run on the event loop and never wait."""
 
-    def __init__(self, name: str, mend: Callable[["Room"], None]) -> None:
+    def __init__(self, name: str, mend: Callable[["Room"], None], meters: Meters) -> None:
         self.name = name
         self.last = 0  # position of the newest durable frame applied here
         self.told = 0  # position of the last `head` frame
@@ -75,7 +76,7 @@ class Room:
         self.size = 0  # members on all nodes, as they were counted last
         self.recount = True
         self.listed = True  # presence names people; else they are too many, and only counted
-        self._mend = mend
+        self._mend, self._meters = mend, meters
         self._newest = Newest()
         self._ring: deque[Frame] = deque(maxlen=RING)
         self._diff = Diff()
@@ -122,16 +123,20 @@ class Room:
     def _give_all(self, run: list[Frame]) -> None:
         if not run:
             return
-        ready = Ready(self.name, run)
+        ready, passed = Ready(self.name, run), 0
         for member in self.members.values():
             if member.after < 0:
                 member.held += run
+                passed += 1
             elif member.behind or member.socket.paused:
                 member.behind = True
+                passed += 1
+                self._meters.postponed.value += len(run)
             else:
                 self._give(member, ready)
+        self._meters.gave(ready, len(self.members) - passed)
 
-    def _give(self, member: Member, ready: "Ready") -> None:
+    def _give(self, member: Member, ready: Ready) -> None:
         if frames := ready.above(member.after, member.audience):
             member.after = ready.last
             member.socket.send(frames)
@@ -143,7 +148,9 @@ class Room:
         if held and member.socket.paused:
             member.behind = True
         elif held:
-            self._give(member, Ready(self.name, held))
+            ready = Ready(self.name, held)
+            self._give(member, ready)
+            self._meters.gave(ready, 1)
         if not (member.behind or member.socket.paused):
             self._catch_up_motion(member)
 
@@ -158,7 +165,9 @@ class Room:
             return
         since, member.unmoved = member.unmoved, None
         for frame in self._newest.since(since, asyncio.get_running_loop().time()):
-            member.socket.send(text_frame(frame))
+            ready = text_frame(frame)
+            member.socket.send(ready)
+            self._meters.sent("motion", 1, len(ready))
 
     def _fed(self, member: Member) -> bool:
         """Whether it has all durable frames now."""
@@ -166,11 +175,13 @@ class Room:
             lagged = p.Lagged(room=self.name, from_=member.after, pos=self.last)
             member.socket.send(text_frame(p.encode_frame(lagged)))
             member.after = self.last
+            self._meters.lagged.value += 1
         for frame in [frame for frame in self._ring if frame.pos > member.after]:
             if member.socket.paused:
                 return False
             member.after = frame.pos
             member.socket.send(visible(self.name, frame, member.audience))
+            self._meters.sent("event", 1, len(frame.bytes))
         member.behind = False
         return True
 
@@ -192,10 +203,14 @@ class Room:
 
     def tell(self, frame: p.ServerFrame) -> None:
         """What may be missed by who reads too slowly."""
-        ready = text_frame(p.encode_frame(frame))
+        ready, passed = text_frame(p.encode_frame(frame)), 0
         for member in self.members.values():
             if member.after >= 0 and not member.socket.paused:
                 member.socket.send(ready)
+            else:
+                passed += 1
+        kind = str(frame.__struct_config__.tag)
+        self._meters.sent(kind, len(self.members) - passed, len(ready))
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -204,12 +219,16 @@ class Room:
     def _motion(self, entry: Entry) -> None:
         now = asyncio.get_running_loop().time()
         self._newest.note(entry.payload, now)
-        frame = text_frame(entry.payload)
+        frame, kept = text_frame(entry.payload), 0
         for member in self.members.values():
             if member.after >= 0 and not (member.socket.paused or member.behind):
                 member.socket.send(frame)
-            elif member.unmoved is None:
-                member.unmoved = now
+            else:
+                kept += 1
+                if member.unmoved is None:
+                    member.unmoved = now
+        self._meters.sent("motion", len(self.members) - kept, len(frame))
+        self._meters.dropped.value += kept
 
     def _rights_changed(self, concerned: UUID) -> None:
         for member in list(self.members.values()):
@@ -249,7 +268,9 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: dict[str, bool] = {}  # by room: whether more is missing since the read
         self.receipts = Receipts(runtime)
-        self.healed = 0  # gaps mended from the log
+        self.meters = Meters()
+        self.meters.gauge("rooms", "rooms with sockets here", lambda: len(self._rooms))
+        self.meters.gauge("members", "sockets in rooms", self._members)
         self.bus = subscriptions(runtime.bus, runtime.settings.redis_prefix, self._heard)
 
     async def run(self) -> None:
@@ -265,7 +286,7 @@ class Hub:
         async with lock:
             room = self._rooms.get(name)
             if room is None:
-                room = Room(name, self._mend)
+                room = Room(name, self._mend, self.meters)
                 self._rooms[name] = room
                 await self.bus.subscribe(name)
                 async with reading(self._runtime) as db:
@@ -293,7 +314,12 @@ class Hub:
     def _heard(self, name: str, message: bytes) -> None:
         room = self._rooms.get(name)
         if room is not None:
-            room.take_in(unpack(message))
+            entries, last = unpack(message), room.last
+            room.take_in(entries)
+            self.meters.timed(entries, last, room.last, self._runtime.now)
+
+    def _members(self) -> int:
+        return sum(len(room.members) for room in self._rooms.values())
 
     async def _watch_heads(self) -> None:
         """A projector that died between commit and publish, or a lost message, shows here."""
@@ -345,6 +371,7 @@ class Hub:
             self._mending[room.name] = True
         else:
             self._mending[room.name] = False
+            self.meters.gaps.value += 1
             self._spawn(self._mend_from_log(room))
 
     async def _mend_from_log(self, room: Room) -> None:
@@ -353,11 +380,15 @@ class Hub:
                 self._mending[room.name] = False
                 async with reading(self._runtime) as db:
                     frames = await missed(db, room.name, room.last, MEND)
-                self.healed += len(frames)
+                self.meters.healed.value += len(frames)
+                after = room.last
                 for one in frames:
                     # the log is the truth: what it holds next is next, whatever its prev says
                     prev = min(one.prev, room.last)
                     room.take_in([msgspec.structs.replace(one.entry, prev=prev)])
+                self.meters.timed(
+                    (one.entry for one in frames), after, room.last, self._runtime.now
+                )
                 if len(frames) < MEND and not self._mending[room.name]:
                     return
         except Exception as error:  # noqa: BLE001, the heads are asked again within a second

@@ -55,6 +55,7 @@ class Connection:
         origin: Origin,
         gone: Callable[[UUID], None],
     ) -> None:
+        self._meters = hub.meters
         self.attendance = Attendance(runtime, hub, epoch, origin, self)
         self.replays = Replays(runtime, epoch, self)
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
@@ -84,6 +85,11 @@ class Connection:
     def paused(self) -> bool:
         return self._wire.paused
 
+    @property
+    def queued(self) -> int:
+        """Bytes that have not reached the kernel."""
+        return self._wire.buffer_size()
+
     def send(self, frame: bytes) -> None:
         self._wire.send(frame)
 
@@ -101,6 +107,7 @@ class Connection:
 
     def heard(self, message: bytes) -> None:
         """One frame from the client; never waits."""
+        self._meters.received.value += 1
         try:
             frame = p.decode_frame(message)
         except msgspec.ValidationError as error:
@@ -313,6 +320,7 @@ class Connection:
 
     def _closed(self, code: int, _reason: str) -> None:
         """The socket is gone; `finished` waits until what others must hear of it is stored."""
+        self._meters.closes.add(str(code))
         self.attendance.closed = True
         self.replays.close()
         known = {int(one): reason for one, reason in REASONS.items()}

@@ -52,6 +52,10 @@ class Line(Protocol):
         """Queue a ready frame, or several in one."""
         ...
 
+    def buffer_size(self) -> int:
+        """Bytes that have not left the process."""
+        ...
+
     def close(self, code: int, reason: str) -> None:
         """Say goodbye, after what is queued."""
         ...

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from api.realtime.meters import Meters
 from api.realtime.rooms import LIST_AGAIN, RING, Member, Room
 from bench.load.ws import Frames
 from infra.bus import Entry, Kind
@@ -39,7 +40,7 @@ class Peer:
 
 def room_with(*peers: Peer) -> tuple[Room, list[Member], list[Room]]:
     gaps: list[Room] = []
-    room = Room(ROOM, gaps.append)
+    room = Room(ROOM, gaps.append, Meters())
     members = [Member(peer, uuid4(), audience=0) for peer in peers]
     for member in members:
         room.members[member.participation] = member
@@ -205,3 +206,23 @@ async def test_a_newcomer_is_shown_who_moves() -> None:
     room.take_in([Entry(Kind.LEAVE, 3, msgspec.json.encode(left))])
     room.stop()
     assert room.moving() == []
+
+
+async def test_what_each_was_sent_is_counted_whenever_it_was_sent() -> None:
+    slow, quick, late = Peer(), Peer(), Peer()
+    meters = Meters()
+    room = Room(ROOM, lambda _: None, meters)
+    members = [Member(peer, uuid4(), audience=0) for peer in (slow, quick, late)]
+    room.members.update((one.participation, one) for one in members)
+    for member in members[:2]:
+        room.start(member, 0)
+    slow.paused = True
+    room.take_in([event(3, 0), motion(4), event(5, 3)])
+    assert meters.deliveries.values == {"event": 2, "motion": 1}
+    assert (meters.postponed.value, meters.dropped.value) == (2, 2)
+    room.start(members[2], 3)
+    slow.paused = False
+    room.drained(members[0])
+    assert meters.deliveries.values == {"event": 5, "motion": 3}, "the newest motion follows"
+    frames = [one for peer in (slow, quick, late) for one in peer.frames if one["op"] == "ev"]
+    assert meters.bytes.values["event"] == sum(len(msgspec.json.encode(one)) + 2 for one in frames)

@@ -1,0 +1,99 @@
+"""What a gateway counts. Fan-out adds a few integers a frame, whoever many sockets it goes to."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from api.realtime.ready import Ready
+from infra.bus import Entry, Kind
+from infra.metrics import Counter, Counters, Gauge, Histogram, Metric
+from projections.frames import recorded_at
+
+# Seconds.
+LATENCY = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Meters:
+    """Since the start of the process."""
+
+    def __init__(self) -> None:
+        self.received = Counter("formula_gateway_received_total", "frames from clients")
+        self.deliveries = Counters(
+            "formula_gateway_deliveries_total", "frames sent to sockets by rooms", "kind"
+        )
+        self.bytes = Counters(
+            "formula_gateway_delivered_bytes_total", "bytes of those frames", "kind"
+        )
+        self.dropped = Counter(
+            "formula_gateway_motion_dropped_total",
+            "motion that slow readers were not sent as it came; of each person the newest follows",
+        )
+        self.postponed = Counter(
+            "formula_gateway_postponed_total", "events that had to wait in a room for a slow reader"
+        )
+        self.lagged = Counter(
+            "formula_gateway_lagged_total", "slow readers who must ask for what they missed"
+        )
+        self.joins = Counters("formula_gateway_joins_total", "rooms entered, and how", "mode")
+        self.gaps = Counter("formula_gateway_gaps_total", "gaps that were found in rooms")
+        self.healed = Counter("formula_gateway_healed_total", "frames mended from the log")
+        self.closes = Counters("formula_gateway_closes_total", "connections ended", "code")
+        self.latency = Histogram(
+            "formula_gateway_latency_seconds",
+            "from the append of a message's first event to its frames on their way to sockets",
+            LATENCY,
+        )
+        self._gauges: list[Gauge] = []
+
+    def sent(self, kind: str, sockets: int, size: int) -> None:
+        """A frame of so many bytes went to so many sockets."""
+        self.deliveries.add(kind, sockets)
+        self.bytes.add(kind, sockets * size)
+
+    def gave(self, ready: Ready, sockets: int) -> None:
+        """Frames of a run went to so many sockets, but for those that some had already."""
+        count, size = sockets * len(ready) - ready.had, sockets * ready.size - ready.had_bytes
+        self.deliveries.add("event", count)
+        self.bytes.add("event", size)
+
+    def timed(
+        self, entries: Iterable[Entry], after: int, upto: int, now: Callable[[], datetime]
+    ) -> None:
+        """Of what was sent the first, which waited longest: one look at the clock a message."""
+        for entry in entries:
+            if entry.kind is Kind.EVENT and after < entry.pos <= upto:
+                waited = now() - recorded_at(entry.payload)
+                self.latency.observe(max(waited.total_seconds(), 0.0))
+                return
+
+    def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
+        self._gauges.append(Gauge(f"formula_gateway_{name}", about, read))
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return [
+            *self._gauges,
+            self.received,
+            self.deliveries,
+            self.bytes,
+            self.dropped,
+            self.postponed,
+            self.lagged,
+            self.joins,
+            self.gaps,
+            self.healed,
+            self.closes,
+            self.latency,
+        ]
+
+    def short(self) -> dict[str, float | None]:
+        """The figures that operators look at first."""
+        return {
+            **{one.name.removeprefix("formula_gateway_"): one.read() for one in self._gauges},
+            "deliveries": self.deliveries.total,
+            "bytes": self.bytes.total,
+            "dropped": self.dropped.value,
+            "lagged": self.lagged.value,
+            "healed": self.healed.value,
+            "latency_p50_s": self.latency.quantile(0.5),
+            "latency_p99_s": self.latency.quantile(0.99),
+        }
