@@ -166,6 +166,7 @@ class Lock(msgspec.Struct, frozen=True):
     token: int = 0
     ttl_ms: int = 0
     expires: datetime | None = None
+    keep: bool = False  # not released when its holder leaves
     queue: tuple[LockQueued, ...] = ()  # who waits, the longest first
 
     def held(self, now: datetime) -> bool:
@@ -344,6 +345,7 @@ def evolve(lock: Lock, event: LockEvent) -> Lock:
                 token=version,
                 ttl_ms=event.ttl_ms,
                 expires=event.expires,
+                keep=event.keep,
                 queue=_without(event.participation, lock.queue),
             )
         case LockRenewed(expires=expires):

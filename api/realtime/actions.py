@@ -11,6 +11,7 @@ from api.call import Malformed
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.joining import admit
+from api.realtime.locking import Awaited, Granted, HeldLock, Locks
 from api.realtime.pace import OFTEN_S, Pace
 from api.realtime.reader import Leased
 from api.realtime.receipts import Step
@@ -68,14 +69,17 @@ class Deed:
     def rights_changed(self, concerned: UUID) -> None:
         """It is over before that matters: it is in no room of this node."""
 
+    def granted(self, granted: Granted) -> None:
+        """The same."""
+
     def reaped(self, participation: UUID) -> None:
         """The same."""
 
     async def do(self, caller: Caller, connection: UUID, room: str, frame: Acting) -> None:
         """Raises Refused where a socket gets an `err`."""
         session = await self._session(caller, connection, room)
-        if isinstance(frame, p.Leave):
-            session = await self._with_locks(session, room)
+        if isinstance(frame, p.Leave) and (here := session.rooms.get(room)) is not None:
+            self._attendance.holding.locks = await self._locks(here)
         self._attendance.session = session
         for effect in s.receive(session, frame, self._runtime.now()):
             await self._perform(effect)
@@ -90,18 +94,22 @@ class Deed:
             rooms[room] = await admit(self._runtime, who, room, here.participation)
         return s.Session(connection=connection, who=who, rooms=rooms)
 
-    async def _with_locks(self, session: s.Session, room: str) -> s.Session:
-        """And the locks that were taken by its participation there, on whichever node."""
-        here = session.rooms.get(room)
-        if here is None or here.project is None:
-            return session
+    async def _locks(self, at: s.Membership) -> Locks:
+        """What its participation there holds and waits for, asked for on whichever node."""
+        locks, here, project = Locks(), at.participation, at.project
+        if project is None:
+            return locks
         async with reading(self._runtime, group="live") as db:
-            rows = await locks_of(db, here.project)
+            rows = await locks_of(db, project)
         for row in rows:
-            if row.participation == here.participation:
-                held = s.HeldLock(room, here.project, row.resource, row.token, row.keep)
-                session = session.holding(row.stream, held)
-        return session
+            if row.participation == here:
+                held = HeldLock(
+                    at.room, project, row.holder, row.token, row.keep, 0, row.expires_at
+                )
+                locks = locks.holding(row.stream, held)
+            elif here in row.queue:
+                locks = locks.waiting(row.stream, Awaited(at.room, project, here))
+        return locks
 
     async def _perform(self, effect: s.Effect) -> None:
         attendance = self._attendance
@@ -119,7 +127,7 @@ class Deed:
                 outcome = await attendance.execute(re, membership.project, *parts)
                 self._acknowledge(re, outcome.position)
             case s.Hold():
-                await attendance.hold(effect)
+                await attendance.holding.hold(effect)
             case s.Tell() | s.Authenticate() | s.Enter() | s.Play() | s.Steer():
                 raise Invalid("frame.needs_socket", op="replay")
             case _:

@@ -1,6 +1,5 @@
 """The rooms a connection is in and the locks it holds: coming, staying, going."""
 
-import contextlib
 from uuid import UUID
 
 import msgspec
@@ -9,21 +8,25 @@ import structlog
 
 from api.realtime import protocol as p
 from api.realtime import session as s
+from api.realtime.holding import Holding
 from api.realtime.joining import admit, open_room
+from api.realtime.locking import Granted
 from api.realtime.motions import Motions
 from api.realtime.pace import Pace, pace_s
 from api.realtime.receipts import Step
 from api.realtime.rooms import Hub, Member, Room, Socket
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated
-from domain.access import Who
+from domain.access import Action, Who, allowed
 from domain.errors import NotAllowed, NotFound, Refused, WrongState
 from domain.kernel import Event
-from domain.lock import LOCK
 from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
 from infra.eventstore.execute import Do, Outcome, command_id
 from infra.eventstore.types import NEW, Conflict, Motion, StoreOverloaded
 from infra.runtime import Origin, Runtime
+
+# Who goes so does not come back to what they hold; after any other end a lease lasts its time.
+FOR_GOOD = (LeaveReason.SAID, LeaveReason.REMOVED)
 
 log = structlog.get_logger()
 
@@ -41,6 +44,7 @@ class Attendance:
         self._places: dict[str, tuple[Room, Member]] = {}
         self._motions = Motions()
         self._pace = Pace(runtime.store.append_motion)
+        self.holding = Holding(runtime, self.execute, socket)
 
     def signed_in(self, who: Who, origin: Origin) -> None:
         self.session = msgspec.structs.replace(self.session, who=who)
@@ -88,6 +92,7 @@ class Attendance:
         except BaseException:
             self._remove(membership)
             if known or joined_at is not None:
+                await self.holding.give_up(name, "left")
                 await self._leave(membership, LeaveReason.REMOVED, None)
             raise
         self.session = self.session.entered(membership)
@@ -129,9 +134,8 @@ class Attendance:
         """Out of the room first, then told: nothing is delivered after the acknowledgement."""
         if membership.room not in self.session.rooms:
             return None
-        releases = s.releases(self.session, membership.room, self._runtime.now())
         self._remove(membership)
-        await self._release(releases)
+        await self.holding.give_up(membership.room, "left")
         return await self._leave(membership, reason, re)
 
     async def _leave(
@@ -155,6 +159,8 @@ class Attendance:
                 name, participation = membership.room, membership.participation
                 now = await admit(self._runtime, who, name, participation)
                 self.session = self.session.entered(now)
+                if not allowed(Action.ROOM_LOCK, who, project_role=now.role):
+                    await self.holding.give_up(name, "denied", kept=True)
             except (NotAllowed, NotFound):
                 self._socket.send(_framed(p.Left(room=membership.room, why="removed")))
                 await self.exit(membership, LeaveReason.REMOVED, None)
@@ -172,35 +178,11 @@ class Attendance:
         for room, member in list(self._places.values()):
             room.drained(member)
 
-    async def hold(self, effect: s.Hold) -> None:
-        """After the command, the lock as it is: holder, fencing token, end of the lease."""
-        project, stream = effect.membership.project, effect.part.stream
-        outcome = await self.execute(effect.re, project, effect.part)
-        lock = (await self._runtime.load(LOCK, stream)).state
-        if effect.gives_up or lock.holder is None or lock.expires is None:
-            self.session = self.session.holding(stream, None)
-            self._socket.send(_framed(p.Ack(re=effect.re, pos=outcome.position)))
-            return
-        kept = self.session.locks.get(stream)
-        keep = effect.keep or (kept is not None and kept.keep)
-        mine = s.HeldLock(effect.membership.room, project, effect.resource, lock.token, keep)
-        self.session = self.session.holding(stream, mine)
-        held = p.Held(
-            resource=effect.resource,
-            holder=lock.holder,
-            token=lock.token,
-            expires=lock.expires,
-            participation=lock.participation,
-        )
-        self._socket.send(_framed(p.Ack(re=effect.re, pos=outcome.position, lock=held)))
-
-    async def renew_locks(self) -> None:
-        """A lock lives as long as the connection that holds it."""
-        for due in s.renewals(self.session, self._runtime.now()):
-            try:
-                await self.execute(None, due.held.project, due.part)
-            except Refused:  # lost: its room was told by the event that took it
-                self.session = self.session.holding(due.part.stream, None)
+    def granted(self, granted: Granted) -> None:
+        """A queue has come to somebody of this person: perhaps through this connection."""
+        for one in self.session.rooms.values():
+            if one.participation == granted.data.participation and one.project:
+                self.holding.granted(one.room, one.project, granted)
 
     def move(self, membership: s.Membership, event: Event) -> None:
         who = self.session.who
@@ -225,15 +207,13 @@ class Attendance:
     async def goodbye(self, reason: LeaveReason) -> None:
         """The socket is gone: tell every room. A drop keeps its leases."""
         memberships = list(self.session.rooms.values())
-        said = reason is LeaveReason.SAID
-        releases = s.releases(self.session, None, self._runtime.now()) if said else []
         for membership in memberships:
             self._remove(membership)
         parts: dict[UUID | None, list[s.Part]] = {}
         for one in memberships:
             parts.setdefault(one.project, []).extend(self._leaving(one, reason))
         try:
-            await self._release(releases)
+            await self.holding.give_up(None, "left", held=reason in FOR_GOOD)
             for project, leaving in parts.items():
                 await self.execute(None, project, *leaving)
         except (psycopg.Error, Refused, Conflict, StoreOverloaded) as error:
@@ -246,11 +226,6 @@ class Attendance:
         place = self._places.pop(membership.room, None)
         if place is not None:
             self._hub.leave(*place)
-
-    async def _release(self, releases: list[s.Upkeep]) -> None:
-        for due in releases:
-            with contextlib.suppress(Refused):  # lost or stolen meanwhile: nothing to release
-                await self.execute(None, due.held.project, due.part)
 
 
 def _framed(frame: p.ServerFrame) -> bytes:

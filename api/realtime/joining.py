@@ -166,4 +166,5 @@ def held(lock: LockRow) -> p.Held:
         token=lock.token,
         expires=lock.expires_at,
         participation=lock.participation,
+        queue=lock.queue,
     )

@@ -20,6 +20,7 @@ PATH = "/api/v1/realtime/ws"
 
 MAX_FRAME = 64 * 1024  # bytes
 MAX_ROOMS = 100  # of one connection
+MAX_LOCKS = 100  # of one connection, those that it waits for included
 MAX_REPLAYS = 2  # of one connection, beside its rooms
 HELLO_S = 5.0  # from the upgrade to an accepted token
 PING_S = 20.0
@@ -97,6 +98,14 @@ class Lock(ClientFrame, frozen=True, tag="lock"):
     resource: Annotated[str, Meta(min_length=1, max_length=200)]
     ttl: int = 30_000  # milliseconds
     keep: bool = False  # not released on leave
+    wait: bool = False  # in its queue, if somebody holds it
+
+
+class Unwait(ClientFrame, frozen=True, tag="unwait"):
+    """It is not wanted any more: the place in the queue, or what was granted meanwhile."""
+
+    room: RoomName
+    resource: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Renew(ClientFrame, frozen=True, tag="renew"):
@@ -152,6 +161,7 @@ Incoming: TypeAlias = (
     | Select
     | Status
     | Lock
+    | Unwait
     | Renew
     | Unlock
     | Steal
@@ -172,6 +182,7 @@ class Limits(msgspec.Struct, frozen=True):
     frame: int = MAX_FRAME
     rooms: int = MAX_ROOMS
     replays: int = MAX_REPLAYS
+    locks: int = MAX_LOCKS
     data: int = MAX_DATA
     cursor: int = MAX_PLACE
 
@@ -195,6 +206,7 @@ class Held(msgspec.Struct, frozen=True, omit_defaults=True):
     token: int
     expires: datetime
     participation: UUID | None = None
+    queue: list[UUID] = []  # participations that wait for it, the longest first
 
 
 class Rewound(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -263,6 +275,7 @@ class Ack(ServerFrame, frozen=True, tag="ack"):
     re: UUID | None = None
     pos: int | None = None
     lock: Held | None = None
+    queued: int | None = None  # the place in the lock's queue, from 1
 
 
 class Err(ServerFrame, frozen=True, tag="err"):

@@ -15,6 +15,7 @@ from api.auth import Caller
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
+from api.realtime.locking import Granted
 from api.realtime.outlet import Outlet
 from api.realtime.rooms import Hub, Member, Room
 from api.realtime.socket import Connection
@@ -118,6 +119,9 @@ class Ears:
 
     def send(self, frame: bytes) -> None:
         """The frames of that room are not what is read."""
+
+    def granted(self, granted: Granted) -> None:
+        """Without a socket one renews what one holds oneself."""
 
     def reaped(self, participation: UUID) -> None:
         """Nobody is shown there."""

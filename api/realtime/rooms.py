@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from api.realtime import protocol as p
+from api.realtime.locking import Granted
 from api.realtime.meters import Meters
 from api.realtime.newest import Newest
 from api.realtime.presence import EVERY_S, Diff, someone_of
@@ -28,6 +29,8 @@ HEADS_S = 1.0  # how often the log is asked where the rooms are
 MEND = 1_000  # frames of one mending read
 LIST_AGAIN = MAX_LISTED * 4 // 5  # members, of a room that had too many
 
+_grants = msgspec.json.Decoder(Granted)
+
 log = structlog.get_logger()
 
 
@@ -45,6 +48,10 @@ class Socket(Protocol):
 
     def rights_changed(self, concerned: UUID) -> None:
         """Look anew at what the person (their id) may do, or may do in a project (its id)."""
+        ...
+
+    def granted(self, granted: Granted) -> None:
+        """A queue has come to this person, perhaps by this connection."""
         ...
 
     def reaped(self, participation: UUID) -> None:
@@ -87,13 +94,13 @@ class Room:
         run: list[Frame] = []
         for entry in entries:
             match entry.kind:
-                case Kind.EVENT | Kind.GRANT:
+                case Kind.EVENT:
                     run += self._next(entry)
-                case Kind.RIGHTS if frame := self._next(entry):
+                case Kind.RIGHTS | Kind.GRANT if frame := self._next(entry):
                     self._give_all([*run, *frame])
                     run = []
-                    self._rights_changed(UUID(bytes=entry.payload))
-                case Kind.RIGHTS:
+                    self._concerns(entry)
+                case Kind.RIGHTS | Kind.GRANT:
                     pass  # known, or beyond a gap
                 case Kind.MOTION:
                     self._give_all(run)
@@ -230,9 +237,13 @@ class Room:
         self._meters.sent("motion", len(self.members) - kept, len(frame))
         self._meters.dropped.value += kept
 
-    def _rights_changed(self, concerned: UUID) -> None:
+    def _concerns(self, entry: Entry) -> None:
+        """It is one's own room: all its members are connections of the person concerned."""
         for member in list(self.members.values()):
-            member.socket.rights_changed(concerned)
+            if entry.kind is Kind.GRANT:
+                member.socket.granted(_grants.decode(entry.payload))
+            else:
+                member.socket.rights_changed(UUID(bytes=entry.payload))
 
     def _presence(self, entry: Entry) -> None:
         self.recount = True

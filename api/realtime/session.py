@@ -8,17 +8,19 @@ from uuid import UUID, uuid5
 import msgspec
 
 from api.realtime import protocol as p
+from api.realtime.locking import LockFrame, Stay, lock_command
 from domain import motion
 from domain.access import Action, Who, allowed
 from domain.activity import ACTIVITY, RecordActivity
 from domain.errors import Refused
 from domain.kernel import Command, Decider, Event
-from domain.lock import LOCK, AcquireLock, ReleaseLock, RenewLock, StealLock, lock_stream
+from domain.lock import LOCK, lock_stream
 from domain.participation import PARTICIPATION, LeaveReason, SetStatus
 from domain.project import ProjectRole
 from domain.rooms import RoomKind
 
 REPLAYS = f"{RoomKind.REPLAY}:"  # how their rooms' names begin
+OWN = f"{RoomKind.USER}:"  # nobody leaves their own: it tells what one may and what one was given
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -30,16 +32,6 @@ class Membership(msgspec.Struct, frozen=True):
     role: ProjectRole | None = None
 
 
-class HeldLock(msgspec.Struct, frozen=True):
-    """A lock this connection was granted: renewed while it lives, released when it says goodbye."""
-
-    room: str
-    project: UUID | None
-    resource: str
-    token: int
-    keep: bool
-
-
 class Session(msgspec.Struct, frozen=True):
     """What a connection is at a moment."""
 
@@ -48,22 +40,13 @@ class Session(msgspec.Struct, frozen=True):
     expires: datetime | None = None
     device: str = ""
     rooms: Mapping[str, Membership] = {}
-    locks: Mapping[UUID, HeldLock] = {}  # by the lock's stream
 
     def entered(self, membership: Membership) -> "Session":
         return msgspec.structs.replace(self, rooms={**self.rooms, membership.room: membership})
 
     def exited(self, room: str) -> "Session":
         rooms = {name: one for name, one in self.rooms.items() if name != room}
-        locks = {stream: held for stream, held in self.locks.items() if held.room != room}
-        return msgspec.structs.replace(self, rooms=rooms, locks=locks)
-
-    def holding(self, stream: UUID, held: HeldLock | None) -> "Session":
-        """With a lock more, or, for None, one less."""
-        locks = {key: one for key, one in self.locks.items() if key != stream}
-        if held is not None:
-            locks[stream] = held
-        return msgspec.structs.replace(self, locks=locks)
+        return msgspec.structs.replace(self, rooms=rooms)
 
 
 class Authenticate(msgspec.Struct, frozen=True):
@@ -110,12 +93,9 @@ class Run(msgspec.Struct, frozen=True):
 class Hold(msgspec.Struct, frozen=True):
     """A command on a lock's stream; the answer carries the lock as it is then."""
 
-    re: UUID | None
-    membership: Membership
-    resource: str
+    frame: LockFrame
+    at: Stay
     part: Part
-    keep: bool = False
-    gives_up: bool = False
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -132,18 +112,7 @@ class See(msgspec.Struct, frozen=True):
     pos: int
 
 
-InRoom: TypeAlias = (
-    p.Leave
-    | p.Act
-    | p.Cursor
-    | p.Typing
-    | p.Select
-    | p.Lock
-    | p.Renew
-    | p.Unlock
-    | p.Steal
-    | p.Seen
-)
+InRoom: TypeAlias = p.Leave | p.Act | p.Cursor | p.Typing | p.Select | p.Seen | LockFrame
 
 
 class Play(msgspec.Struct, frozen=True):
@@ -199,6 +168,7 @@ _ACTIONS: Mapping[type[InRoom], Action] = {
     p.Typing: Action.ROOM_ACT,
     p.Select: Action.ROOM_ACT,
     p.Lock: Action.ROOM_LOCK,
+    p.Unwait: Action.ROOM_LOCK,
     p.Renew: Action.ROOM_LOCK,
     p.Unlock: Action.ROOM_LOCK,
     p.Steal: Action.ROOM_STEAL,
@@ -210,6 +180,8 @@ def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Eff
     if action is not None and not allowed(action, who, project_role=at.role):
         return [_refuse(frame, "access.denied", action=action.value)]
     match frame:
+        case p.Leave() if at.room.startswith(OWN):
+            return [_refuse(frame, "room.own", room=at.room)]
         case p.Leave():
             return [Exit(at, LeaveReason.SAID, frame.id)]
         case p.Act(kind=kind, data=data):
@@ -240,47 +212,12 @@ def _motion(at: Membership, frame: p.Cursor | p.Typing | p.Select) -> Effect:
         return Tell(p.Err(re=frame.id, code=error.code, detail=error.detail))
 
 
-def _lock(
-    who: Who, at: Membership, frame: p.Lock | p.Renew | p.Unlock | p.Steal, now: datetime
-) -> list[Effect]:
+def _lock(who: Who, at: Membership, frame: LockFrame, now: datetime) -> list[Effect]:
     if at.project is None:
         return [_refuse(frame, "lock.no_project", room=at.room)]
-    resource, project = frame.resource, at.project
-    stream = lock_stream(project, resource)
-
-    def hold(command: Command, *, keep: bool = False, gives_up: bool = False) -> list[Effect]:
-        part = Part(LOCK, stream, command)
-        return [Hold(frame.id, at, resource, part, keep=keep, gives_up=gives_up)]
-
-    match frame:
-        case p.Lock(ttl=ttl, keep=keep):
-            acquire = AcquireLock(
-                project=project,
-                resource=resource,
-                holder=who.id,
-                participation=at.participation,
-                ttl_ms=ttl,
-                keep=keep,
-                now=now,
-            )
-            return hold(acquire, keep=keep)
-        case p.Renew(token=token):
-            return hold(RenewLock(holder=who.id, token=token, now=now))
-        case p.Unlock(token=token):
-            return hold(ReleaseLock(holder=who.id, token=token, now=now), gives_up=True)
-        case p.Steal(reason=reason, ttl=ttl):
-            steal = StealLock(
-                project=project,
-                resource=resource,
-                holder=who.id,
-                participation=at.participation,
-                reason=reason,
-                ttl_ms=ttl,
-                now=now,
-            )
-            return hold(steal)
-        case _:
-            assert_never(frame)
+    stay = Stay(who.id, at.room, at.participation, at.project)
+    command = lock_command(stay, frame, now)
+    return [Hold(frame, stay, Part(LOCK, lock_stream(at.project, frame.resource), command))]
 
 
 def _set_status(
@@ -293,36 +230,6 @@ def _set_status(
     command = SetStatus(status=status, location=msgspec.UNSET if location is None else location)
     parts = tuple(Part(PARTICIPATION, one.participation, command) for one in memberships)
     return [Run(frame.id, memberships[0], parts)]
-
-
-class Upkeep(msgspec.Struct, frozen=True):
-    """What a connection does about a lock without being asked."""
-
-    held: HeldLock
-    part: Part
-
-
-def renewals(session: Session, now: datetime) -> list[Upkeep]:
-    """A live connection keeps what it holds; the domain appends only when half the ttl is gone."""
-    if session.who is None:
-        return []
-    who = session.who
-    return [
-        Upkeep(held, Part(LOCK, stream, RenewLock(holder=who.id, token=held.token, now=now)))
-        for stream, held in session.locks.items()
-    ]
-
-
-def releases(session: Session, room: str | None, now: datetime) -> list[Upkeep]:
-    """What a goodbye gives up: the locks of `room` (None: of all rooms) but those to be kept."""
-    if session.who is None:
-        return []
-    who = session.who
-    return [
-        Upkeep(held, Part(LOCK, stream, ReleaseLock(holder=who.id, token=held.token, now=now)))
-        for stream, held in session.locks.items()
-        if not held.keep and room in (None, held.room)
-    ]
 
 
 def _refuse(frame: p.Incoming, code: str, **detail: str | int) -> Tell:

@@ -14,6 +14,7 @@ from api.auth import Caller, authenticate
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
+from api.realtime.locking import Granted
 from api.realtime.replay import Replays
 from api.realtime.rooms import Hub
 from api.realtime.wire import Line, text_frame
@@ -102,6 +103,9 @@ class Connection:
 
     def reaped(self, participation: UUID) -> None:
         self._spawn(self._guarded(self.attendance.rejoin(participation)))
+
+    def granted(self, granted: Granted) -> None:
+        self.attendance.granted(granted)
 
     # frames in
 
@@ -197,7 +201,7 @@ class Connection:
                 outcome = await attendance.execute(re, membership.project, *parts)
                 self.tell(p.Ack(re=re, pos=outcome.position))
             case s.Hold():
-                await attendance.hold(effect)
+                await attendance.holding.hold(effect)
             case s.Play(frame=frame):
                 await self.replays.open(attendance.session.who, frame)
             case s.Steer(frame=frame):
@@ -285,8 +289,7 @@ class Connection:
             self.close(p.CloseCode.NOT_AUTHENTICATED, "no token in time")
         self._watch_pause(now)
         self._watch_token()
-        if self.attendance.session.locks:
-            await self.attendance.renew_locks()
+        await self.attendance.holding.renew()
 
     def _watch_pause(self, now: float) -> None:
         if not self._wire.paused:
@@ -343,9 +346,14 @@ class Connection:
 
 def _re(effect: s.Effect) -> UUID | None:
     match effect:
-        case s.Authenticate(frame=frame) | s.Play(frame=frame) | s.Steer(frame=frame):
+        case (
+            s.Authenticate(frame=frame)
+            | s.Hold(frame=frame)
+            | s.Play(frame=frame)
+            | s.Steer(frame=frame)
+        ):
             return frame.id
-        case s.Enter(re=re) | s.Exit(re=re) | s.Run(re=re) | s.Hold(re=re):
+        case s.Enter(re=re) | s.Exit(re=re) | s.Run(re=re):
             return re
         case _:
             return None

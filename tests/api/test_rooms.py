@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from api.realtime.locking import Granted
 from api.realtime.meters import Meters
 from api.realtime.rooms import LIST_AGAIN, RING, Member, Room
 from bench.load.ws import Frames
@@ -22,6 +23,7 @@ class Peer:
         self.pieces = 0  # that they came in
         self.looked_at: list[UUID] = []
         self.was_reaped: list[UUID] = []
+        self.grants: list[Granted] = []
 
     def send(self, frame: bytes) -> None:
         self.pieces += 1
@@ -29,6 +31,9 @@ class Peer:
 
     def rights_changed(self, concerned: UUID) -> None:
         self.looked_at.append(concerned)
+
+    def granted(self, granted: Granted) -> None:
+        self.grants.append(granted)
 
     def reaped(self, participation: UUID) -> None:
         self.was_reaped.append(participation)
@@ -163,6 +168,25 @@ def test_changed_rights_are_looked_at_by_every_socket() -> None:
     assert ann.looked_at == [concerned]
     assert ann.frames[1] == {"op": "skip", "room": ROOM, "pos": 5, "prev": 3}
     assert ann.positions == [3, 5, 7]
+
+
+def test_a_grant_is_an_event_that_every_socket_looks_at() -> None:
+    ann = Peer()
+    room, _, _ = room_with(ann)
+    lock, holder, here = uuid4(), uuid4(), uuid4()
+    data = {
+        "resource": "a",
+        "holder": holder,
+        "participation": here,
+        "token": 7,
+        "ttl_ms": 30_000,
+        "expires": "2030-01-01T00:00:30Z",
+    }
+    frame = {"op": "ev", "pos": 3, "prev": 0, "type": "lock.granted", "subject": lock}
+    room.take_in([Entry(Kind.GRANT, 3, msgspec.json.encode({**frame, "data": data}), 0)])
+    [granted] = ann.grants
+    assert (granted.subject, granted.data.participation, granted.data.token) == (lock, here, 7)
+    assert ann.frames[0]["type"] == "lock.granted"
 
 
 def test_changed_rights_that_the_bus_lost_are_a_gap() -> None:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.realtime import protocol as p
+from api.realtime.locking import Stay
 from api.realtime.session import (
     Authenticate,
     Effect,
     Enter,
     Exit,
-    HeldLock,
     Hold,
     Membership,
     Move,
@@ -24,12 +24,10 @@ from api.realtime.session import (
     Steer,
     Tell,
     receive,
-    releases,
-    renewals,
 )
 from domain.access import Who
 from domain.activity import RecordActivity
-from domain.lock import AcquireLock, ReleaseLock, RenewLock, lock_stream
+from domain.lock import AcquireLock, ReleaseLock, RenewLock, StopWaiting, lock_stream
 from domain.motion import MAX_PLACE, CursorMoved, Typing
 from domain.participation import LeaveReason, SetStatus
 from domain.project import ProjectRole
@@ -129,12 +127,17 @@ def lock_command(frame: p.Incoming) -> tuple[object, Hold]:
 def test_locks_are_commands_on_the_resources_stream() -> None:
     acquire, held = lock_command(p.Lock(room=ROOM, resource="a", ttl=9_000, keep=True))
     assert isinstance(acquire, AcquireLock)
-    assert (acquire.participation, acquire.ttl_ms, held.keep) == (HERE, 9_000, True)
+    assert (acquire.participation, acquire.ttl_ms, acquire.keep) == (HERE, 9_000, True)
+    assert (held.at, acquire.wait) == (Stay(ANN, ROOM, HERE, PROJECT), False)
+    waiting, _ = lock_command(p.Lock(room=ROOM, resource="a", wait=True))
+    assert isinstance(waiting, AcquireLock)
+    assert waiting.wait
+    stop, _ = lock_command(p.Unwait(room=ROOM, resource="a"))
+    assert stop == StopWaiting(participations=(HERE,), reason="unwaited", now=NOW)
     renew, _ = lock_command(p.Renew(room=ROOM, resource="a", token=3))
     assert renew == RenewLock(holder=ANN, token=3, now=NOW)
-    release, given_up = lock_command(p.Unlock(room=ROOM, resource="a", token=3))
-    assert isinstance(release, ReleaseLock)
-    assert given_up.gives_up
+    release, _ = lock_command(p.Unlock(room=ROOM, resource="a", token=3))
+    assert release == ReleaseLock(holder=ANN, token=3, now=NOW)
 
 
 def test_a_room_without_a_project_has_no_locks() -> None:
@@ -166,19 +169,9 @@ def test_leaving_is_said() -> None:
     assert receive(INSIDE, p.Leave(room=ROOM, id=R), NOW) == [Exit(AT, LeaveReason.SAID, R)]
 
 
-def test_what_is_held_is_renewed_and_given_up_unless_kept() -> None:
-    stream, other = lock_stream(PROJECT, "a"), lock_stream(PROJECT, "b")
-    mine = HeldLock(ROOM, PROJECT, "a", 3, keep=False)
-    kept = HeldLock(ROOM, PROJECT, "b", 4, keep=True)
-    holding = INSIDE.holding(stream, mine).holding(other, kept)
-    assert [due.held for due in renewals(holding, NOW)] == [mine, kept]
-    assert [due.part.stream for due in releases(holding, ROOM, NOW)] == [stream]
-    assert [due.part.stream for due in releases(holding, None, NOW)] == [stream]
-    assert releases(holding, "user:x", NOW) == []
-    assert holding.exited(ROOM).locks == {}
-    assert holding.holding(stream, None).locks == {other: kept}
-    assert renewals(NOBODY, NOW) == []
-    assert releases(NOBODY, None, NOW) == []
+def test_nobody_leaves_their_own_room() -> None:
+    own = f"user:{ANN}"
+    assert refused("room.own", SIGNED_IN.entered(Membership(own, HERE)), p.Leave(room=own))
 
 
 rooms = st.sampled_from([f"r{number}" for number in range(p.MAX_ROOMS + 5)])

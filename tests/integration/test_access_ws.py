@@ -26,6 +26,7 @@ NEEDS: Mapping[type[p.ClientFrame], Action | None] = {
     p.Typing: Action.ROOM_ACT,
     p.Select: Action.ROOM_ACT,
     p.Lock: Action.ROOM_LOCK,
+    p.Unwait: Action.ROOM_LOCK,
     p.Renew: Action.ROOM_LOCK,
     p.Unlock: Action.ROOM_LOCK,
     p.Steal: Action.ROOM_STEAL,
@@ -36,6 +37,7 @@ NEEDS: Mapping[type[p.ClientFrame], Action | None] = {
 ANSWERED: Mapping[type[p.ClientFrame], dict[str, Any]] = {
     p.Act: {"op": "act", "kind": "x"},
     p.Lock: {"op": "lock", "resource": "a"},
+    p.Unwait: {"op": "unwait", "resource": "a"},
     p.Renew: {"op": "renew", "resource": "a", "token": 1},
     p.Unlock: {"op": "unlock", "resource": "a", "token": 1},
     p.Steal: {"op": "steal", "resource": "a", "reason": "r"},
