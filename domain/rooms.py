@@ -37,3 +37,6 @@ class Room(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}" if self.id else str(self.kind)
+
+
+OPS = str(Room(RoomKind.OPS))

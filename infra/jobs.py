@@ -277,6 +277,23 @@ async def counts(db: Connection) -> list[Count]:
         return await cursor.fetchall()
 
 
+# Those that are done are most of all, and not counted: each count reads what it counts.
+DEPTHS = """
+SELECT q.queue, s.state, c.jobs
+FROM unnest(%(queues)s::text[]) q(queue), unnest(ARRAY['dead', 'queued', 'running']) s(state),
+    LATERAL (SELECT count(*) AS jobs FROM formula_jobs j
+        WHERE j.queue = q.queue AND j.state = s.state) c
+WHERE c.jobs > 0 ORDER BY q.queue, s.state
+"""
+
+
+async def depths(db: Connection, queues: Sequence[str]) -> list[Count]:
+    """What waits, runs or has died in each of the queues."""
+    async with db.cursor(row_factory=class_row(Count)) as cursor:
+        await cursor.execute(DEPTHS, {"queues": list(queues)})
+        return await cursor.fetchall()
+
+
 LIST = """
 SELECT id, queue, name, consumer, position, key, args, state, attempts, max_attempts, run_at,
     worker, lease_until, error, made_at, started_at, finished_at

@@ -15,7 +15,7 @@ import psycopg
 import structlog
 from psycopg.errors import LockNotAvailable
 
-from infra.bus import Entry, Kind, publish
+from domain.rooms import OPS
 from infra.db import Connection
 from infra.processes import ProcessSpec, signal_group, spawn
 from infra.runtime import Runtime
@@ -23,9 +23,9 @@ from infra.settings import child_environment
 from projections import generations
 from projections.analytics_views import refresh_views
 from projections.building import slices_at
-from projections.frames import Mo
 from projections.generations import BUILDING, READY, Generation
 from projections.step import AnyProjection
+from projections.telling import tell
 
 TURN_S = 1.0
 SETTLE_S = 2.0  # what is short, a leader builds by itself when it starts
@@ -106,7 +106,8 @@ class Builders:
         for one in wanted:
             await self._tend(connection, one)
         await self._end([key for key in self._running if key[0] not in {w.schema for w in wanted}])
-        await self._tell([progress(one, (now - one.asked_at).total_seconds()) for one in wanted])
+        builds = [progress(one, (now - one.asked_at).total_seconds()) for one in wanted]
+        await tell(self._runtime, OPS, "projection.building", *builds)
         await self._drop_old(connection)
 
     async def _drop_old(self, connection: Connection) -> None:
@@ -144,19 +145,3 @@ class Builders:
             if process.returncode is None:
                 signal_group(process.pid, signal.SIGTERM)
                 await process.wait()
-
-    async def _tell(self, builds: Sequence[Progress]) -> None:
-        """As motion in the operators' room: the latest counts, a lost one is no loss."""
-        entries = [Entry(Kind.MOTION, 0, msgspec.json.encode(_frame(one))) for one in builds]
-        if entries:
-            prefix = self._runtime.settings.redis_prefix
-            try:
-                async with asyncio.timeout(TURN_S):
-                    await publish(self._runtime.bus, prefix, {"ops": entries})
-            except Exception as error:  # noqa: BLE001, it is told again in a second
-                log.warning("progress_not_told", error=repr(error))
-
-
-def _frame(one: Progress) -> Mo:
-    data = msgspec.Raw(msgspec.json.encode(one))
-    return Mo(room="ops", pos=0, type="projection.building", data=data)

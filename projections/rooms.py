@@ -16,9 +16,9 @@ from domain.lock import LOCK, LockEvent, LockGranted
 from domain.notification import NotificationSent
 from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEvent
 from domain.reaction import REACTION, ReactionEvent
-from domain.rooms import Room, RoomKind
+from domain.rooms import OPS, Room, RoomKind
 from domain.task import TASK, TaskEvent
-from domain.upkeep import Checked
+from domain.upkeep import UPKEEP, Checked, UpkeepEvent
 from domain.user import UserDeactivated, UserRoleChanged, UserSignedOut
 from infra.bus import Kind, user_room
 from projections.feed import ROOM_HEADS, ROOM_LOG
@@ -35,7 +35,7 @@ RoomEvent: TypeAlias = (
     | LockEvent
     | ActivityRecorded
     | NotificationSent
-    | Checked
+    | UpkeepEvent
     | UserDeactivated
     | UserRoleChanged
     | UserSignedOut
@@ -71,7 +71,9 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
         case NotificationSent(user=user):
             return [user_room(user)]
         case Checked(differences=differences):
-            return [str(Room(RoomKind.OPS))] if differences else []
+            return [OPS] if differences else []
+        case _ if isinstance(event, UPKEEP.events):
+            return [OPS]
         case _ if isinstance(event, LOCK.events):
             return in_project + _room_of(event.resource)
         case _ if isinstance(event, TASK.events):
@@ -101,7 +103,7 @@ def _room_of(resource: str) -> list[str]:
 PROJECTION = Projection(
     name="rooms",
     group="live",
-    version=3,
+    version=4,
     tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
@@ -111,7 +113,7 @@ PROJECTION = Projection(
         *LOCK.events,
         ActivityRecorded,
         NotificationSent,
-        Checked,
+        *UPKEEP.events,
         UserDeactivated,
         UserRoleChanged,
         UserSignedOut,

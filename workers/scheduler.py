@@ -24,6 +24,7 @@ from projections.read import reading
 from projections.replay.keyframes import keep_up
 from workers import snapshot_day
 from workers.nightly import NightlyCheck
+from workers.ops import TellOps
 from workers.reaper import Reaper
 from workers.together import side_by_side, together
 
@@ -55,6 +56,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("snapshot", 600.0, schedule.snapshot),
         Tick("keyframes", 60.0, schedule.keyframes),
         Tick("refresh_statistics", 600.0, schedule.refresh_statistics),
+        Tick("tell_ops", 2.0, TellOps(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
     )
 
