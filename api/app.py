@@ -23,6 +23,7 @@ from api.errors import refused, rejected
 from api.health import livez, readyz
 from api.holds import holds
 from api.jobs import jobs
+from api.limiting import RateLimit
 from api.metrics import metrics
 from api.operations import operations
 from api.projects import projects
@@ -78,7 +79,7 @@ def create_app(
     hashing, watch = passwords or Passwords(), Watch(runtime.now())
     return Litestar(
         route_handlers=[
-            Router("/api/v1", route_handlers=ROUTERS, guards=[guard]),
+            Router("/api/v1", route_handlers=ROUTERS, guards=[guard], middleware=[RateLimit()]),
             livez,
             readyz,
             browser_client,

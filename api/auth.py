@@ -9,11 +9,13 @@ from uuid import UUID
 
 import msgspec
 from litestar.connection import ASGIConnection
+from litestar.datastructures import Headers
 from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Scope
 
 from api.edge import runtime_of
 from api.realtime.joining import admit
-from api.tokens import NotAuthenticated, read
+from api.tokens import Claims, NotAuthenticated, read
 from domain import access
 from domain.access import Action
 from domain.document import DOCUMENT
@@ -64,7 +66,10 @@ async def authenticate(runtime: Runtime, token: str) -> Caller:
 
     The user is loaded, so that a deactivation, a log-out or another role counts at once.
     """
-    claims = read(token, runtime.settings.jwt_secret, runtime.now())
+    return await _caller(runtime, read(token, runtime.settings.jwt_secret, runtime.now()))
+
+
+async def _caller(runtime: Runtime, claims: Claims) -> Caller:
     user = (await runtime.load(USER, claims.sub)).state
     if not user.active:
         raise NotAuthenticated("auth.deactivated")
@@ -119,7 +124,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     runtime = runtime_of(connection.scope)
     if action is Action.METRICS_READ and _scrapes(runtime, connection.headers):
         return
-    caller = await authenticate(runtime, bearer(connection.headers))
+    caller = await _caller(runtime, claims_of(connection.scope))
     connection.scope["user"] = caller
     if action is Open.SIGNED_IN:
         return
@@ -148,6 +153,16 @@ def _scrapes(runtime: Runtime, headers: Mapping[str, str]) -> bool:
     """A scraper cannot renew an access token: it has one of its own, for the metrics alone."""
     wanted = runtime.settings.metrics_token
     return bool(wanted) and compare_digest(bearer(headers).encode(), wanted.encode())
+
+
+def claims_of(scope: Scope) -> Claims:
+    """What a request's access token says, read once. Raises NotAuthenticated."""
+    state = scope["state"]
+    if "claims" not in state:
+        runtime = runtime_of(scope)
+        token = bearer(Headers.from_scope(scope))
+        state["claims"] = read(token, runtime.settings.jwt_secret, runtime.now())
+    return state["claims"]
 
 
 def bearer(headers: Mapping[str, str]) -> str:

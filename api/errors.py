@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from api.call import Malformed
 from api.edge import request_id
+from api.limiting import RateLimited
 from api.tokens import NotAuthenticated
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongState
 from infra.eventstore.codec import TooLarge
@@ -33,6 +35,7 @@ STATUS: Mapping[type, int] = {
     Invalid: 422,
     CommandReused: 422,
     Locked: 423,
+    RateLimited: 429,
     StoreOverloaded: 503,
     BehindPosition: 503,
     psycopg.OperationalError: 503,
@@ -85,8 +88,9 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     headers: dict[str, str] = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="formula"'
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = f"{getattr(error, 'retry_after_s', RETRY_AFTER_S):.0f}"
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        wait_s: float = getattr(error, "retry_after_s", RETRY_AFTER_S)
+        headers["Retry-After"] = str(max(1, ceil(wait_s)))
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", path=request.url.path, exc_info=error)
     if isinstance(error, Refused):

@@ -57,7 +57,7 @@ async def serve(settings: Settings) -> None:
         ):
             heart.report = gateway.hub.meters.short
             app = front(create_app(runtime, heart, gateway), gateway)
-            server = Server(config(app))
+            server = Server(config(app, settings))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             heart.set("ready")
             log.info("listening", host=settings.host, port=settings.port)
@@ -85,7 +85,8 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def config(app: ASGIApp) -> uvicorn.Config:
+def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """Whose X-Forwarded-For counts is said by name: uvicorn by itself believes anybody nearby."""
     return uvicorn.Config(
         app,  # pyright: ignore[reportArgumentType]  # Litestar and uvicorn type ASGI apart
         ws=WireProtocol,
@@ -97,7 +98,9 @@ def config(app: ASGIApp) -> uvicorn.Config:
         ws_max_size=p.MAX_FRAME,
         ws_ping_interval=p.PING_S,
         ws_ping_timeout=p.PING_S,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=settings.websocket_deflate,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=GRACE_S,
         backlog=BACKLOG,
     )

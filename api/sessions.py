@@ -1,11 +1,11 @@
 """/auth: log in, stay logged in, log out."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Router, get, post
+from litestar import Request, Router, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
@@ -14,12 +14,14 @@ from msgspec import Meta
 from api import tokens
 from api.auth import Caller, Open
 from api.call import Call
+from api.limiting import RateLimited
 from api.tokens import NotAuthenticated
 from domain.email import EMAIL, email_stream
 from domain.errors import Invalid
 from domain.user import USER, Role, SignOut, User
 from infra import accounts
 from infra.accounts import Grant, TokenReused
+from infra.limits import address_of
 from infra.passwords import Passwords
 from infra.runtime import Runtime
 
@@ -58,14 +60,22 @@ class Session(msgspec.Struct, frozen=True):
 @post("/login", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})
 async def login(
     data: JSONBody[Login],
+    request: Request[None, None, Any],
     runtime: NamedDependency[Runtime],
     passwords: NamedDependency[Passwords],
 ) -> Session:
-    """The same work and the same answer for a wrong password and for an e-mail nobody has."""
-    user = await _holder(runtime, data.email) or NOBODY
+    """The same work and the same answer for a wrong password and for an e-mail nobody has.
+
+    Who has guessed wrong too often waits, at first from one address, then from everywhere.
+    """
+    account, address = _account(data.email), address_of(request.scope["client"])
+    if wait_s := runtime.limits.login(address, str(account)):
+        raise RateLimited(wait_s)
+    user = (await runtime.load(EMAIL, account)).state.user or NOBODY
     stored = await accounts.hash_of(runtime.db, user)
     if not await passwords.matches(stored, data.password):
         raise NotAuthenticated("auth.bad_credentials")
+    runtime.limits.logged_in(address, str(account))
     if stored and passwords.outdated(stored):
         await accounts.set_hash(runtime.db, user, await passwords.hash(data.password))
     grant = Grant(runtime.new_id(), user)
@@ -97,13 +107,12 @@ async def me(caller: NamedDependency[Caller], runtime: NamedDependency[Runtime])
     return _me(caller.id, await _active(runtime, caller.id))
 
 
-async def _holder(runtime: Runtime, email: str) -> UUID | None:
-    """Whose e-mail it is. Reads the aggregate: a read model may not know a new user yet."""
+def _account(email: str) -> UUID:
+    """The e-mail's aggregate, which says whose it is: a read model may not know a new user yet."""
     try:
-        stream = email_stream(email)
+        return email_stream(email)
     except Invalid:
-        return None
-    return (await runtime.load(EMAIL, stream)).state.user
+        return NOBODY
 
 
 async def _active(runtime: Runtime, user: UUID) -> User:

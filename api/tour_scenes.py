@@ -15,6 +15,7 @@ from projections.frames import Mo
 
 MISSED = 20  # actions while Bob is away
 MOVES = 12
+PROBES = 1_000  # actions that are measured, where so many are allowed
 AWAY_S = 1.0
 
 Facts = Mapping[str, Any]
@@ -239,10 +240,16 @@ async def mail(stage: Stage) -> Facts:
 
 
 async def latency(stage: Stage) -> Facts:
-    ann, bob = stage.ann, stage.bob
-    found = stage.latency = await measure(ann.live, bob.room, stage.run)
+    """From Bob, who has done less so far: the limit on actions is each person's own."""
+    ann, bob, rate = stage.ann, stage.bob, 200
+    welcome = bob.live.welcome
+    allowed = welcome.limits.actions if welcome is not None else 0
+    count = min(PROBES, allowed // 2) if allowed else PROBES
+    found = stage.latency = await measure(
+        bob.live, ann.room, stage.run, rate=rate, seconds=count / rate
+    )
     stage.say(
-        f"{found.actions} actions at {found.rate}/s, stored with fsync, from Ann's send to Bob's"
+        f"{found.actions} actions at {found.rate}/s, stored with fsync, from Bob's send to Ann's"
         f" receipt: p50 {found.p50_ms} ms, p99 {found.p99_ms} ms."
     )
     return {"p50_ms": found.p50_ms, "p99_ms": found.p99_ms}

@@ -19,6 +19,7 @@ from bench.contestant import Contestant, play
 from bench.report import Row, Target, judged, number
 from infra.embedded import Embedded, embedded_servers
 from infra.folder import EmbeddedError, require_reachable, server_user
+from infra.limits import lifted
 from infra.settings import Settings
 from migrations.runner import migrate
 
@@ -41,11 +42,12 @@ class Stage(msgspec.Struct, frozen=True, dict=True):
     def database(self, name: str) -> Settings:
         """The settings of a new database with Formula's tables."""
         self._create(name, self._template)
-        return Settings(
+        own = Settings(
             database_url=self._url(name),
             redis_url=self.servers.redis_url,
             redis_prefix=f"{name}:",
         )
+        return lifted(own)
 
     def require_room(self, needed: int) -> None:
         """Said before the first round, not by Postgres in the middle of the last. In bytes."""

@@ -25,6 +25,7 @@ from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
+from infra.limits import Limits
 from infra.replica import Replica
 from infra.settings import Settings
 from infra.waiting import mend_wait_for
@@ -84,6 +85,7 @@ class Runtime(msgspec.Struct, frozen=True):
     states: States
     clock: Clock
     node: UUID
+    limits: Limits
     replica: Replica | None = None
 
     def now(self) -> datetime:
@@ -140,7 +142,8 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     clock = Clock()
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
     follower = Follower(settings.database_url)
-    redis = open_redis(settings)
+    redis, node = open_redis(settings), uuid4()
+    limits = Limits(settings, redis, node)
     async with pool, _replica(settings) as replica, _bus(settings, redis) as bus:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
@@ -148,12 +151,14 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         states = States(store)
         writing = asyncio.create_task(writer.run(), name="writer")
         following = asyncio.create_task(states.follow(), name="states")
+        sharing = asyncio.create_task(limits.run(), name="limits")
         try:
-            yield Runtime(settings, pool, redis, bus, store, states, clock, uuid4(), replica)
+            yield Runtime(settings, pool, redis, bus, store, states, clock, node, limits, replica)
         finally:
             following.cancel()
+            sharing.cancel()
             writer.close()
-            await asyncio.gather(writing, following, return_exceptions=True)
+            await asyncio.gather(writing, following, sharing, return_exceptions=True)
             await follower.close()
             await redis.aclose()
 

@@ -73,8 +73,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local_storage_path: str = "./uploads"
     local_public_url: str = "http://localhost:5014/uploads"
 
-    rate_limit_window_ms: Annotated[int, Meta(ge=1)] = 900_000
-    rate_limit_max_requests: Annotated[int, Meta(ge=1)] = 100
+    rate_limit_window_ms: Annotated[int, Meta(ge=1, description="of the next three")] = 900_000
+    rate_limit_max_requests: Annotated[
+        int, Meta(ge=0, description="requests of an address without a token; 0: no limit")
+    ] = 100
+    rate_limit_user_max_requests: Annotated[
+        int, Meta(ge=0, description="requests of a user; 0: no limit")
+    ] = 6_000
+    rate_limit_login_attempts: Annotated[
+        int, Meta(ge=0, description="wrong passwords for one account from one address; 0: no limit")
+    ] = 10
+    rate_limit_actions_per_minute: Annotated[
+        int, Meta(ge=0, description="of a user, in rooms; 0: no limit")
+    ] = 50
+    rate_limit_motion_per_s: Annotated[
+        int, Meta(ge=0, description="cursors, typing, selections of a connection; 0: no limit")
+    ] = 100
+    rate_limit_frames_per_s: Annotated[
+        int, Meta(ge=0, description="frames of any kind of a connection; 0: no limit")
+    ] = 200
+    max_connections_per_user: Annotated[
+        int, Meta(ge=0, description="WebSockets of a user, on all nodes; 0: no limit")
+    ] = 20
+    max_connections_per_address: Annotated[
+        int, Meta(ge=0, description="WebSockets of an address, on all nodes; 0: no limit")
+    ] = 100
+    trusted_proxies: Annotated[
+        str, Meta(description="addresses and networks, by commas, that X-Forwarded-For is taken of")
+    ] = ""
+    allowed_origins: Annotated[
+        str, Meta(description="of pages that may open a WebSocket, by commas; empty: the same host")
+    ] = ""
+    websocket_deflate: Annotated[
+        bool, Meta(description="offer compression: for slow links, at a price in CPU and memory")
+    ] = False
 
     smtp_url: Annotated[
         str, _secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER", SMTP)

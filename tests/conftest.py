@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from infra.embedded import Embedded, embedded_servers
 from infra.folder import EmbeddedError, require_reachable, server_user
+from infra.limits import lifted
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from migrations.runner import migrate
@@ -121,7 +122,7 @@ def fresh_database(servers: Embedded, template: str, folder: Path) -> Generator[
 
 
 def _settings(servers: Embedded, database: str, folder: Path) -> Settings:
-    return Settings(
+    own = Settings(
         database_url=make_conninfo(servers.database_url, dbname=database),
         redis_url=servers.redis_url,
         redis_prefix=f"{database}:",
@@ -130,6 +131,7 @@ def _settings(servers: Embedded, database: str, folder: Path) -> Settings:
         mail_folder=str(folder / "mail"),
         database_pool_size=6,
     )
+    return lifted(own)  # the tests of limits set their own
 
 
 @pytest.fixture

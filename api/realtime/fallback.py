@@ -14,8 +14,10 @@ from litestar.types import ASGIApp
 from api.auth import Caller
 from api.call import Malformed, origin_of
 from api.http_protocol import streaming
+from api.limiting import RateLimited
 from api.realtime import protocol as p
 from api.realtime.actions import Deed, frame_of
+from api.realtime.allowance import is_action
 from api.realtime.gateway import Gateway
 from api.realtime.polling import Poll, Polled
 from api.realtime.readers import Wanted
@@ -97,6 +99,8 @@ async def act(
 ) -> Response[bytes]:
     """One client frame, by whoever reads the room under this `connection`; motion has no answer."""
     frame = frame_of(await request.body(), room)
+    if is_action(frame) and (wait_s := runtime.limits.action(request.user.id)):
+        raise RateLimited(wait_s)
     origin = origin_of(request, request.user)
     deed = Deed(runtime, gateway.hub, gateway.readers.pace, origin)
     await deed.do(request.user, connection, room, frame)

@@ -2,8 +2,9 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from uuid import UUID
 
 import structlog
@@ -14,9 +15,11 @@ from api.realtime import protocol as p
 from api.realtime.readers import Readers
 from api.realtime.rooms import Hub
 from api.realtime.socket import Connection
+from api.realtime.upgrade import RETRY_S, origins, reject, same_origin
 from api.realtime.wire import wire_of
 from api.tokens import NotAuthenticated
 from infra.eventstore.epoch import read_epoch
+from infra.limits import address_of
 from infra.runtime import Origin, Runtime
 
 TICK_S = 1.0
@@ -33,6 +36,7 @@ class Gateway:
         self.connections: dict[UUID, Connection] = {}
         self._runtime = runtime
         self._epoch = epoch
+        self._origins = origins(runtime.settings.allowed_origins)
         self.hub = Hub(runtime)
         self.readers = Readers(runtime, self.hub, epoch, self._reader_came, self._connection_gone)
         self._gauges()
@@ -53,6 +57,28 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         headers = dict(scope["headers"])
+        if not same_origin(headers, self._origins):
+            await reject(send, HTTPStatus.FORBIDDEN, "origin.not_allowed")
+            return
+        seat = self._runtime.limits.addresses.take(address_of(scope["client"]))
+        if seat is None:
+            await reject(send, HTTPStatus.TOO_MANY_REQUESTS, "connections.too_many", RETRY_S)
+            return
+        try:
+            connection = await self._accept(scope, headers, send)
+        except BaseException:
+            seat()
+            raise
+        connection.seats.append(seat)
+        try:
+            if self._closing:
+                connection.close(p.CloseCode.RESTARTING, "restarting")
+            elif authorization := headers.get(b"authorization", b"").decode("latin-1"):
+                await self._authenticate(connection, authorization)
+        finally:
+            connection.listen()  # also to what failed: only so is its end heard
+
+    async def _accept(self, scope: Scope, headers: Mapping[bytes, bytes], send: Send) -> Connection:
         offered = headers.get(b"sec-websocket-protocol", b"").decode("latin-1")
         names = [name.strip() for name in offered.split(",") if name.strip()]
         accept = p.SUBPROTOCOL if p.SUBPROTOCOL in names else None
@@ -68,13 +94,7 @@ class Gateway:
             self._runtime, self.hub, self._epoch, wire, origin, self._connection_gone
         )
         self.connections[connection.id] = connection
-        try:
-            if self._closing:
-                connection.close(p.CloseCode.RESTARTING, "restarting")
-            elif authorization := headers.get(b"authorization", b"").decode("latin-1"):
-                await self._authenticate(connection, authorization)
-        finally:
-            connection.listen()  # also to what failed: only so is its end heard
+        return connection
 
     def _reader_came(self, reader: Connection) -> bool:
         self.connections[reader.id] = reader

@@ -177,8 +177,11 @@ class ServerFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a client must keep to; sizes in bytes."""
+    """What a client must keep to; sizes in bytes, 0 for a rate that has no limit."""
 
+    actions: int = 0  # a minute, of the user on all connections: whatever is answered once durable
+    motion: int = 0  # a second
+    frames: int = 0  # a second, of all kinds
     frame: int = MAX_FRAME
     rooms: int = MAX_ROOMS
     replays: int = MAX_REPLAYS

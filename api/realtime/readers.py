@@ -8,11 +8,13 @@ import msgspec
 import structlog
 
 from api.auth import Caller
+from api.limiting import RateLimited
 from api.realtime.outlet import Outlet
 from api.realtime.pace import Pace
 from api.realtime.reader import Reader
 from api.realtime.rooms import Hub
 from api.realtime.socket import Connection
+from api.realtime.upgrade import RETRY_S
 from infra import readers
 from infra.runtime import Origin, Runtime
 
@@ -61,6 +63,11 @@ class Readers:
         )
         if not self._came(reader):
             return reader
+        seat = self._runtime.limits.users.take(str(caller.id))
+        if seat is None:
+            reader.outlet.finish()
+            raise RateLimited(RETRY_S)
+        reader.seats.append(seat)
         last = self._last.get(key)
         self._last[key] = reader
         if last is not None:

@@ -13,10 +13,12 @@ import structlog
 from api.auth import Caller, authenticate
 from api.realtime import protocol as p
 from api.realtime import session as s
+from api.realtime.allowance import Allowance
 from api.realtime.attendance import Attendance
 from api.realtime.locking import Granted
 from api.realtime.replay import Replays
 from api.realtime.rooms import Hub
+from api.realtime.upgrade import RETRY_S
 from api.realtime.wire import Line, text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Who
@@ -61,6 +63,8 @@ class Connection:
         self.replays = Replays(runtime, epoch, self)
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
         self._wire, self._gone = wire, gone
+        self._allowance = Allowance(runtime.settings, runtime.limits)
+        self.seats: list[Callable[[], None]] = []  # to be given up at the end
         self._queue: deque[s.Effect] = deque()
         self._deferred: deque[p.Incoming] = deque()
         self._signing_in = False
@@ -112,6 +116,9 @@ class Connection:
     def heard(self, message: bytes) -> None:
         """One frame from the client; never waits."""
         self._meters.received.value += 1
+        if wait_s := self._allowance.message():
+            self._limit(p.id_of(message), wait_s)
+            return
         try:
             frame = p.decode_frame(message)
         except msgspec.ValidationError as error:
@@ -129,8 +136,19 @@ class Connection:
             self._receive(frame)
 
     def _receive(self, frame: p.Incoming) -> None:
+        who = self.attendance.session.who
+        if wait_s := self._allowance.frame(frame, who.id if who is not None else None):
+            self._limit(frame.id, wait_s)
+            return
         for effect in s.receive(self.attendance.session, frame, self._runtime.now()):
             self._take(effect)
+
+    def _limit(self, re: UUID | None, wait_s: float) -> None:
+        """Say when to come again; who does not listen is cut off."""
+        if self._allowance.exhausted():
+            self.close(p.CloseCode.FLOODING, "rate.limited")
+        else:
+            self.tell(p.Err(re=re, code="rate.limited", retry_after=round(wait_s, 3)))
 
     def _signed_in(self) -> None:
         """What was said while the token was looked at is heard now, in its order."""
@@ -219,6 +237,8 @@ class Connection:
         known = session.who
         if known is not None and known.id != caller.id:
             raise NotAuthenticated("auth.other_user")
+        if known is None and not self._seated(caller.id, frame):
+            return
         device = frame.device if isinstance(frame, p.Hello) else session.device
         self.attendance.session = msgspec.structs.replace(
             session, expires=caller.expires, device=device
@@ -237,13 +257,27 @@ class Connection:
         if isinstance(frame, p.Hello):
             await self._resume(caller.id, frame)
 
+    def _seated(self, user: UUID, frame: p.Hello | p.Token | None) -> bool:
+        seat = self._runtime.limits.users.take(str(user))
+        if seat is not None:
+            self.seats.append(seat)
+            return True
+        re = frame.id if frame is not None else None
+        self.tell(p.Err(re=re, code="connections.too_many", retry_after=RETRY_S))
+        self.close(p.CloseCode.FLOODING, "connections.too_many")
+        return False
+
     def _welcome(self, user: UUID, re: UUID | None) -> p.Welcome:
         return p.Welcome(
             connection=self.id,
             user=user,
             node=self._runtime.node,
             heartbeat=int(p.PING_S * 1_000),
-            limits=p.Limits(),
+            limits=p.Limits(
+                actions=self._runtime.settings.rate_limit_actions_per_minute,
+                motion=self._runtime.settings.rate_limit_motion_per_s,
+                frames=self._runtime.settings.rate_limit_frames_per_s,
+            ),
             now=self._runtime.now(),
             epoch=self._epoch,
             re=re,
@@ -325,6 +359,8 @@ class Connection:
         """The socket is gone; `finished` waits until what others must hear of it is stored."""
         self._meters.closes.add(str(code))
         self.attendance.closed = True
+        while self.seats:
+            self.seats.pop()()
         self.replays.close()
         known = {int(one): reason for one, reason in REASONS.items()}
         self._spawn(self._goodbye(known.get(code, LeaveReason.DROPPED)))

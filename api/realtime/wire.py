@@ -20,7 +20,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 def payloads(frames: bytes) -> list[bytes]:
-    """What `text_frame` made frames of, for who has no WebSocket."""
+    """What `text_frame` made frames of, for who has no WebSocket or wants it compressed."""
     found: list[bytes] = []
     at = 0
     while at < len(frames):

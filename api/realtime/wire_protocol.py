@@ -10,11 +10,11 @@ from typing import Any, cast
 from uvicorn._types import ASGI3Application, WebSocketDisconnectEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Close, CloseCode, Frame
+from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.protocol import State
 
 from api.realtime.masked import CLOSE, WHOLE_TEXT, frame_bounds, is_utf8, unmask
-from api.realtime.wire import CLOSE_WAIT_S, EXTENSION, Wire
+from api.realtime.wire import CLOSE_WAIT_S, EXTENSION, Wire, payloads
 
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HIGH_WATER = 256 * 1024  # bytes waiting in the process before a wire counts as paused
@@ -191,7 +191,14 @@ class WireProtocol(WebSocketsSansIOProtocol):
 
     def write_frames(self, frames: bytes) -> None:
         if not (self.close_sent or self.transport.is_closing()):
-            self.transport.write(frames)
+            self.transport.write(self.deflated(frames) if self.conn.extensions else frames)
+
+    def deflated(self, frames: bytes) -> bytes:
+        """Ready frames once more, compressed: each connection has a window of its own."""
+        return b"".join(
+            Frame(Opcode.TEXT, payload).serialize(mask=False, extensions=self.conn.extensions)
+            for payload in payloads(frames)
+        )
 
     def put_out(self) -> None:
         """Write what the library has to say, and end the connection if that was goodbye."""

@@ -179,7 +179,7 @@ async def node(settings: Settings) -> AsyncGenerator[Live]:
         heartbeat(runtime, "api") as heart,
         open_gateway(runtime) as gateway,
     ):
-        served = config(front(create_app(runtime, heart, gateway), gateway))
+        served = config(front(create_app(runtime, heart, gateway), gateway), settings)
         served.port = port
         server = Server(served)
         serving = asyncio.create_task(server.serve())

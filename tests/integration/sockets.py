@@ -139,7 +139,7 @@ async def live_gateway(runtime: Runtime) -> AsyncGenerator[Live]:
     """A gateway over `runtime`, served by the server that production runs."""
     port = free_port()
     async with open_gateway(runtime) as gateway:
-        server_config: uvicorn.Config = config(gateway)
+        server_config: uvicorn.Config = config(gateway, runtime.settings)
         server_config.lifespan = "off"
         server_config.port = port
         server = Server(server_config)

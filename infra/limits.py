@@ -1,0 +1,104 @@
+"""How much anybody may ask for: requests, attempts to sign in, actions, connections.
+
+Shared by all nodes through Redis; each goes by its own copies while that is away (sharing.py).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
+from uuid import UUID
+
+import msgspec
+from redis.asyncio import Redis
+
+from infra.buckets import Buckets, per_window
+from infra.seats import RENEW_S, Seats
+from infra.settings import Settings
+from infra.sharing import Sharing
+
+ANYWHERE = 10  # times as many attempts at an account as from one address, from all of them
+
+
+class Limits:
+    """What answers with seconds answers 0.0 for: go on; else how long to wait."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Redis,
+        node: UUID,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
+        self._sharing = Sharing(redis, settings.redis_prefix)
+        self.buckets = Buckets(self._sharing, clock)
+        window_s = settings.rate_limit_window_ms / 1_000
+        self._stranger = per_window(settings.rate_limit_max_requests, window_s)
+        self._user = per_window(settings.rate_limit_user_max_requests, window_s)
+        self._login = per_window(settings.rate_limit_login_attempts, window_s)
+        self._account = per_window(settings.rate_limit_login_attempts * ANYWHERE, window_s)
+        self._action = per_window(settings.rate_limit_actions_per_minute, 60.0)
+        most = settings.max_connections_per_address
+        self.addresses = Seats(self._sharing, node, "address", most)
+        self.users = Seats(self._sharing, node, "user", settings.max_connections_per_user)
+
+    def request(self, address: str, user: UUID | None) -> float:
+        """A request: by user where one is known, else by address."""
+        if user is None:
+            return self.buckets.take(self._stranger, f"limit:request:{address}")
+        return self.buckets.take(self._user, f"limit:request:{user}")
+
+    def action(self, user: UUID) -> float:
+        """Something that a person does in a room."""
+        return self.buckets.take(self._action, f"limit:action:{user}")
+
+    def login(self, address: str, account: str) -> float:
+        """An attempt to sign in: few from one address, some more from everywhere."""
+        return self.buckets.take(
+            self._login, f"limit:login:{address}:{account}"
+        ) or self.buckets.take(self._account, f"limit:login:{account}")
+
+    def logged_in(self, address: str, account: str) -> None:
+        """The attempt was right: only wrong ones count."""
+        self.buckets.give_back(self._login, f"limit:login:{address}:{account}")
+        self.buckets.give_back(self._account, f"limit:login:{account}")
+
+    async def run(self) -> None:
+        """Share what is counted, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sharing.run())
+            group.create_task(self._renew())
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_S)
+            self.addresses.renew()
+            self.users.renew()
+
+
+def address_of(client: tuple[str, int] | None) -> str:
+    """Whom an address stands for: of IPv6 the /64 that one customer gets."""
+    host = client[0] if client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host[:100]
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def lifted(settings: Settings) -> Settings:
+    """The same without limits: for measurements, and for tests that are about something else."""
+    return msgspec.structs.replace(
+        settings,
+        rate_limit_max_requests=0,
+        rate_limit_user_max_requests=0,
+        rate_limit_login_attempts=0,
+        rate_limit_actions_per_minute=0,
+        rate_limit_motion_per_s=0,
+        rate_limit_frames_per_s=0,
+        max_connections_per_user=0,
+        max_connections_per_address=0,
+    )

@@ -1,0 +1,87 @@
+"""What nodes count together in Redis: each tells what it did, and hears how it stands everywhere.
+
+Nobody waits for it. What was done since the last exchange goes out in the next one, in a pipeline
+with one key a call, as a cluster wants it: however much is counted, that is little for Redis.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import islice
+from typing import Protocol
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+BATCH = 500  # calls of one exchange
+EVERY_S = 0.05  # between two exchanges
+ANSWER_S = 1.0
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Counted(Protocol):
+    """A node's copy of something that is counted at a key of Redis."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def script(self) -> str:
+        """Lua over the one key; it answers with a number."""
+        ...
+
+    def report(self) -> Sequence[str | int | float]:
+        """The script's arguments: what is to be told now."""
+        ...
+
+    def heard(self, answer: float) -> None:
+        """How it stands everywhere, what was reported included."""
+        ...
+
+
+class Sharing:
+    """While Redis is away each node goes by its own copies; what it does then is not told later."""
+
+    def __init__(self, redis: Redis, prefix: str) -> None:
+        self._redis, self._prefix = redis, prefix
+        self._changed: dict[str, Counted] = {}
+        self._wake = asyncio.Event()
+
+    def tell(self, counted: Counted) -> None:
+        self._changed[counted.key] = counted
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        away = False
+        while not _cancelled():
+            await self._wake.wait()
+            try:
+                await self._exchange()
+                away = False
+                await asyncio.sleep(EVERY_S)
+            except (RedisError, OSError, TimeoutError) as error:
+                if not away:
+                    log.warning("limits_not_shared", error=repr(error))
+                away = True
+                await asyncio.sleep(RETRY_S)
+
+    async def _exchange(self) -> None:
+        now = [self._changed.pop(key) for key in list(islice(self._changed, BATCH))]
+        if not self._changed:
+            self._wake.clear()
+        pipeline = self._redis.pipeline(transaction=False)
+        for one in now:
+            pipeline.eval(one.script, 1, self._prefix + one.key, *one.report())
+        async with asyncio.timeout(ANSWER_S):
+            answers = await pipeline.execute()
+        for one, answer in zip(now, answers, strict=True):
+            one.heard(float(answer))
+
+
+def _cancelled() -> bool:
+    """redis-py can swallow a cancellation while it connects; without this nothing would end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

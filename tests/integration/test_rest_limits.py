@@ -1,0 +1,64 @@
+"""How much one may ask of REST: by user with a token, by address without, and to sign in."""
+
+import msgspec
+import pytest
+
+from infra.limits import lifted
+from infra.settings import Settings
+from tests.integration.conftest import PASSWORD, Api, refusal
+
+STRANGERS, USERS, ATTEMPTS = 6, 9, 3
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return msgspec.structs.replace(
+        lifted(settings),
+        rate_limit_max_requests=STRANGERS,
+        rate_limit_user_max_requests=USERS,
+        rate_limit_login_attempts=ATTEMPTS,
+    )
+
+
+async def test_who_has_no_token_is_limited_by_address(api: Api) -> None:
+    answers = [await api.client.get("/api/v1/auth/me") for _ in range(STRANGERS + 1)]
+    assert [refusal(one) for one in answers[:-1]] == ["401 auth.missing"] * STRANGERS
+    last = answers[-1]
+    assert refusal(last) == "429 rate.limited"
+    window_s = api.runtime.settings.rate_limit_window_ms / 1_000
+    assert 0 < int(last.headers["Retry-After"]) <= window_s / STRANGERS + 1
+    assert last.json()["retry_after"] == int(last.headers["Retry-After"])
+    assert last.headers["X-Request-ID"]
+    assert (await api.client.get("/livez")).status_code == 200, "nobody is cut off from probes"
+
+
+async def test_who_has_a_token_is_limited_by_user(api: Api) -> None:
+    ann, bob = await api.as_("member"), await api.as_("member")
+    statuses = [(await ann("GET", "/auth/me")).status_code for _ in range(USERS + 1)]
+    assert statuses == [200] * USERS + [429]
+    assert (await bob("GET", "/auth/me")).status_code == 200
+
+
+async def test_a_token_that_does_not_hold_is_as_good_as_none(api: Api) -> None:
+    ann = await api.as_("member")  # one request of the address
+    forged = f"Bearer {ann.token[:-4]}AAAA"
+    answers = [await ann("GET", "/auth/me", Authorization=forged) for _ in range(STRANGERS)]
+    assert [one.status_code for one in answers] == [401] * (STRANGERS - 1) + [429]
+    assert (await ann("GET", "/auth/me")).status_code == 200
+
+
+async def test_a_forwarded_address_is_not_believed(api: Api) -> None:
+    for number in range(STRANGERS):
+        await api.client.get("/api/v1/auth/me", headers={"X-Forwarded-For": f"192.0.2.{number}"})
+    last = await api.client.get("/api/v1/auth/me", headers={"X-Forwarded-For": "192.0.2.99"})
+    assert last.status_code == 429
+
+
+async def test_passwords_cannot_be_guessed(api: Api) -> None:
+    ann = await api.as_("member")  # a right one does not count
+    wrong = {"email": ann.email, "password": "not the password"}
+    answers = [await api.post("/auth/login", wrong) for _ in range(ATTEMPTS + 1)]
+    assert [one.status_code for one in answers] == [401] * ATTEMPTS + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 1
+    right = await api.post("/auth/login", {"email": ann.email.upper(), "password": PASSWORD})
+    assert refusal(right) == "429 rate.limited", "nor would one know that it was found"
