@@ -80,13 +80,18 @@ class Runtime(msgspec.Struct, frozen=True):
     settings: Settings
     db: Pool
     redis: Redis
-    bus: Redis | RedisCluster  # of the live frames; the same server unless there is a cluster
     store: PostgresStore
     states: States
     clock: Clock
     node: UUID
     limits: Limits
     replica: Replica | None = None
+    cluster: RedisCluster | None = None
+
+    @property
+    def bus(self) -> Redis | RedisCluster:
+        """Of the live frames. No field: Litestar refuses a type of two classes."""
+        return self.redis if self.cluster is None else self.cluster
 
     def now(self) -> datetime:
         return self.clock.now()
@@ -144,7 +149,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     follower = Follower(settings.database_url)
     redis, node = open_redis(settings), uuid4()
     limits = Limits(settings, redis, node)
-    async with pool, _replica(settings) as replica, _bus(settings, redis) as bus:
+    async with pool, _replica(settings) as replica, _cluster(settings) as cluster:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
         store = PostgresStore(pool, writer, follower)
@@ -153,7 +158,9 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         following = asyncio.create_task(states.follow(), name="states")
         sharing = asyncio.create_task(limits.run(), name="limits")
         try:
-            yield Runtime(settings, pool, redis, bus, store, states, clock, node, limits, replica)
+            yield Runtime(
+                settings, pool, redis, store, states, clock, node, limits, replica, cluster
+            )
         finally:
             following.cancel()
             sharing.cancel()
@@ -185,10 +192,10 @@ async def _replica(settings: Settings) -> AsyncGenerator[Replica | None]:
 
 
 @asynccontextmanager
-async def _bus(settings: Settings, redis: Redis) -> AsyncGenerator[Redis | RedisCluster]:
+async def _cluster(settings: Settings) -> AsyncGenerator[RedisCluster | None]:
     """Connects when first used; a shard that is away is a gap that gateways mend from the log."""
     if not settings.redis_cluster_url:
-        yield redis
+        yield None
         return
     cluster = RedisCluster.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
         settings.redis_cluster_url,
