@@ -14,7 +14,7 @@ PATIENCE = Rate(burst=100, per_s=2)  # refusals that are answered; who needs mor
 
 MOTION = (p.Cursor, p.Typing, p.Select)
 # These append nothing, or seldom, or give up what was paid for; all else is an action.
-FREE = (p.Hello, p.Token, p.Ping, p.Seen, p.Leave, p.Unlock)
+FREE = (p.Hello, p.Token, p.Ping, p.Seen, p.Leave, p.Unlock, p.Unwait)
 
 
 class Allowance:
