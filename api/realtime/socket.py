@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
+from math import ceil
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -148,7 +149,7 @@ class Connection:
         if self._allowance.exhausted():
             self.close(p.CloseCode.FLOODING, "rate.limited")
         else:
-            self.tell(p.Err(re=re, code="rate.limited", retry_after=round(wait_s, 3)))
+            self.tell(p.Err(re=re, code="rate.limited", retry_after=ceil(wait_s * 1_000) / 1_000))
 
     def _signed_in(self) -> None:
         """What was said while the token was looked at is heard now, in its order."""
