@@ -83,17 +83,6 @@ def _push(recorded: Recorded[ReceiptMoved]) -> Push:
     return Push(event.room, Kind.SEEN, recorded, Seen(event.user, event.pos))
 
 
-async def receipts_of(db: Connection, room: str, limit: int = 500) -> list[Seen]:
-    """Who has seen how much of a room, in the order of their ids."""
-    return await fetch_all(
-        db,
-        Seen,
-        'SELECT user_id AS "user", pos FROM receipts WHERE room = %(room)s'
-        " ORDER BY user_id LIMIT %(limit)s",
-        {"room": room, "limit": limit},
-    )
-
-
 async def unread_of(
     db: Connection, user: UUID, after: str | None = None, limit: int = 50
 ) -> list[UnreadRow]:

@@ -11,10 +11,11 @@ from api.realtime import session as s
 from api.realtime.holding import Holding
 from api.realtime.joining import admit, open_room
 from api.realtime.locking import Granted
+from api.realtime.member import Member, Socket
 from api.realtime.motions import Motions
 from api.realtime.pace import Pace, pace_s
 from api.realtime.receipts import Step
-from api.realtime.rooms import Hub, Member, Room, Socket
+from api.realtime.rooms import Hub, Room
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Action, Who, allowed
@@ -85,7 +86,7 @@ class Attendance:
         try:
             joined_at = None if known else await self._announce(who, membership, location)
             opening = await open_room(
-                self._runtime, self._epoch, room, member, membership, after, joined_at, re
+                self._hub.reads, self._epoch, room, member, membership, after, joined_at, re
             )
             # The rights as they are now: whoever changed them meanwhile did not know of this room.
             membership = await admit(self._runtime, who, name, membership.participation)

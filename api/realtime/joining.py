@@ -1,13 +1,13 @@
 """Coming into a room: may one, what is it like now or what was missed, then live without a hole."""
 
-from contextlib import suppress
 from uuid import UUID
 
 import msgspec
 
 from api.realtime import protocol as p
-from api.realtime.ready import framed, visible
-from api.realtime.rooms import Member
+from api.realtime.member import Member
+from api.realtime.reads import Reads
+from api.realtime.ready import Frame, framed, visible
 from api.realtime.rooms import Room as Place
 from api.realtime.session import Membership
 from api.realtime.wire import text_frame
@@ -19,10 +19,7 @@ from domain.rooms import Room, RoomKind
 from domain.task import TASK
 from infra.runtime import Runtime
 from projections.locks import LockRow
-from projections.read import BehindPosition, reading, wait_for
-from projections.room_log import MAX_MISSED, Snapshot, missed, snapshot
-
-SHOWN_S = 1.0  # how long a join waits to see itself in its snapshot
+from projections.snapshots import Snapshot, Wanted
 
 
 async def admit(runtime: Runtime, who: Who, name: str, participation: UUID) -> Membership:
@@ -75,7 +72,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 async def open_room(
-    runtime: Runtime,
+    reads: Reads,
     epoch: str,
     place: Place,
     member: Member,
@@ -89,44 +86,26 @@ async def open_room(
     `after` may be ahead of the projector (a crash took its last rows): what it projects again is
     not sent again. Only beyond the log's head there is nothing to resume: a new epoch.
     """
-    await _shown(runtime, joined_at)
-    if after is not None and after <= await runtime.store.head():
-        resumed = await _resume(runtime, epoch, place, member, membership, after, re)
-        if resumed is not None:
-            return resumed
-    async with reading(runtime) as db:
-        now = await snapshot(db, membership.room, membership.project)
+    await reads.shown(joined_at or 0)
+    frames = None if after is None else await _missed(reads, place, after)
+    now = await reads.snapshot(Wanted(membership.room, membership.project))
     place.sized(now.size)
-    recent = [msgspec.Raw(one.frame) for one in now.recent if one.audience <= member.audience]
-    frame = _joined(place, membership, now, epoch, "snapshot", now.pos, re, recent)
-    return Opening([frame], now.pos, "snapshot")
-
-
-async def _resume(
-    runtime: Runtime,
-    epoch: str,
-    place: Place,
-    member: Member,
-    membership: Membership,
-    after: int,
-    re: UUID | None,
-) -> Opening | None:
-    room = membership.room
-    async with reading(runtime) as db:
-        frames = await missed(db, room, after, MAX_MISSED + 1)
-        if len(frames) > MAX_MISSED:
-            return None
-        now = await snapshot(db, room, membership.project)
-    place.sized(now.size)
+    if after is None or frames is None:
+        recent = [msgspec.Raw(one.frame) for one in now.recent if one.audience <= member.audience]
+        joined = _joined(place, membership, now, epoch, "snapshot", now.pos, re, recent)
+        return Opening([joined], now.pos, "snapshot")
     joined = _joined(place, membership, now, epoch, "resume", after, re, [])
-    replay = [visible(room, framed(room, one.entry), member.audience) for one in frames]
+    replay = [visible(place.name, frame, member.audience) for frame in frames]
     return Opening([joined, *replay], frames[-1].pos if frames else after, "resume")
 
 
-async def _shown(runtime: Runtime, position: int | None) -> None:
-    """Wait a little until a snapshot shows what was stored at `position`."""
-    with suppress(BehindPosition):
-        await wait_for(runtime, "live", position or 0, SHOWN_S)
+async def _missed(reads: Reads, place: Place, after: int) -> list[Frame] | None:
+    """What came above `after`: from memory, else from the room's log; None: take a snapshot."""
+    kept = place.since(after)
+    if kept is not None:
+        return kept
+    logged = await reads.missed(place.name, after) if after <= await reads.log_head() else None
+    return None if logged is None else [framed(place.name, one.entry) for one in logged]
 
 
 def _joined(
@@ -147,7 +126,7 @@ def _joined(
                 epoch=epoch,
                 mode=mode,
                 participation=membership.participation,
-                members=[msgspec.Raw(msgspec.json.encode(one)) for one in now.members],
+                members=now.members,
                 count=None if place.listed else now.size,
                 cursors=place.moving(),
                 locks=[held(lock) for lock in now.locks],

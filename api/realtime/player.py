@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from api.realtime import protocol as p
+from api.realtime.member import Socket
 from api.realtime.replay_frames import joined, replay_room, shown
-from api.realtime.rooms import Socket
 from api.realtime.wire import text_frame
 from domain.kernel import Event, Recorded
 from infra.runtime import Runtime

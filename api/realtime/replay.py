@@ -10,8 +10,8 @@ from uuid import UUID
 import msgspec
 
 from api.realtime import protocol as p
+from api.realtime.member import Socket
 from api.realtime.player import Player
-from api.realtime.rooms import Socket
 from api.realtime.session import InRoom
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated

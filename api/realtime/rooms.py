@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Protocol
+from itertools import takewhile
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,9 +12,11 @@ import structlog
 
 from api.realtime import protocol as p
 from api.realtime.locking import Granted
+from api.realtime.member import Member
 from api.realtime.meters import Meters
 from api.realtime.newest import Newest
 from api.realtime.presence import EVERY_S, Diff, someone_of
+from api.realtime.reads import Reads
 from api.realtime.ready import Frame, Ready, framed, visible
 from api.realtime.receipts import Receipts
 from api.realtime.wire import text_frame
@@ -32,44 +35,6 @@ LIST_AGAIN = MAX_LISTED * 4 // 5  # members, of a room that had too many
 _grants = msgspec.json.Decoder(Granted)
 
 log = structlog.get_logger()
-
-
-class Socket(Protocol):
-    """What a room needs of a connection."""
-
-    @property
-    def paused(self) -> bool:
-        """The peer reads too slowly: motion is dropped, durable frames wait in the ring."""
-        ...
-
-    def send(self, frame: bytes) -> None:
-        """Queue ready frames; all of one loop turn leave in one write."""
-        ...
-
-    def rights_changed(self, concerned: UUID) -> None:
-        """Look anew at what the person (their id) may do, or may do in a project (its id)."""
-        ...
-
-    def granted(self, granted: Granted) -> None:
-        """A queue has come to this person, perhaps by this connection."""
-        ...
-
-    def reaped(self, participation: UUID) -> None:
-        """Others were told that this participation is gone: come back under a new one."""
-        ...
-
-
-class Member(msgspec.Struct, eq=False):
-    """A socket in a room. It gets durable frames above `after`."""
-
-    socket: Socket
-    participation: UUID
-    audience: int
-    after: int = -1  # -1: its snapshot is not read yet, frames are kept in `held`
-    behind: bool = False  # paused or being fed from the ring
-    unmoved: float | None = None  # since when motion is kept back, monotonic seconds
-    held: list[Frame] = []
-    seen: int = 0  # what it last told to have seen
 
 
 class Room:
@@ -219,6 +184,15 @@ class Room:
         kind = str(frame.__struct_config__.tag)
         self._meters.sent(kind, len(self.members) - passed, len(ready))
 
+    def since(self, after: int) -> list[Frame] | None:
+        """The frames above `after`; None where they are not all here, or it is ahead of them."""
+        if after > self.last:
+            return None
+        if after < self.last and not (self._ring and self._ring[0].prev <= after):
+            return None
+        frames = list(takewhile(lambda frame: frame.pos > after, reversed(self._ring)))
+        return frames[::-1]
+
     def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -282,6 +256,7 @@ class Hub:
         self.meters = Meters()
         self.meters.gauge("rooms", "rooms with sockets here", lambda: len(self._rooms))
         self.meters.gauge("members", "sockets in rooms", self._members)
+        self.reads = Reads(runtime)
         self.bus = subscriptions(runtime.bus, runtime.settings.redis_prefix, self._heard)
 
     async def run(self) -> None:
@@ -300,8 +275,7 @@ class Hub:
                 room = Room(name, self._mend, self.meters)
                 self._rooms[name] = room
                 await self.bus.subscribe(name)
-                async with reading(self._runtime) as db:
-                    room.last = max(room.last, (await heads(db, [name])).get(name, 0))
+                room.last = max(room.last, await self.reads.head(name))
             room.members[member.participation] = member
         return room
 
@@ -327,6 +301,7 @@ class Hub:
         if room is not None:
             entries, last = unpack(message), room.last
             room.take_in(entries)
+            self.reads.progress.reached(max((one.pos for one in entries), default=0))
             self.meters.timed(entries, last, room.last, self._runtime.now)
 
     def _members(self) -> int:

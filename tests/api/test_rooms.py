@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 import msgspec
 
 from api.realtime.locking import Granted
+from api.realtime.member import Member
 from api.realtime.meters import Meters
-from api.realtime.rooms import LIST_AGAIN, RING, Member, Room
+from api.realtime.rooms import LIST_AGAIN, RING, Room
 from bench.load.ws import Frames
 from infra.bus import Entry, Kind
 from projections.members import MAX_LISTED
@@ -250,3 +251,17 @@ async def test_what_each_was_sent_is_counted_whenever_it_was_sent() -> None:
     assert meters.deliveries.values == {"event": 5, "motion": 3}, "the newest motion follows"
     frames = [one for peer in (slow, quick, late) for one in peer.frames if one["op"] == "ev"]
     assert meters.bytes.values["event"] == sum(len(msgspec.json.encode(one)) + 2 for one in frames)
+
+
+def test_what_came_since_a_position_is_in_memory_as_far_as_the_ring_reaches() -> None:
+    room, _, _ = room_with()
+    room.last = 4
+    assert room.since(4) == []
+    assert room.since(3) is None, "before the first frame that was heard here"
+    assert room.since(5) is None, "ahead of all that was"
+    room.take_in([event(pos, pos - 1) for pos in range(5, RING + 10)])
+    since = room.since(RING + 6)
+    assert since is not None
+    assert [frame.pos for frame in since] == [RING + 7, RING + 8, RING + 9]
+    assert room.since(9) is not None
+    assert room.since(8) is None, "the ring has let go of it"
