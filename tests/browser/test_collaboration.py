@@ -212,6 +212,49 @@ async def test_a_lock_outlives_a_drop_and_is_renewed_after_it(stage: Stage) -> N
     assert refused.value.code == "lock.held"
 
 
+async def test_who_waits_for_a_lock_gets_it_when_it_is_free(stage: Stage) -> None:
+    ann, bob, _ = await both(stage)
+    first = await ann.run('return await room.lock("desk")')
+    await bob.run('globalThis.waits = room.lock("desk", { wait: true })')
+    await ann.sees("events.some(({ type }) => type === 'lock.queued')")
+    await ann.run('await room.unlock("desk")')
+    second = await bob.run("return await waits")
+    assert second["token"] > first["token"]
+    assert await bob.run("return room.held.get('desk').token") == second["token"]
+    await ann.sees("room.locks.get('desk')?.holder === bob", bob=bob.id)
+    await bob.run('await room.unlock("desk")')
+
+
+async def test_who_waits_for_a_lock_still_waits_after_a_drop(stage: Stage) -> None:
+    ann, bob, _ = await both(stage)
+    await ann.run('await room.lock("desk")')
+    await bob.run('globalThis.waits = room.lock("desk", { wait: true })')
+    queued = "events.filter(({ type }) => type === 'lock.queued').length"
+    await ann.sees(f"{queued} === 1")
+    bob.network.cut()
+    await ann.sees(f"{queued} === 2")
+    await ann.run('await room.unlock("desk")')
+    assert (await bob.run("return await waits"))["holder"] == bob.id
+
+
+async def test_who_does_not_want_a_lock_any_more_is_out_of_its_queue(stage: Stage) -> None:
+    ann, bob, _ = await both(stage)
+    await ann.run('await room.lock("desk")')
+    await bob.run('globalThis.waits = room.lock("desk", { wait: true }).catch(({ code }) => code)')
+    await ann.sees("events.some(({ type }) => type === 'lock.queued')")
+    await bob.run('await room.unwait("desk")')
+    assert await bob.run("return await waits") == "lock.unwaited"
+    await ann.sees("events.some(({ type }) => type === 'lock.unqueued')")
+
+
+async def test_how_far_somebody_has_seen_the_room_is_told(stage: Stage) -> None:
+    ann, bob, _ = await both(stage)
+    ack = await ann.run('return await room.act("note")')
+    await bob.notes(1)
+    await bob.run("room.seen()")
+    await ann.sees("room.receipts.get(bob) >= pos", bob=bob.id, pos=ack["pos"])
+
+
 async def test_who_loses_a_lock_is_told(stage: Stage) -> None:
     ann, bob, _ = await both(stage)
     await bob.run('room.on("lost", (lost) => (globalThis.lost = lost)); await room.lock("desk")')

@@ -99,6 +99,10 @@ export class Room {
   /** Where the others' cursors are at this moment of their glide. */
   readonly cursors: Cursor[];
   readonly typing: Typing[];
+  /** Of connections here. Where they are too many to list, `members` is empty. */
+  readonly count: number;
+  /** Up to where each person has seen the room. */
+  readonly receipts: ReadonlyMap<string, number>;
   /** By user. */
   readonly selections: ReadonlyMap<string, Json>;
   /** By resource. */
@@ -118,13 +122,19 @@ export class Room {
   /** Any object of at most 1 KiB; `null`: nothing is selected. */
   select(selection: Json): void;
 
-  /** Rejected as `lock.held`, with the holder in `detail`, if somebody else has it. It is kept
-   * while the connection lives and over short drops; `lost` tells of its end. */
+  /** Rejected as `lock.held`, with the holder in `detail`, if somebody else has it; or, with
+   * `wait`, resolved when it is one's turn. It is kept while the connection lives and over short
+   * drops; `lost` tells of its end. */
   lock(resource: string, options?: LockOptions): Promise<HeldLock>;
   unlock(resource: string, token?: number): Promise<Ack>;
   renew(resource: string, token?: number): Promise<HeldLock>;
+  /** Out of the queue; what waits is rejected as `lock.unwaited`. */
+  unwait(resource: string): Promise<Ack>;
   /** For managers; everybody sees the reason. */
   steal(resource: string, reason: string, options?: { ttl?: number }): Promise<HeldLock>;
+
+  /** That one has seen the room up to a position: to be called as often as one likes. */
+  seen(pos?: number): void;
 
   /** In a replay's room. */
   pause(): Promise<Ack>;
@@ -148,6 +158,7 @@ export interface RoomEvents {
   /** At most once a screen frame, while any moves. */
   cursors: Cursor[];
   typing: Typing[];
+  receipts: ReadonlyMap<string, number>;
   selections: ReadonlyMap<string, Json>;
   locks: ReadonlyMap<string, Lock>;
   /** A lock of one's own has ended without being asked to. */
@@ -163,6 +174,8 @@ export interface LockOptions {
   ttl?: number;
   /** Not released when one leaves the room. */
   keep?: boolean;
+  /** In its queue, if somebody holds it; also again after a drop, then at its end. */
+  wait?: boolean;
 }
 
 /** A refusal. `code` is the server's, as in REST's problem documents, or `client.*`. */
@@ -192,6 +205,8 @@ export interface Joined {
   mode: "snapshot" | "resume";
   participation: string;
   members?: Member[];
+  count?: number;
+  receipts?: { user: string; pos: number }[];
   locks?: Lock[];
   /** The newest events, oldest first; in a snapshot only. */
   recent?: Event[];
@@ -260,6 +275,8 @@ export interface Lock {
   holder: string;
   expires: string;
   participation?: string;
+  /** Participations that wait for it, the longest first. */
+  queue?: string[];
 }
 
 /** `token` is the fencing token: send it as `Lock-Token` with REST writes to what is locked. */

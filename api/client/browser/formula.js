@@ -125,6 +125,8 @@ export class Formula extends Emitter {
         return this.#resumed(frame.room);
       default:
         this.rooms.get(frame.room)?.hear(frame);
+        if (frame.type === "lock.granted" && frame.room === this.own?.name)
+          for (const room of this.rooms.values()) room.granted(frame);
     }
   }
 
@@ -199,10 +201,8 @@ export class Formula extends Emitter {
   }
 
   #turned(before, state) {
-    for (const room of this.rooms.values()) {
+    for (const room of this.rooms.values())
       if (state === "closed" || (state === "offline" && room.replay)) this.#close(room, state);
-      if (state === "live") room.keep();
-    }
     if (state !== "live" || before !== "resuming") return;
     if (this.#status) this.#link.ask(this.#status).catch(() => {});
   }

@@ -1,13 +1,12 @@
 /** A room as its reader sees it: its events in order, none twice, none missing, and who is there. */
 
 import { Emitter } from "./emitter.js";
+import { Locks } from "./locks.js";
 import { Cursors, Marks, Paced } from "./motion.js";
 
 const CURSOR_EVERY = 50; // milliseconds between two of one's own cursor frames
 const TYPING_EVERY = 2_500; // and between two that say the same of one's typing
-
-// After these a lock is not what it was.
-const ENDS = new Set(["lock.expired", "lock.stolen", "lock.released"]);
+const SEEN_EVERY = 1_000; // and of what one has seen
 
 // The status of a person with several connections is that of the most present one.
 const PRESENCE = { online: 0, away: 2 };
@@ -17,17 +16,19 @@ export class Room extends Emitter {
   name;
   last; // the position of the newest event applied; undefined: not joined yet
   joined; // the newest `joined` frame
-  locks = new Map(); // by resource
-  held = new Map(); // one's own of them, with their fencing tokens
+  receipts = new Map(); // up to where each person has seen the room
   selections = new Map(); // by user
   #members = new Map(); // by participation
   #people; // the same by user, made when it is asked for
   #me;
   #link;
+  #count; // of members, where they are too many to list
   #rejoining = false;
+  #locks = new Locks(this, (op, fields) => this.#ask(op, fields));
   #cursors = new Cursors(() => this.emit("cursors", this.cursors));
   #typing = new Marks(() => this.emit("typing", this.typing));
   #cursor = new Paced((at) => this.#tell("cursor", { at }), CURSOR_EVERY);
+  #saw = new Paced((pos) => this.#tell("seen", { pos }), SEEN_EVERY);
   #typed = {}; // the newest mark of one's own, and when it was sent
 
   constructor(name, link, me, location = "") {
@@ -47,6 +48,19 @@ export class Room extends Emitter {
   /** Where the others' cursors are at this moment of their glide. */
   get cursors() {
     return this.#cursors.list;
+  }
+
+  /** Of connections here: those of the members, or more than are listed. */
+  get count() {
+    return this.#count ?? this.#members.size;
+  }
+
+  get locks() {
+    return this.#locks.all;
+  }
+
+  get held() {
+    return this.#locks.held;
   }
 
   get typing() {
@@ -82,21 +96,29 @@ export class Room extends Emitter {
   }
 
   /** Renewed by the server while connected, and by us after a drop; see `lost`. */
-  async lock(resource, { ttl, keep } = {}) {
-    return this.#hold(resource, await this.#ask("lock", { resource, ttl, keep }));
+  lock(resource, options) {
+    return this.#locks.lock(resource, options);
   }
 
-  async unlock(resource, token = this.held.get(resource)?.token) {
-    this.held.delete(resource);
-    return this.#ask("unlock", { resource, token: token ?? 0 });
+  unlock(resource, token) {
+    return this.#locks.unlock(resource, token);
   }
 
-  async renew(resource, token = this.held.get(resource)?.token) {
-    return this.#hold(resource, await this.#ask("renew", { resource, token: token ?? 0 }));
+  renew(resource, token) {
+    return this.#locks.renew(resource, token);
   }
 
-  async steal(resource, reason, { ttl } = {}) {
-    return this.#hold(resource, await this.#ask("steal", { resource, reason, ttl }));
+  steal(resource, reason, options) {
+    return this.#locks.steal(resource, reason, options);
+  }
+
+  unwait(resource) {
+    return this.#locks.unwait(resource);
+  }
+
+  /** That one has seen the room, up to a position. */
+  seen(pos = this.last) {
+    this.#saw.push(pos);
   }
 
   // what steers a replay
@@ -154,26 +176,25 @@ export class Room extends Emitter {
     }
   }
 
-  /** After a drop the server renews only what it is told of anew. */
-  async keep() {
-    for (const [resource, { token }] of this.held)
-      await this.renew(resource, token).catch((error) => this.#lose(resource, { error }));
-  }
-
   /** Over: nothing more is heard. */
   end(why) {
     this.#cursors.clear();
     this.#typing.clear();
     this.#cursor.stop();
+    this.#saw.stop();
+    this.#locks.end();
     this.emit("left", { room: this.name, why });
   }
 
   #join(frame) {
+    const returned = this.joined && this.joined.participation !== frame.participation;
     this.joined = frame;
     this.#rejoining = false;
     if (frame.mode === "snapshot" || this.last === undefined) this.last = frame.pos;
     this.#members = byKey(frame.members, "participation");
-    this.locks = byKey(frame.locks, "resource");
+    this.#count = frame.count;
+    this.#locks.joined(frame.locks ?? [], returned);
+    this.#receive(frame.receipts);
     for (const motion of [...(frame.cursors ?? [])].reverse()) this.#motion(motion);
     this.#peopleChanged();
     this.emit("joined", frame);
@@ -185,28 +206,11 @@ export class Room extends Emitter {
     if (frame.prev > this.last && !this.replay) return void this.rejoin();
     this.last = frame.pos;
     if (frame.op === "skip") return;
-    if (frame.type.startsWith("lock.")) this.#locked(frame);
+    if (frame.type.startsWith("lock.")) {
+      this.#locks.hear(frame);
+      this.emit("locks", this.locks);
+    }
     this.emit("event", frame);
-  }
-
-  #hold(resource, { lock, pos = this.last }) {
-    this.held.set(resource, { ...lock, pos });
-    return lock;
-  }
-
-  #locked({ type, pos, data }) {
-    const { resource } = data;
-    const known = this.locks.get(resource);
-    if (type === "lock.acquired" || type === "lock.stolen") this.locks.set(resource, data);
-    else if (type !== "lock.renewed") this.locks.delete(resource);
-    else if (known) this.locks.set(resource, { ...known, expires: data.expires });
-    // what happened before one got it is no loss
-    if (ENDS.has(type) && pos > this.held.get(resource)?.pos) this.#lose(resource, data);
-    this.emit("locks", this.locks);
-  }
-
-  #lose(resource, detail) {
-    if (this.held.delete(resource)) this.emit("lost", { resource, ...detail });
   }
 
   #motion({ type, by, data }) {
@@ -221,12 +225,20 @@ export class Room extends Emitter {
     }
   }
 
-  #presence({ join = [], update = [], away = [], leave = [] }) {
+  #presence({ join = [], update = [], away = [], leave = [], seen = [], count }) {
+    this.#count = count;
+    if (count !== undefined) this.#members.clear();
     for (const member of join) this.#members.set(member.participation, member);
     for (const member of update) this.#change(member.participation, member);
     for (const participation of away) this.#change(participation, { dropped: true });
     for (const participation of leave) this.#members.delete(participation);
+    this.#receive(seen);
     this.#peopleChanged();
+  }
+
+  /** A lock that one waited for, as one's own room tells it. */
+  granted({ data, pos }) {
+    this.#locks.granted(data, pos);
   }
 
   #change(participation, change) {
@@ -234,15 +246,24 @@ export class Room extends Emitter {
     if (known) this.#members.set(participation, { ...known, ...change });
   }
 
-  /** What somebody did goes with them. */
   #peopleChanged() {
     this.#people = undefined;
+    if (this.#count === undefined) this.#forget();
+    this.emit("members", this.members);
+  }
+
+  /** What somebody did goes with them. */
+  #forget() {
     const here = new Set(this.members.map(({ user }) => user));
     const gone = ({ user }) => !here.has(user);
     for (const { user } of this.cursors.filter(gone)) this.#cursors.drop(user);
     for (const { user } of this.typing.filter(gone)) this.#typing.drop(user);
     for (const user of this.selections.keys()) if (!here.has(user)) this.selections.delete(user);
-    this.emit("members", this.members);
+  }
+
+  #receive(receipts = []) {
+    for (const { user, pos } of receipts) this.receipts.set(user, pos);
+    if (receipts.length) this.emit("receipts", this.receipts);
   }
 
   #ask(op, fields) {
