@@ -39,6 +39,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int
     run_at: datetime | None = None  # None: at once
     correlation_id: UUID | None = None
+    owner: UUID | None = None  # who did what led to it
     error: str | None = None  # given: dead from the start, for operators to see
 
     @property
@@ -55,6 +56,7 @@ class Claim(msgspec.Struct, frozen=True):
     position: int
     args: Any
     correlation_id: UUID | None
+    owner: UUID | None
     attempt: int
 
 
@@ -94,6 +96,8 @@ class JobRow(msgspec.Struct, frozen=True):
     made_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    owner: UUID | None
+    progress: float | None  # 0 to 1, of jobs that say
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -103,16 +107,17 @@ class Count(msgspec.Struct, frozen=True):
 
 
 INSERT = """
-INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id,
+INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id, owner,
     max_attempts, run_at, state, error, finished_at)
-SELECT n.id, n.queue, n.name, n.consumer, n.position, n.key, n.args, n.correlation_id,
+SELECT n.id, n.queue, n.name, n.consumer, n.position, n.key, n.args, n.correlation_id, n.owner,
     n.max_attempts, coalesce(n.run_at, clock_timestamp()),
     CASE WHEN n.error IS NULL THEN 'queued' ELSE 'dead' END, n.error,
     CASE WHEN n.error IS NOT NULL THEN clock_timestamp() END
 FROM unnest(%(id)s::uuid[], %(queue)s::text[], %(name)s::text[], %(consumer)s::text[],
     %(position)s::bigint[], %(key)s::text[], %(args)s::jsonb[], %(correlation_id)s::uuid[],
-    %(max_attempts)s::integer[], %(run_at)s::timestamptz[], %(error)s::text[])
-    n(id, queue, name, consumer, position, key, args, correlation_id, max_attempts, run_at, error)
+    %(owner)s::uuid[], %(max_attempts)s::integer[], %(run_at)s::timestamptz[], %(error)s::text[])
+    n(id, queue, name, consumer, position, key, args, correlation_id, owner, max_attempts, run_at,
+        error)
 ON CONFLICT DO NOTHING
 """
 
@@ -139,7 +144,8 @@ UPDATE formula_jobs j SET state = 'running', attempts = attempts + 1, worker = %
     started_at = clock_timestamp(),
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 FROM free WHERE j.id = free.id
-RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.attempts AS attempt
+RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.owner,
+    j.attempts AS attempt
 """
 
 
@@ -165,6 +171,15 @@ async def renew_leases(
     return {row[0] for row in await cursor.fetchall()}
 
 
+async def note_progress(db: Connection, worker: UUID, claim: Claim, progress: float) -> None:
+    """Nothing where the job is no longer this worker's."""
+    await db.execute(
+        "UPDATE formula_jobs SET progress = %s"
+        " WHERE id = %s AND attempts = %s AND worker = %s AND state = 'running'",
+        (progress, claim.id, claim.attempt, worker),
+    )
+
+
 # Full jitter (a random part of the exponential bound): failures of one cause do not come back
 # together.
 SETTLE = """
@@ -175,6 +190,8 @@ UPDATE formula_jobs j SET
         random() * least(%(most_s)s, %(base_s)s * 2 ^ (j.attempts - 1))) ELSE j.run_at END,
     finished_at = CASE WHEN NOT e.retry OR j.attempts >= j.max_attempts
         THEN clock_timestamp() END,
+    progress = CASE WHEN e.state = 'done' AND NOT e.retry AND j.progress IS NOT NULL THEN 1
+        ELSE j.progress END,
     error = e.error, worker = NULL, lease_until = NULL, hinted_at = NULL
 FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[], %(states)s::text[], %(errors)s::text[],
     %(retries)s::boolean[]) e(id, attempt, state, error, retry)
@@ -296,7 +313,7 @@ async def depths(db: Connection, queues: Sequence[str]) -> list[Count]:
 
 LIST = """
 SELECT id, queue, name, consumer, position, key, args, state, attempts, max_attempts, run_at,
-    worker, lease_until, error, made_at, started_at, finished_at
+    worker, lease_until, error, made_at, started_at, finished_at, owner, progress
 FROM formula_jobs
 WHERE (%(queue)s::text IS NULL OR queue = %(queue)s)
     AND (%(name)s::text IS NULL OR name = %(name)s)
@@ -327,7 +344,8 @@ async def get_job(db: Connection, job: UUID) -> JobRow | None:
     async with db.cursor(row_factory=class_row(JobRow)) as cursor:
         await cursor.execute(
             "SELECT id, queue, name, consumer, position, key, args, state, attempts,"
-            " max_attempts, run_at, worker, lease_until, error, made_at, started_at, finished_at"
+            " max_attempts, run_at, worker, lease_until, error, made_at, started_at, finished_at,"
+            " owner, progress"
             " FROM formula_jobs WHERE id = %s",
             (job,),
         )

@@ -493,7 +493,9 @@ CREATE TABLE public.formula_jobs (
     error text,
     made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     started_at timestamp with time zone,
-    finished_at timestamp with time zone
+    finished_at timestamp with time zone,
+    owner uuid,
+    progress real
 );
 
 CREATE TABLE public.formula_keyframes (

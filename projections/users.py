@@ -162,6 +162,13 @@ async def list_users(
     )
 
 
+async def count_users(db: Connection, status: UserStatus) -> int:
+    """How many there are of that status."""
+    cursor = await db.execute("SELECT count(*) FROM users WHERE status = %s", (status.value,))
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
 PROJECTION = Projection(
     name="users",
     group="queries",

@@ -7,7 +7,7 @@ from domain.kernel import Recorded
 from domain.notification import Level, SendNotification
 from domain.user import Role, UserStatus
 from projections.read import reading
-from projections.users import UserRow, list_users
+from projections.users import UserRow, count_users, list_users
 from workers.model import NOTIFICATIONS, Args, Context, Job
 from workers.notices import notify
 from workers.together import together
@@ -42,11 +42,14 @@ async def run(context: Context, args: Announce) -> None:
         )
         await notify(context, uuid5(args.announcement, user.id.hex), notice)
 
+    async with reading(context.runtime, min_position=context.position) as db:
+        total, told = await count_users(db, UserStatus.ACTIVE), 0
     after: tuple[str, UUID] | None = None
     while page := await _people(context, after):
         concerned = [user for user in page if not args.roles or user.role in args.roles]
         await together(concerned, tell)
-        after = (page[-1].name, page[-1].id)
+        after, told = (page[-1].name, page[-1].id), told + len(page)
+        await context.report(told, total)
 
 
 async def _people(context: Context, after: tuple[str, UUID] | None) -> list[UserRow]:

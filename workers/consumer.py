@@ -125,5 +125,6 @@ def _job(
         args=args,
         max_attempts=kind.queue.max_attempts,
         correlation_id=recorded.meta.correlation_id,
+        owner=recorded.meta.actor,
         error=error,
     )

@@ -9,6 +9,7 @@ import msgspec
 from domain.kernel import Event, Recorded
 from infra.mail import Mailer
 from infra.runtime import Origin, Runtime
+from workers.progress import Progress
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -49,6 +50,12 @@ class Context(msgspec.Struct, frozen=True):
     job: UUID
     position: int  # of the event that asked for the job
     correlation_id: UUID | None
+    progress: Progress | None = None  # None: nobody is told
+
+    async def report(self, done: int, total: int) -> None:
+        """How far the job is: for its row, and for its owner's room."""
+        if self.progress is not None:
+            await self.progress.report(done, total)
 
     @property
     def origin(self) -> Origin:

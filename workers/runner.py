@@ -17,6 +17,7 @@ from infra.mail import Mailer
 from infra.runtime import Runtime
 from workers.batching import Batcher
 from workers.model import Context, Job
+from workers.progress import Progress
 
 SETTLE_AGAIN_S = 0.5
 CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
@@ -59,13 +60,16 @@ class Runner:
             return
         if claim is None:
             return
-        task = asyncio.create_task(self._attempt(claim), name=claim.name)
+        progress = Progress(self._runtime, claim)
+        task = asyncio.create_task(self._attempt(claim, progress), name=claim.name)
         self._held[claim.id], self._tasks[claim.id] = claim.attempt, task
         await asyncio.wait({task})
         self._tasks.pop(claim.id, None)
         end = None if task.cancelled() else task.result()
         if end is not None:
-            await self._write_down(claim, end)
+            state = await self._write_down(claim, end)
+            if state is not None:
+                await progress.over(state)
 
     async def beat(self) -> None:
         """Renew the leases until cancelled; a job whose lease was lost is cancelled."""
@@ -97,10 +101,12 @@ class Runner:
         except psycopg.OperationalError as error:
             log.warning("jobs_not_released", jobs=len(held), error=str(error).strip())
 
-    async def _attempt(self, claim: Claim) -> End | None:
+    async def _attempt(self, claim: Claim, progress: Progress) -> End | None:
         """None: it could not be tried, and this process must stop."""
         kind = self._kinds[claim.name]
-        context = Context(self._runtime, self._mail, claim.id, claim.position, claim.correlation_id)
+        context = Context(
+            self._runtime, self._mail, claim.id, claim.position, claim.correlation_id, progress
+        )
         try:
             args = msgspec.convert(claim.args, kind.args)
         except msgspec.ValidationError as error:
@@ -122,8 +128,11 @@ class Runner:
             return End(claim.id, claim.attempt, error=repr(error), retry=True)
         return End(claim.id, claim.attempt)
 
-    async def _write_down(self, claim: Claim, end: End) -> None:
-        """Until it is written: what was done must not be done again because Postgres was away."""
+    async def _write_down(self, claim: Claim, end: End) -> JobState | None:
+        """Until it is written: what was done must not be done again because Postgres was away.
+
+        The job's new state; None where it was no longer held.
+        """
         while True:
             try:
                 state = await self._settle(end)
@@ -136,6 +145,7 @@ class Runner:
             log.error("job_dead", job=str(claim.id), name=claim.name, attempt=claim.attempt)
         else:
             log.debug("job_ended", job=str(claim.id), name=claim.name, state=state)
+        return state
 
     def _lose(self, job: UUID, attempt: int) -> None:
         task = self._tasks.get(job)

@@ -1,0 +1,89 @@
+"""One's own room over real sockets and a real worker: notifications, and how far one's jobs are."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
+from domain.user import Role
+from infra.jobs import End, JobState, NewJob, claim, get_job, insert_jobs, note_progress, settle
+from infra.runtime import Origin, Runtime
+from infra.settings import Settings
+from tests.integration.sockets import Json, Live, live_gateway
+from tests.workers.office import AT, Office, working
+from workers import announce, progress
+
+
+@pytest.fixture
+async def live(projected: Runtime) -> AsyncIterator[Live]:
+    async with live_gateway(projected) as running:
+        yield running
+
+
+def told(frame: Json) -> bool:
+    return frame.get("type") == progress.TYPE
+
+
+async def test_the_owner_of_a_job_is_told_how_far_it_is(
+    live: Live, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announce, "PAGE", 2)
+    monkeypatch.setattr(progress, "EVERY_S", 0.0)
+    runtime = live.runtime
+    otto = await live.user("otto", Role.OPERATOR)
+    ann = await live.user("ann")
+    for number in range(3):
+        await live.user(f"member{number}")
+    mine, hers = await live.open(otto), await live.open(ann)
+    publish = PublishAnnouncement(title="Down at 8", at=AT)
+    await runtime.execute(Origin(otto), ANNOUNCEMENT, runtime.new_id(), publish)
+    async with working(settings):
+        frames = [await mine.until(told) for _ in range(4)]
+        notice = await hers.event("notification.sent")
+        (row,) = await Office(runtime).ended("announce")
+    assert [(one["data"]["state"], one["data"]["progress"]) for one in frames] == [
+        ("running", 0.4),
+        ("running", 0.8),
+        ("running", 1.0),
+        ("done", 1.0),
+    ]
+    assert {one["data"]["job"] for one in frames} == {str(row.id)}
+    assert (row.owner, row.progress) == (otto, 1.0)
+    assert (notice["room"], notice["data"]["title"]) == (f"user:{ann}", "Down at 8")
+    assert not any(map(told, hers.seen)), "it is her notification, but not her job"
+
+
+async def test_reports_are_as_rare_as_they_are_wanted(
+    live: Live, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announce, "PAGE", 1)
+    monkeypatch.setattr(progress, "EVERY_S", 3_600.0)
+    otto = await live.user("otto", Role.OPERATOR)
+    for number in range(3):
+        await live.user(f"member{number}")
+    mine = await live.open(otto)
+    publish = PublishAnnouncement(title="Down at 8", at=AT)
+    await live.runtime.execute(Origin(otto), ANNOUNCEMENT, live.runtime.new_id(), publish)
+    async with working(settings):
+        states = [(await mine.until(told))["data"]["state"] for _ in range(2)]
+    assert states == ["running", "done"], "the first, and the end"
+
+
+async def test_only_who_holds_a_job_says_how_far_it_is(runtime: Runtime) -> None:
+    job = NewJob(
+        queue="email", name="n", consumer="test", position=1, key="k", args={}, max_attempts=2
+    )
+    mine, other = runtime.new_id(), runtime.new_id()
+    async with runtime.db.connection() as db:
+        await insert_jobs(db, [job])
+        [held] = await claim(db, [job.id], mine, lease_s=60)
+        await note_progress(db, other, held, 0.9)
+        row = await get_job(db, job.id)
+        assert row is not None
+        assert row.progress is None
+        await note_progress(db, mine, held, 0.5)
+        await settle(db, mine, [End(job.id, 1, retry=True)], base_s=0.0, most_s=0.0)
+        await note_progress(db, mine, held, 0.7)
+        row = await get_job(db, job.id)
+    assert row is not None
+    assert (row.state, row.progress) == (JobState.QUEUED, 0.5)
