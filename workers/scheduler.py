@@ -27,6 +27,7 @@ from workers.nightly import NightlyCheck
 from workers.ops import TellOps
 from workers.reaper import Reaper
 from workers.together import side_by_side, together
+from workers.waiters import Waiters
 
 LOCKS = 500  # expired at one tick
 HOLD_S = 1.0
@@ -50,6 +51,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
     return (
         Tick("expire_locks", 1.0, schedule.expire_locks),
         Tick("reap", 1.0, Reaper(runtime, lease_s)),
+        Tick("unqueue", 1.0, Waiters(runtime)),
         Tick("maintain_motion", 60.0, schedule.maintain_motion),
         Tick("sweep", 600.0, schedule.sweep),
         Tick("refresh_views", 5.0, schedule.refresh_views),

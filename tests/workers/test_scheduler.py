@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from domain import motion
-from domain.lock import LOCK, AcquireLock, lock_stream
+from domain.lock import LOCK, AcquireLock, ExpireLock, StopWaiting, lock_stream
 from domain.motion_summary import MOTION_SUMMARY, MotionSummed, SumMotion, summary_stream
-from domain.participation import PARTICIPATION, Join
+from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
 from domain.registry import tag_of
 from infra.eventstore.types import Motion
 from infra.runtime import Origin, Runtime
@@ -20,6 +20,7 @@ from projections.read import wait_for
 from tests.workers.office import until
 from workers.reaper import Reaper
 from workers.scheduler import Schedule, schedule
+from workers.waiters import Waiters
 
 ANN, PROJECT, ALIVE, LOST, UNKNOWN = (UUID(int=n) for n in (1, 11, 21, 22, 23))
 ROOM = f"project:{PROJECT}"
@@ -153,6 +154,52 @@ async def test_a_lost_gateway_is_forgotten_after_its_members(nodes: Runtime) -> 
     await wait_for(nodes, "live", await nodes.store.head())
     await reap(7.0)
     assert await known_nodes(nodes) == {ALIVE}
+
+
+async def waits(runtime: Runtime, stream: UUID, participation: UUID) -> None:
+    wait = AcquireLock(
+        project=PROJECT,
+        resource="task:1",
+        holder=ANN,
+        participation=participation,
+        wait=True,
+        now=runtime.now(),
+    )
+    outcome = await runtime.execute(Origin(ANN), LOCK, stream, wait, project=PROJECT)
+    await wait_for(runtime, "live", outcome.position or 0)
+
+
+async def test_who_is_gone_waits_for_nothing(nodes: Runtime) -> None:
+    stream = await lock(nodes, "task:1", age_s=0)
+    here, lost, never = await join(nodes, ALIVE), await join(nodes, LOST), nodes.new_id()
+    for participation in (never, lost, here):
+        await waits(nodes, stream, participation)
+
+    async def queue() -> list[UUID]:
+        return [one.participation for one in (await nodes.load(LOCK, stream)).state.queue]
+
+    unqueue = Waiters(nodes)
+    await unqueue(0.0)
+    assert await queue() == [lost, here]
+    left = await nodes.execute(Origin(), PARTICIPATION, lost, Leave(reason=LeaveReason.NODE_LOST))
+    await wait_for(nodes, "live", left.position or 0)
+    await unqueue(0.0)
+    assert await queue() == [here]
+    await waits(nodes, stream, lost)  # it was on its way when its connection ended
+    await unqueue(0.0)
+    assert await queue() == [here]
+
+
+async def test_a_lock_that_came_to_who_is_gone_goes_on(nodes: Runtime) -> None:
+    stream = await lock(nodes, "task:1", age_s=0)
+    here, gone = await join(nodes, ALIVE), nodes.new_id()
+    for participation in (gone, here):
+        await waits(nodes, stream, participation)
+    over = ExpireLock(token=1, now=nodes.now() + timedelta(seconds=40))
+    await nodes.execute(Origin(), LOCK, stream, over, project=PROJECT)
+    stop = StopWaiting(participations=(gone,), reason="gone", now=nodes.now())
+    await nodes.execute(Origin(), LOCK, stream, stop, project=PROJECT)
+    assert (await nodes.load(LOCK, stream)).state.participation == here
 
 
 async def test_motion_has_partitions_ahead_of_the_log(runtime: Runtime) -> None:
