@@ -4,10 +4,12 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from socket import create_connection
+from typing import TypeAlias
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 import msgspec
@@ -65,29 +67,56 @@ class Service(msgspec.Struct, frozen=True):
 @contextmanager
 def serving(side: Side) -> Generator[Service]:
     """The server, ready; stopped on leaving."""
-    children: dict[str, subprocess.Popen[bytes]] = {}
     port = free_port()
-    try:
+    with ExitStack() as stack:
+        start = partial(_started, stack)
         match side:
-            case Formula():
-                settings = msgspec.structs.replace(side.settings, port=port, jwt_secret=SECRET)
-                env = child_environment(settings)
-                projector = (sys.executable, "-m", "projections.main", "--group", "live")
-                children["projector"] = subprocess.Popen(projector, env=env)
-                dialect: Dialect = asyncio.run(_prepared(settings, side.rooms))
-                api = (sys.executable, "-m", "api.main")
-                children = {"api": subprocess.Popen(api, env=env), **children}
-            case Node():
-                given = msgspec.json.encode({"url": side.redis_url, "port": port})
-                children["node"] = subprocess.Popen(("node", NODE, given))
-                dialect = NodeDialect(side.rooms)
+            case Formula(settings=settings, rooms=rooms):
+                processes, dialect = _formula(_open(settings, port), rooms, start)
+            case Node(redis_url=url, rooms=rooms):
+                given = msgspec.json.encode({"url": url, "port": port}).decode()
+                processes = {"node": start(("node", str(NODE), given), None)}
+                dialect = NodeDialect(rooms)
         _until_listening(port)
-        yield Service(port, dialect, {name: psutil.Process(c.pid) for name, c in children.items()})
-    finally:
-        for child in children.values():
-            child.terminate()
-        for child in children.values():
-            child.wait()
+        yield Service(port, dialect, processes)
+
+
+Start: TypeAlias = Callable[[Sequence[str], Mapping[str, str] | None], psutil.Process]
+
+
+def _formula(
+    settings: Settings, rooms: int, start: Start
+) -> tuple[dict[str, psutil.Process], Dialect]:
+    env = child_environment(settings)
+    projector = start((sys.executable, "-m", "projections.main", "--group", "live"), env)
+    dialect = asyncio.run(_prepared(settings, rooms))
+    api = start((sys.executable, "-m", "api.main"), env)
+    return {"api": api, "projector": projector}, dialect
+
+
+def _open(settings: Settings, port: int) -> Settings:
+    """Without limits: they would be what is measured."""
+    return msgspec.structs.replace(
+        settings,
+        port=port,
+        jwt_secret=SECRET,
+        rate_limit_max_requests=0,
+        rate_limit_user_max_requests=0,
+        rate_limit_actions_per_minute=0,
+        rate_limit_motion_per_s=0,
+        rate_limit_frames_per_s=0,
+        max_connections_per_user=0,
+        max_connections_per_address=0,
+    )
+
+
+def _started(
+    stack: ExitStack, argv: Sequence[str], env: Mapping[str, str] | None
+) -> psutil.Process:
+    child = subprocess.Popen(argv, env=env)
+    stack.callback(child.wait)
+    stack.callback(child.terminate)
+    return psutil.Process(child.pid)
 
 
 def _until_listening(port: int) -> None:
