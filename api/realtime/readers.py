@@ -63,15 +63,15 @@ class Readers:
         )
         if not self._came(reader):
             return reader
+        last = self._last.get(key)
+        self._last[key] = reader
+        if last is not None:
+            last.outlet.finish()  # its seat is free for this one
         seat = self._runtime.limits.users.take(str(caller.id))
         if seat is None:
             reader.outlet.finish()
             raise RateLimited(RETRY_S)
         reader.seats.append(seat)
-        last = self._last.get(key)
-        self._last[key] = reader
-        if last is not None:
-            last.outlet.finish()
         try:
             same = not wanted.epoch or wanted.epoch == self._epoch
             await reader.open(wanted.room, wanted.after if same else None)

@@ -1,7 +1,7 @@
-"""A client without a WebSocket: a stream or polls over HTTP, and actions."""
+"""A client without a WebSocket: a stream or polls over HTTP, and actions; a node, and a room."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,11 +13,12 @@ from api.app import create_app
 from api.main import Server, config, front
 from api.realtime import protocol as p
 from api.realtime.gateway import open_gateway
+from domain.project import PROJECT, ProjectRole, RemoveMember
 from infra.folder import free_port
 from infra.nodes import heartbeat
-from infra.runtime import open_runtime
+from infra.runtime import SYSTEM, open_runtime
 from infra.settings import Settings
-from tests.integration.sockets import Live
+from tests.integration.sockets import Live, Socket
 
 WAIT_S = 15.0
 
@@ -111,6 +112,11 @@ def number_of(frame: Json) -> int | None:
     return frame["data"]["data"]["n"]
 
 
+def numbers_of(frames: Iterable[Json]) -> list[int]:
+    """Of the acts among the frames."""
+    return [number for frame in frames if (number := number_of(frame)) is not None]
+
+
 class Reader:
     """A person who reads one room under one connection."""
 
@@ -168,6 +174,59 @@ class Reader:
         answer = await self.post(op, **fields)
         assert answer.status_code == 200, answer.text
         return msgspec.json.decode(answer.content)
+
+
+class Room:
+    """A project's room, Ann who manages it, and Bob who contributes."""
+
+    def __init__(
+        self, live: Live, client: httpx.AsyncClient, project: UUID, ann: UUID, bob: UUID
+    ) -> None:
+        self.live, self.client, self.ann, self.bob = live, client, ann, bob
+        self.project, self.name = project, f"project:{project}"
+
+    def reader(self, user: UUID | None = None, ttl_s: int = 900) -> Reader:
+        """Bob, unless somebody else is named."""
+        token = self.live.token(user or self.bob, ttl_s)
+        return Reader(self.client, token, self.name)
+
+    async def socket(self, user: UUID | None = None) -> Socket:
+        """Ann, unless somebody else is named; in the room."""
+        socket = await self.live.open(user or self.ann)
+        assert (await socket.ask("join", room=self.name))["op"] == "joined"
+        return socket
+
+    async def act(self, socket: Socket, number: int) -> int:
+        ack = await socket.ask("act", room=self.name, kind="n", data={"n": number})
+        return ack["pos"]
+
+    async def remove_bob(self) -> None:
+        remove = RemoveMember(user=self.bob)
+        execute = self.live.runtime.execute
+        await execute(SYSTEM, PROJECT, self.project, remove, project=self.project)
+
+
+async def made(live: Live, client: httpx.AsyncClient) -> Room:
+    """The room of a new project; requests go where the client's do."""
+    ann, bob = await live.user("ann"), await live.user("bob")
+    project = await live.project(ann)
+    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
+    return Room(live, client, project, ann, bob)
+
+
+def asking(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=40)
+
+
+def http(live: Live) -> str:
+    return live.url.replace("ws://", "http://").partition("/api")[0]
+
+
+def joins(frame: Json, user: UUID) -> bool:
+    """A presence in which that person comes."""
+    return frame["op"] == "presence" and any(
+        member["user"] == str(user) for member in frame.get("join", [])
+    )
 
 
 @asynccontextmanager

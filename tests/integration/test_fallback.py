@@ -3,18 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import httpx
 import pytest
 
 from api.tokens import read
-from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, DeactivateUser, SignOut
 from infra.runtime import SYSTEM, Runtime
 from tests.integration.conftest import refusal
-from tests.integration.reading import Json, Reader, node, number_of
-from tests.integration.sockets import Live, Socket
+from tests.integration.reading import (
+    Json,
+    Reader,
+    Room,
+    asking,
+    http,
+    joins,
+    made,
+    node,
+    number_of,
+    numbers_of,
+)
+from tests.integration.sockets import Live
 
 
 @pytest.fixture
@@ -24,49 +33,9 @@ async def live(projected: Runtime) -> AsyncIterator[Live]:
 
 
 @pytest.fixture
-async def client(live: Live) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=http(live), trust_env=False, timeout=40) as one:
-        yield one
-
-
-def http(live: Live) -> str:
-    return live.url.replace("ws://", "http://").partition("/api")[0]
-
-
-class Room:
-    """A project's room, Ann who manages it, and Bob who contributes."""
-
-    def __init__(self, live: Live, client: httpx.AsyncClient, project: UUID, ann: UUID, bob: UUID):
-        self.live, self.client, self.ann, self.bob = live, client, ann, bob
-        self.project, self.name = project, f"project:{project}"
-
-    def reader(self, user: UUID | None = None, ttl_s: int = 900) -> Reader:
-        """Bob, unless somebody else is named."""
-        token = self.live.token(user or self.bob, ttl_s)
-        return Reader(self.client, token, self.name)
-
-    async def socket(self, user: UUID | None = None) -> Socket:
-        """Ann, unless somebody else is named; in the room."""
-        socket = await self.live.open(user or self.ann)
-        assert (await socket.ask("join", room=self.name))["op"] == "joined"
-        return socket
-
-    async def act(self, socket: Socket, number: int) -> int:
-        ack = await socket.ask("act", room=self.name, kind="n", data={"n": number})
-        return ack["pos"]
-
-    async def remove_bob(self) -> None:
-        remove = RemoveMember(user=self.bob)
-        execute = self.live.runtime.execute
-        await execute(SYSTEM, PROJECT, self.project, remove, project=self.project)
-
-
-@pytest.fixture
-async def room(live: Live, client: httpx.AsyncClient) -> Room:
-    ann, bob = await live.user("ann"), await live.user("bob")
-    project = await live.project(ann)
-    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
-    return Room(live, client, project, ann, bob)
+async def room(live: Live) -> AsyncIterator[Room]:
+    async with asking(http(live)) as client:
+        yield await made(live, client)
 
 
 async def test_a_stream_has_the_frames_of_a_socket(room: Room) -> None:
@@ -87,7 +56,7 @@ async def test_a_stream_has_the_frames_of_a_socket(room: Room) -> None:
     assert last.id == str(last.frame["pos"]) == moved.id, "motion has no place of its own"
     events = [frame for frame in stream.frames if frame["op"] == "ev"]
     assert events == [frame for frame in second.seen if frame["op"] == "ev"][-len(events) :]
-    assert [number_of(frame) for frame in events] == list(range(20))
+    assert numbers_of(events) == list(range(20))
     assert all(later["prev"] == earlier["pos"] for earlier, later in pairwise(events))
 
 
@@ -133,7 +102,7 @@ async def test_polls_miss_nothing_and_repeat_nothing(room: Room) -> None:
         while len(found) < 60:
             polled = await bob.poll()
             assert polled["frames"][0]["mode"] == "resume"
-            found += [n for frame in polled["frames"] if (n := number_of(frame)) is not None]
+            found += numbers_of(polled["frames"])
     assert found == list(range(60))
 
 
@@ -401,10 +370,3 @@ async def test_a_person_reads_in_no_more_rooms_than_a_connection_may(room: Room)
         await bob.poll(wait=0, after=None)
     bob.connection = uuid4()
     assert refusal(await bob.asked(wait=0)) == "409 room.too_many"
-
-
-def joins(frame: Json, user: UUID) -> bool:
-    """A presence in which that person comes."""
-    return frame["op"] == "presence" and any(
-        member["user"] == str(user) for member in frame.get("join", [])
-    )
