@@ -28,9 +28,9 @@ from infra.runtime import Runtime
 TIME_S = 10.0  # of one query
 AT_ONCE = 4  # queries of analysts in a database
 CHUNK = 1_000  # rows of a fetch
-AT_A_TIME = 16  # rows that the client takes off the wire together
-CHUNK_BYTES = 1_048_576  # of texts
-MAX_BYTES = 268_435_456  # of texts in an answer
+AT_A_TIME = 4  # rows that the client takes off the wire together
+CHUNK_BYTES = 1_048_576
+MAX_BYTES = 268_435_456  # of an answer
 CURSOR = "analyst"
 MAX_SQL = 20_000  # characters
 NAME = "formula analyst"  # of the sessions, in pg_stat_activity
@@ -159,7 +159,7 @@ async def _chunks(connection: Connection, limit: int) -> AsyncIterator[Sequence[
             async for row in cursor.stream(fetch, size=AT_A_TIME):
                 fetched += 1
                 chunk.append(row)
-                size += sum(len(one) for one in row if isinstance(one, str | bytes))
+                size += sum(map(_size, row))
                 if total + size > MAX_BYTES:
                     raise Invalid("analytics.too_wide", most=MAX_BYTES)
                 if len(chunk) == CHUNK or size > CHUNK_BYTES:
@@ -169,6 +169,17 @@ async def _chunks(connection: Connection, limit: int) -> AsyncIterator[Sequence[
                 break
     if chunk:
         yield chunk
+
+
+def _size(value: object) -> int:
+    """About as many bytes as an answer has of it."""
+    match value:
+        case str() | bytes():
+            return len(value)
+        case list() | dict() | tuple():
+            return len(msgspec.json.encode(cast(object, value), enc_hook=str))
+        case _:
+            return 8
 
 
 def placeholders(query: str, parameters: Mapping[str, Value]) -> str:

@@ -671,6 +671,8 @@ CREATE INDEX formula_jobs_listed_idx ON public.formula_jobs USING btree (made_at
 
 CREATE INDEX formula_jobs_waiting_idx ON public.formula_jobs USING btree (queue, hinted_at NULLS FIRST, run_at) WHERE (state = 'queued'::text);
 
+CREATE INDEX formula_motion_events_project_idx ON ONLY public.formula_motion_events USING btree (project, "position");
+
 CREATE INDEX formula_nodes_role_idx ON public.formula_nodes USING btree (role, seen_at);
 
 CREATE INDEX formula_refresh_tokens_family_idx ON public.formula_refresh_tokens USING btree (family);

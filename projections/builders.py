@@ -117,8 +117,10 @@ class Builders:
             return
         for schema in old:
             with suppress(LockNotAvailable):
-                await generations.drop(connection, schema)
-                log.info("generation_dropped", schema=schema)
+                async with generations.alone(connection):  # nobody asks for it meanwhile
+                    still = schema in await generations.old(connection, KEEP_S)
+                    if still and await generations.drop(connection, schema):
+                        log.info("generation_dropped", schema=schema)
 
     async def _tend(self, connection: Connection, one: Generation) -> None:
         """Start the processes that are missing: one a slice, then one that makes it whole."""

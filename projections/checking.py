@@ -102,7 +102,7 @@ async def _at_one_moment(connection: Connection) -> AsyncGenerator[None]:
 
 async def _serving(connection: Connection, projection: AnyProjection) -> str:
     for one in await generations.generations(connection, [projection.name]):
-        if one.state == SERVING and one.version == projection.version:
+        if one.state == SERVING and one.version == projection.version and not one.stopped:
             return one.schema
     raise WrongState("projection.not_serving", projection=projection.name)
 

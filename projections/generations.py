@@ -233,8 +233,19 @@ async def back(connection: Connection, projection: str, group: str) -> Generatio
     if last is not None:
         newest = max((one.version for one in found if one.state in LIVE), default=0)
         values = {"instead_of": newest, "began": last.position, "group": group}
-        await connection.execute(BACK, {**values, "schema": last.schema})
-    return last
+        cursor = await connection.execute(BACK, {**values, "schema": last.schema})
+        return last if cursor.rowcount else None
+    return None
+
+
+async def give_up(connection: Connection, pending: Generation) -> None:
+    """Drop what is being built of a newer version, and keep to what serves."""
+    await connection.execute(
+        "UPDATE formula_generations SET instead_of = %s"
+        " WHERE projection = %s AND state = 'serving'",
+        (pending.version, pending.projection),
+    )
+    await drop(connection, pending.schema)
 
 
 # The row is locked first: whoever lets the generation serve waits, or has been there before.
@@ -243,19 +254,20 @@ DELETE FROM formula_generations WHERE schema = %s AND state NOT IN ('serving', '
 """
 
 
-async def drop(connection: Connection, schema: str) -> None:
-    """Remove what does not serve. Raises psycopg's LockNotAvailable where somebody reads it."""
+async def drop(connection: Connection, schema: str) -> bool:
+    """Remove what does not serve; whether it did. Raises LockNotAvailable while it is read."""
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout = '{DROP_WAIT}'")
         gone = await connection.execute(DROPPED, (schema,))
         if not gone.rowcount:  # it has come to serve meanwhile
-            return
+            return False
         await connection.execute(
             sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
         )
         await connection.execute(
             "DELETE FROM formula_dead_letters WHERE generation = %s", (schema,)
         )
+        return True
 
 
 async def old(connection: Connection, keep_s: float) -> list[str]:

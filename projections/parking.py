@@ -77,6 +77,9 @@ class Letters:
     def any(self) -> bool:
         return bool(self._blocked)
 
+    def skips(self, projection: str, position: int) -> bool:
+        return position in self._skipped.get(projection, ())
+
     def block(self, projection: str, stream: UUID) -> None:
         self.edition = object()
         self._blocked.setdefault(projection, set()).add(stream)

@@ -216,7 +216,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         while positions:
             batch = await store.read(after, len(positions), streams=[asked.stream])
             for one in [one for one in batch if one.position in positions]:
-                if not await self._mended(position, projection, one):
+                if self.letters.skips(projection.name, one.position):
+                    await self._pass_over(position, asked, one.position)
+                elif not await self._mended(position, projection, one):
                     return
                 positions.remove(one.position)
             after = batch[-1].position

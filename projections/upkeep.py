@@ -21,7 +21,7 @@ from domain.upkeep import (
 from infra.db import Connection
 from infra.runtime import Origin, Runtime
 from projections import generations
-from projections.generations import BUILDING, READY, SWITCHING
+from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
 from projections.registry import PROJECTIONS
 from projections.rows import fetch_all, fetch_one
 from projections.step import AnyProjection
@@ -52,6 +52,9 @@ SELECT d.projection, d.generation, d.position, d.stream, d.attempts, d.asked, d.
 FROM formula_dead_letters d JOIN formula_generations g
     ON g.schema = d.generation AND g.state = 'serving'
 WHERE d.projection = %(projection)s AND d.position = %(position)s
+"""
+SKIPPED = """
+INSERT INTO formula_skipped_events (projection, position) VALUES (%s, %s) ON CONFLICT DO NOTHING
 """
 # Of every generation: what is being built comes to serve with the same letter.
 ASK = """
@@ -89,9 +92,8 @@ async def ask_rebuild(runtime: Runtime, origin: Origin, name: str) -> str:
     """Have it built anew beside what serves; returns the generation. Raises WrongState."""
     projection = named(name)
     async with runtime.db.connection() as connection, generations.alone(connection):
-        for one in await generations.generations(connection, [name]):
-            if one.state in (BUILDING, READY, SWITCHING):
-                raise WrongState("projection.building", generation=one.schema)
+        if (pending := await _pending(connection, name)) is not None:
+            raise WrongState("projection.building", generation=pending.schema)
         schema = await generations.begin(connection, projection)
         await _note(runtime, origin, AskRebuild(projection=name))
         return schema
@@ -100,15 +102,32 @@ async def ask_rebuild(runtime: Runtime, origin: Origin, name: str) -> str:
 async def ask_rollback(runtime: Runtime, origin: Origin, name: str) -> str:
     """Go back to what served before, brought up to date; returns it. Raises WrongState.
 
-    Where that is of another version, the code of that version must run.
+    Where that is of another version, the code of that version must run. What is being built of a
+    newer version is given up, and what serves goes on.
     """
     projection = named(name)
     async with runtime.db.connection() as connection, generations.alone(connection):
-        there = await generations.back(connection, name, projection.group)
+        found = await generations.generations(connection, [name])
+        serves = next((one for one in found if one.state == SERVING), None)
+        pending = await _pending(connection, name)
+        if pending is None:
+            there = await generations.back(connection, name, projection.group)
+        elif serves and pending.version > serves.version and pending.state != SWITCHING:
+            await generations.give_up(connection, pending)
+            there = serves
+        else:
+            raise WrongState("projection.building", generation=pending.schema)
         if there is None:
             raise WrongState("projection.nothing_before", projection=name)
         await _note(runtime, origin, AskRollback(projection=name))
         return there.schema
+
+
+async def _pending(connection: Connection, name: str) -> Generation | None:
+    """What is to serve and does not yet."""
+    found = await generations.generations(connection, [name])
+    pending = [one for one in found if one.state in (BUILDING, READY, SWITCHING)]
+    return pending[0] if pending else None
 
 
 async def ask_retry(runtime: Runtime, origin: Origin, name: str, position: int) -> None:
@@ -123,15 +142,27 @@ async def ask_skip(runtime: Runtime, origin: Origin, name: str, position: int, r
 
 async def _ask(runtime: Runtime, origin: Origin, command: AskRetry | AskSkip, what: str) -> None:
     """Raises NotFound, and WrongState for one that only waits behind another."""
-    async with runtime.db.connection() as connection:
-        there = await letter(connection, named(command.projection).name, command.at)
+    projection = named(command.projection)
+    async with runtime.db.connection() as connection, generations.alone(connection):
+        there = await letter(connection, projection.name, command.at)
         if there.error is None:
             raise WrongState("letter.behind", position=command.at, stream=there.stream)
-        async with connection.transaction():
-            values = (what, there.projection, there.position)
-            if not (await connection.execute(ASK, values)).rowcount:
-                raise NotFound("letter.not_found", projection=there.projection, position=command.at)
-            await _note(runtime, origin, command)
+        if isinstance(command, AskSkip):
+            await _skip(connection, projection, command.at)
+        values = (what, there.projection, there.position)
+        if not (await connection.execute(ASK, values)).rowcount:
+            raise NotFound("letter.not_found", projection=there.projection, position=command.at)
+        await _note(runtime, origin, command)
+
+
+async def _skip(connection: Connection, projection: AnyProjection, position: int) -> None:
+    """What is being built may have the event already: it is begun anew, without it."""
+    pending = await _pending(connection, projection.name)
+    if pending and (pending.version != projection.version or pending.state == SWITCHING):
+        raise WrongState("projection.building", generation=pending.schema)
+    await connection.execute(SKIPPED, (projection.name, position))
+    if pending:
+        await generations.begin(connection, projection)
 
 
 async def _note(runtime: Runtime, origin: Origin, command: UpkeepCommand) -> None:

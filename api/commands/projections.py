@@ -159,7 +159,8 @@ async def _drop(name: str, schema: str) -> None:
         one = next((one for one in found if one.schema == schema), None)
         if one is None or one.state == SERVING:
             fail(f"{schema} is no generation of {name} that could be dropped")
-        await generations.drop(db, schema)
+        if not await generations.drop(db, schema):
+            fail(f"{schema} is about to serve: formula projections list")
 
 
 @app.command()

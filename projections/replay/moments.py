@@ -19,7 +19,7 @@ from infra.eventstore.reader import recorded as decoded
 
 FADES = timedelta(seconds=10)  # what has not moved for so long is not shown
 TYPING_FADES = timedelta(seconds=6)
-PAGE = 1_000  # motion facts, of all projects
+PAGE = 1_000  # motion facts
 
 Wanted: TypeAlias = int | datetime | None
 
@@ -54,7 +54,8 @@ SELECT coalesce(max(notification_id), 0) FROM formula_events WHERE notification_
 """
 MOTION_BEFORE = """
 SELECT position, participation, 0::bigint, tag, state, NULL, recorded_at, actor, project
-FROM formula_motion_events WHERE position < %(before)s ORDER BY position DESC LIMIT %(limit)s
+FROM formula_motion_events WHERE project = %(project)s AND position < %(before)s
+ORDER BY position DESC LIMIT %(limit)s
 """
 MOTION_BETWEEN = """
 SELECT position, participation, 0::bigint, tag, state, NULL, recorded_at, actor, project
@@ -139,9 +140,10 @@ async def _recent(
     """A project's motion below a position and not before a time, newest first."""
     found: list[Recorded[Event]] = []
     while True:
-        rows = await _motion(db, MOTION_BEFORE, {"before": before, "limit": PAGE})
+        values = {"project": project, "before": before, "limit": PAGE}
+        rows = await _motion(db, MOTION_BEFORE, values)
         recent = [row for row in rows if row.recorded_at >= since]
-        found += [decoded(row) for row in recent if row.project == project]
+        found += [decoded(row) for row in recent]
         if len(recent) < PAGE:
             return found
         before = rows[-1].position

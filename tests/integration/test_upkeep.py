@@ -12,12 +12,15 @@ from domain.upkeep import upkeep_stream
 from infra.runtime import SYSTEM, Runtime
 from projections import generations, upkeep
 from projections.building import catch_up
+from projections.generations import BUILDING, READY
 from projections.read import wait_for
+from projections.registry import PROJECTIONS
 from tests.integration.test_generations import (
     Refuses,
     built,
     group,
     kinds,
+    kinds_in,
     seen,
     until,
     until_serving,
@@ -43,6 +46,61 @@ async def test_what_is_refused_is_not_noted(projected: Runtime) -> None:
     with pytest.raises(NotFound):
         await upkeep.ask_retry(projected, SYSTEM, "tasks", 1)
     assert await noted(projected, "tasks") == []
+
+
+async def test_of_two_who_go_back_one_does(runtime: Runtime) -> None:
+    """Else they would go back two steps, or lose what the other asked for."""
+    last = await act(runtime, uuid4(), "1")
+    for version in (1, 2):
+        async with runtime.db.connection() as db:
+            schema = await generations.begin(db, seen(version))
+        async with running(runtime, group(seen(version))):
+            await until_serving(runtime, schema)
+            await wait_for(runtime, "queries", last, WAIT_S)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep, "PROJECTIONS", (*PROJECTIONS, seen(2)))
+        asked = [upkeep.ask_rollback(runtime, SYSTEM, "seen") for _ in range(2)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [one for one in found if isinstance(one, str)] == ["seen_1"]
+    assert {type(one) for one in found} == {WrongState, str}
+
+
+async def test_a_newer_version_that_is_being_built_is_given_up(runtime: Runtime) -> None:
+    async with running(runtime, group(seen(1))):
+        await wait_for(runtime, "queries", await act(runtime, uuid4(), "0"), WAIT_S)
+        async with runtime.db.connection() as db:
+            newer = await generations.begin(db, seen(2))
+            await generations.mark(db, newer, READY, BUILDING)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upkeep, "PROJECTIONS", (*PROJECTIONS, seen(1)))
+            assert await upkeep.ask_rollback(runtime, SYSTEM, "seen") == "seen_1"
+        last = await act(runtime, uuid4(), "1")
+        await wait_for(runtime, "queries", last, WAIT_S)  # its leader goes on
+    async with runtime.db.connection() as db:
+        assert await generations.begin_missing(db, [seen(2)], renew=True) == []
+
+
+async def test_what_is_skipped_is_left_out_of_what_is_being_built(runtime: Runtime) -> None:
+    """Also where that has it already: it is built anew."""
+    bad, last = await act(runtime, uuid4(), "bad"), await act(runtime, uuid4(), "good")
+    async with running(runtime, group(seen(refuses=Refuses("bad")))):
+        await wait_for(runtime, "queries", last, WAIT_S)
+        async with runtime.db.connection() as db:
+            had = await generations.begin(db, seen())
+            await catch_up(runtime, db, seen(), had, last)
+            await db.execute("RESET search_path")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(upkeep, "PROJECTIONS", (*PROJECTIONS, seen()))
+            await upkeep.ask_skip(runtime, SYSTEM, "seen", bad, "bad from the start")
+        await until(partial(nothing_held, runtime, "seen_1"))
+        async with runtime.db.connection() as db:
+            found = await generations.generations(db, ["seen"])
+            wanted = generations.wanted(found, "seen")
+            assert wanted is not None
+            assert wanted.schema not in {had, "seen_1"}
+            await catch_up(runtime, db, seen(), wanted.schema, last)
+            assert await kinds_in(db, wanted.schema) == ["good"]
+            await db.execute("RESET search_path")
 
 
 async def test_code_that_was_gone_back_from_does_not_come_again_by_itself(

@@ -25,7 +25,7 @@ SMALL = frozenset(
         "formula_epoch",
         "formula_generations",
         "formula_migrations",
-        "formula_motion_events",  # read by position alone, whatever there is of it
+        "formula_motion_events",  # read by position, all of it or a project's
         "formula_nodes",
         "formula_readers",
         "formula_skipped_events",
