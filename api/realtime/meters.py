@@ -11,6 +11,14 @@ from projections.frames import recorded_at
 # Seconds.
 LATENCY = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
+KINDS = ("event", "motion", "presence", "head")
+MODES = ("snapshot", "resume")
+
+
+def _none(*which: str) -> dict[str, int]:
+    """Told from the start: a rate needs a value before the first."""
+    return dict.fromkeys(which, 0)
+
 
 class Meters:
     """Since the start of the process."""
@@ -18,10 +26,13 @@ class Meters:
     def __init__(self) -> None:
         self.received = Counter("formula_gateway_received_total", "frames from clients")
         self.deliveries = Counters(
-            "formula_gateway_deliveries_total", "frames sent to sockets by rooms", "kind"
+            "formula_gateway_deliveries_total",
+            "frames sent to sockets by rooms",
+            "kind",
+            _none(*KINDS),
         )
         self.bytes = Counters(
-            "formula_gateway_delivered_bytes_total", "bytes of those frames", "kind"
+            "formula_gateway_delivered_bytes_total", "bytes of those frames", "kind", _none(*KINDS)
         )
         self.dropped = Counter(
             "formula_gateway_motion_dropped_total",
@@ -33,7 +44,9 @@ class Meters:
         self.lagged = Counter(
             "formula_gateway_lagged_total", "slow readers who must ask for what they missed"
         )
-        self.joins = Counters("formula_gateway_joins_total", "rooms entered, and how", "mode")
+        self.joins = Counters(
+            "formula_gateway_joins_total", "rooms entered, and how", "mode", _none(*MODES)
+        )
         self.gaps = Counter("formula_gateway_gaps_total", "gaps that were found in rooms")
         self.healed = Counter("formula_gateway_healed_total", "frames mended from the log")
         self.closes = Counters("formula_gateway_closes_total", "connections ended", "code")

@@ -39,7 +39,7 @@ async def pair(live: Live) -> tuple[Socket, Socket, str]:
 async def test_deliveries_are_counted_as_they_are_made(live: Live) -> None:
     one, two, room = await pair(live)
     meters = live.gateway.hub.meters
-    sent, size = meters.deliveries.values.get("event", 0), meters.bytes.values.get("event", 0)
+    sent, size = meters.deliveries.values["event"], meters.bytes.values["event"]
     heard = meters.received.value
     for number in range(5):
         await one.ask("act", room=room, kind="n", data=number)
@@ -52,7 +52,7 @@ async def test_deliveries_are_counted_as_they_are_made(live: Live) -> None:
     assert meters.received.value - heard == 5
     assert meters.latency.count >= 1
     assert 0 < meters.latency.sum < 10 * meters.latency.count
-    assert meters.joins.values == {"snapshot": 4}, "two rooms of their own among them"
+    assert meters.joins.values == {"snapshot": 4, "resume": 0}, "two rooms of their own among them"
     short = meters.short()
     assert (short["connections"], short["rooms"], short["members"]) == (2, 3, 4)
 
@@ -88,8 +88,10 @@ async def test_operators_and_scrapers_read_them(live: Live) -> None:
                 answer = await client.get("/metrics", headers=headers)
                 assert answer.status_code == status, (token, answer.text)
             headers = {"Authorization": f"Bearer {TOKEN}"}
-            lines = (await client.get("/metrics", headers=headers)).text.splitlines()
+            scraped = await client.get("/metrics", headers=headers)
             other = await client.get("/api/v1/jobs", headers=headers)
+    assert scraped.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = scraped.text.splitlines()
     assert "formula_gateway_connections 2" in lines
     assert 'formula_gateway_joins_total{mode="snapshot"} 4' in lines
     assert "# TYPE formula_gateway_latency_seconds histogram" in lines
