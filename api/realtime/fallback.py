@@ -81,7 +81,7 @@ async def events(
     origin = origin_of(request, request.user)
     abort = streaming(request.scope)
     reader = await gateway.readers.read(request.user, origin, wanted, abort)
-    return EventStream(reader) if wait is None else Poll(reader, held or 0, wait / 1_000)
+    return EventStream(reader) if wait is None else Poll(reader, wait / 1_000)
 
 
 @post(

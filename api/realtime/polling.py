@@ -14,21 +14,24 @@ GATHER_S = 0.05  # what comes right after the first news goes with it
 
 
 class Polled(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Ask again with this `after`, `epoch` and `connection`. `closed`: why there is no more."""
+    """Ask again with this `after`, `epoch` and `connection`; without `after`, as before.
+
+    `closed`: why there is no more.
+    """
 
     connection: UUID
     epoch: str
-    after: int
     frames: list[msgspec.Raw]
+    after: int | None = None
     closed: End | None = None
 
 
 class Poll:
     """An ASGI application that answers once there is news, or when the wait is over."""
 
-    def __init__(self, reader: Reader, after: int, wait_s: float) -> None:
+    def __init__(self, reader: Reader, wait_s: float) -> None:
         self._reader, self._outlet = reader, reader.outlet
-        self._after, self._wait_s = after, wait_s
+        self._wait_s = wait_s
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.create_task(hang_up(receive, self._outlet))
@@ -66,7 +69,7 @@ class Poll:
         return Polled(
             connection=self._reader.connection,
             epoch=self._reader.epoch,
-            after=next((at for at in reversed(places) if at is not None), self._after),
+            after=next((at for at in reversed(places) if at is not None), None),
             frames=[msgspec.Raw(frame) for frame in given],
             closed=self._outlet.end,
         )

@@ -13,12 +13,14 @@ from api.app import create_app
 from api.main import Server, config, front
 from api.realtime import protocol as p
 from api.realtime.gateway import open_gateway
+from api.realtime.reader import Reader as Served
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from infra.folder import free_port
 from infra.nodes import heartbeat
 from infra.runtime import SYSTEM, open_runtime
 from infra.settings import Settings
 from tests.integration.sockets import Live, Socket
+from tests.workers.office import until
 
 WAIT_S = 15.0
 
@@ -157,7 +159,7 @@ class Reader:
         answer = await self.asked(wait=wait, **params)
         assert answer.status_code == 200, answer.text
         polled = msgspec.json.decode(answer.content)
-        self.after, self.connection = polled["after"], UUID(polled["connection"])
+        self.after, self.connection = polled.get("after", self.after), UUID(polled["connection"])
         return polled
 
     async def post(self, op: str, **fields: object) -> httpx.Response:
@@ -212,6 +214,18 @@ async def made(live: Live, client: httpx.AsyncClient) -> Room:
     project = await live.project(ann)
     await live.add(project, bob, ProjectRole.CONTRIBUTOR)
     return Room(live, client, project, ann, bob)
+
+
+async def in_room(live: Live, reader: Reader) -> None:
+    """Return once a request of the reader is answered from its room."""
+
+    async def found() -> bool:
+        return any(
+            isinstance(one, Served) and one.connection == reader.connection and one.participations
+            for one in live.gateway.connections.values()
+        )
+
+    await until(found)
 
 
 def asking(url: str) -> httpx.AsyncClient:
