@@ -32,6 +32,7 @@ from projections.projects import projects_of_user
 from projections.read import BehindPosition, reading
 
 MAX_IN_FLIGHT = 1_000  # effects of one connection that are not answered yet
+MAX_UNREAD = 1024 * 1024  # bytes of answers for a peer that asks and reads nothing
 SLOW_S = 5.0  # a peer that reads nothing for so long is cut off
 EXPIRING_S = 60.0  # how long before its end a token's is announced
 
@@ -332,8 +333,7 @@ class Connection:
         elif self._paused_since is None:
             self._paused_since = now
         elif now - self._paused_since > SLOW_S:
-            self.close(p.CloseCode.TOO_SLOW, "read too slowly")
-            self._wire.abort()
+            self._cut_off()
 
     def _watch_token(self) -> None:
         expires = self.attendance.session.expires
@@ -347,7 +347,16 @@ class Connection:
             self.tell(p.Expiring(in_=int(left * 1_000)))
 
     def tell(self, frame: p.ServerFrame) -> None:
-        self._wire.send(text_frame(p.encode_frame(frame)))
+        ready = text_frame(p.encode_frame(frame))
+        self._unread = self._unread + len(ready) if self._wire.paused else 0
+        if self._unread > MAX_UNREAD:
+            self._cut_off()
+        else:
+            self._wire.send(ready)
+
+    def _cut_off(self) -> None:
+        self.close(p.CloseCode.TOO_SLOW, "read too slowly")
+        self._wire.abort()
 
     def close(self, code: int, reason: str) -> None:
         self._wire.close(code, reason)

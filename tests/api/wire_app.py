@@ -212,7 +212,7 @@ def counted() -> tuple[type[WireProtocol], list[CountedTransport]]:
 MASK = bytes.fromhex("37fa213d")  # always the same: the runner's processes must name tests alike
 
 
-def masked(payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> bytes:
+def masked(payload: bytes, opcode: int = Opcode.TEXT, *, fin: bool = True) -> bytes:
     """A client's frame, with the mask of RFC 6455, 5.7; no rule is kept to in it."""
     plain = text_frame(payload)
     head = plain[: len(plain) - len(payload)]
@@ -227,7 +227,14 @@ def close_frame(code: int, reason: str = "") -> bytes:
 class RawPeer:
     """A client on a bare socket: it sends any bytes, and reads only when told to."""
 
-    def __init__(self, server: WireServer, path: str = "/echo", *, receive_buffer: int = 0) -> None:
+    def __init__(
+        self,
+        server: WireServer,
+        path: str = "/echo",
+        *,
+        receive_buffer: int = 0,
+        extensions: str = "",
+    ) -> None:
         self.socket = socket.socket()
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -237,7 +244,8 @@ class RawPeer:
         key = base64.b64encode(bytes(16)).decode()
         self.send(
             f"GET {path} HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Extensions: {extensions}\r\n\r\n".encode()
         )
         answer = b""
         while not answer.endswith(b"\r\n\r\n"):

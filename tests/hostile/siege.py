@@ -72,7 +72,7 @@ class Siege(Served):
     in_project: UUID
 
     def __init__(self, runtime: Runtime, against: Besieged) -> None:
-        self.port = against.settings.port
+        self.against, self.port = against, against.settings.port
         super().__init__(runtime, f"ws://127.0.0.1:{self.port}{p.PATH}")
 
     @property
