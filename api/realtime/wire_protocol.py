@@ -21,6 +21,19 @@ HIGH_WATER = 256 * 1024  # bytes waiting in the process before a wire counts as 
 TURN = 64  # frames of one connection in a turn of the loop: a read may hold tens of thousands
 
 
+class Nobody:
+    """In place of what wakes an application, where there is none."""
+
+    def put_nowait(self, _event: object) -> None: ...
+
+    def set(self) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+NOBODY = Nobody()
+
+
 class WireProtocol(WebSocketsSansIOProtocol):
     """uvicorn's `ws=` class. Handshake, parsing, limits, deflate and pings are the libraries'.
 
@@ -33,6 +46,7 @@ class WireProtocol(WebSocketsSansIOProtocol):
     app: ASGI3Application
     wire: Wire
     taken = False  # the wire's handler gets the messages
+    left = False  # the ASGI application has returned, and the connection lives on
     lost = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -56,7 +70,8 @@ class WireProtocol(WebSocketsSansIOProtocol):
         try:
             await self.app(self.scope, self.receive, self.send)
             if self.wire.detached and self.handshake_complete:
-                del self.scope, self.request, self.response  # a quarter of an idle connection
+                self.left = True
+                self.lighten()
                 return
         except ClientDisconnected:
             pass
@@ -170,8 +185,16 @@ class WireProtocol(WebSocketsSansIOProtocol):
                 self.deliver((text or "").encode(), is_text=text is not None)
         self.put_out()
         self.read_on()
+        self.lighten()
         if self.lost:
             self.report_end()
+
+    def lighten(self) -> None:
+        """Keep nothing for an application that is gone: half of what an idle connection takes."""
+        if self.left and self.taken:
+            self.request.headers.clear()  # the library's parser holds on to the request
+            del self.scope, self.request, self.response
+            self.queue = self.writable = cast(Any, NOBODY)
 
     def read_on(self) -> None:
         if self.read_paused and not self.transport.is_closing():
