@@ -125,10 +125,10 @@ class Gateway:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            now = asyncio.get_running_loop().time()
+            now, at = asyncio.get_running_loop().time(), self._runtime.now()
             for connection in list(self.connections.values()):
                 try:
-                    await connection.tick(now)
+                    await connection.tick(now, at)
                 except Exception as error:  # noqa: BLE001, one connection must not stop the others
                     log.warning("tick_failed", error=repr(error))
 

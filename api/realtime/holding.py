@@ -93,6 +93,8 @@ class Holding:
 
     async def renew(self) -> None:
         """A lock lives as long as the connection that holds it."""
+        if not self.locks.held:  # as in nearly every connection, each second
+            return
         now = self._runtime.now()
         for due in renewals(self.locks, now):
             held = self.locks.held.get(due.stream)
