@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from typing import get_args
 from uuid import UUID
 
@@ -145,6 +146,25 @@ async def test_an_address_has_so_many_connections_and_no_more(live: Live) -> Non
     assert msgspec.json.decode(response.body or b"")["code"] == "connections.too_many"
 
 
+async def test_an_address_that_anybody_could_write_is_not_believed(live: Live) -> None:
+    with pytest.raises(InvalidStatus, match="429"):
+        await from_behind_a_proxy(live, 2 * CONNECTIONS + 1)
+
+
+async def test_a_trusted_proxy_says_whose_connection_it_is(projected: Runtime) -> None:
+    behind = msgspec.structs.replace(projected.settings, trusted_proxies="127.0.0.1")
+    async with open_runtime(behind) as runtime, live_gateway(runtime) as live:
+        await from_behind_a_proxy(live, 2 * CONNECTIONS + 1)
+
+
+async def from_behind_a_proxy(live: Live, connections: int) -> None:
+    """Each by another address, if that is believed."""
+    async with AsyncExitStack() as stack:
+        for number in range(connections):
+            forwarded = {"X-Forwarded-For": f"10.9.9.9, 192.0.2.{number}"}
+            await stack.enter_async_context(connect(live.url, additional_headers=forwarded))
+
+
 async def test_a_page_of_somebody_else_is_refused_before_it_is_accepted(live: Live) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await connect(live.url, additional_headers={"Origin": "https://evil.example"})
@@ -180,6 +200,19 @@ def test_which_pages_may_open_a_socket(
     headers: Mapping[bytes, bytes], allowed: tuple[str, ...], may: bool
 ) -> None:
     assert same_origin(headers, allowed) is may
+
+
+async def test_compression_is_refused_unless_it_is_switched_on(projected: Runtime) -> None:
+    plain = msgspec.structs.replace(projected.settings, websocket_deflate=False)
+    async with (
+        open_runtime(plain) as runtime,
+        live_gateway(runtime) as live,
+        connect(live.url, compression="deflate") as socket,
+    ):
+        assert socket.response is not None
+        assert "Sec-WebSocket-Extensions" not in socket.response.headers
+        await socket.send('{"op":"ping"}')
+        assert await socket.recv() == '{"op":"pong"}'
 
 
 async def test_a_compressed_connection_carries_the_same(live: Live) -> None:
