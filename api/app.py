@@ -24,6 +24,7 @@ from api.health import livez, readyz
 from api.holds import holds
 from api.jobs import jobs
 from api.limiting import RateLimit
+from api.locks import locks
 from api.metrics import metrics
 from api.operations import operations
 from api.projects import projects
@@ -53,6 +54,7 @@ ROUTERS = (
     projects,
     tasks,
     documents,
+    locks,
     comments,
     reactions,
     feeds,

@@ -58,7 +58,10 @@ def said(task: UUID, comment: UUID | None) -> Do:
 
 
 def unlocked(project: UUID, resource: str, by: UUID, token: int | None, now: datetime) -> Do:
-    """Nobody else holds the resource; and with a token, the caller still does."""
+    """Nobody holds the resource; or the caller does, by this token.
+
+    Without it even the holder does not write: they may have another window, that holds nothing.
+    """
     stream = lock_stream(project, resource)
     return Do(_LOCK, stream, MustNotBeLocked(by=by, token=token, now=now))
 
@@ -91,11 +94,12 @@ def _task(command: MustHaveComment, task: Task) -> list[Never]:
 
 
 def _lock(command: MustNotBeLocked, lock: Lock) -> list[Never]:
-    held = lock.held(command.now)
-    if command.token is not None and not (held and lock.token == command.token):
-        raise Locked("lock.lost", holder=lock.holder if held else None)
-    if command.token is None and held and lock.holder != command.by:
+    held, token = lock.held(command.now), command.token
+    if token is None and held:
         raise Locked("lock.held", holder=lock.holder, expires=lock.expires)
+    # Everybody in the room sees the token: it is worth nothing to anybody else.
+    if token is not None and not (held and lock.token == token and lock.holder == command.by):
+        raise Locked("lock.lost", holder=lock.holder if held else None)
     return []
 
 

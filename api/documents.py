@@ -1,26 +1,25 @@
-"""/documents: what people write together. A write to what somebody else has locked is a 423."""
+"""/documents: what people write together. A write to what is locked takes its token."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
-from typing import Annotated, TypeAlias, cast
+from typing import Annotated, cast
 from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from api.auth import Caller
-from api.call import MAX_DIGITS, Call, Done, Malformed, done
-from api.conditions import unlocked
+from api.call import Call, Done, done
+from api.locks import LockTokens, free
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import shown
 from domain.access import Action
 from domain.document import (
     DOCUMENT,
-    MAX_FIELDS,
     ChangeDocument,
     CreateDocument,
     Document,
@@ -32,7 +31,6 @@ from domain.document import (
 from domain.errors import NotFound
 from domain.kernel import Event, Recorded
 from infra.db import Connection
-from infra.eventstore.execute import Do
 from infra.eventstore.types import MAX_READ
 from infra.runtime import Runtime
 from projections.documents import DocumentItem, DocumentRow, get_document, list_documents
@@ -41,16 +39,6 @@ from projections.frames import event_data, public_type
 Title = Annotated[str, Meta(max_length=500, examples=["Plan for the north hall"])]
 Text = Annotated[str, Meta(max_length=20_000)]
 Name = Annotated[str, Meta(max_length=64, examples=["summary"])]
-WHOLE = ""  # among fields: the document's own lock
-
-LockTokens: TypeAlias = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Lock-Token",
-        description="fencing tokens of locks that one holds: `7` for `document:<id>`,"
-        " `summary=9` for `document:<id>/summary`, several with commas",
-    ),
-]
 
 
 class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,7 +130,7 @@ async def change(
 ) -> Response[Done]:
     """Two who change other fields do not disturb each other, unless they say If-Match."""
     command = ChangeDocument(title=data.title, fields=data.fields)
-    locks = _unlocked(call, document, data.fields, lock_token)
+    locks = free(call, f"document:{document}", data.fields, lock_token)
     outcome = await call.execute(DOCUMENT, document, command, *locks, project=call.project)
     return done(outcome, document)
 
@@ -153,7 +141,7 @@ async def remove(
 ) -> Response[Done]:
     """It can be restored, to any version."""
     now = (await call.runtime.load(DOCUMENT, document)).state
-    locks = _unlocked(call, document, now.fields, lock_token)
+    locks = free(call, f"document:{document}", now.fields, lock_token)
     outcome = await call.execute(DOCUMENT, document, RemoveDocument(), *locks, project=call.project)
     return done(outcome, document)
 
@@ -169,7 +157,7 @@ async def restore(
     then = await _at(call.runtime, document, data.version)
     command = RestoreDocument(version=data.version, title=then.title, fields=then.fields)
     now = (await call.runtime.load(DOCUMENT, document)).state
-    locks = _unlocked(call, document, {*now.fields, *then.fields}, lock_token)
+    locks = free(call, f"document:{document}", {*now.fields, *then.fields}, lock_token)
     outcome = await call.execute(DOCUMENT, document, command, *locks, project=call.project)
     return done(outcome, document)
 
@@ -211,30 +199,6 @@ async def _at(runtime: Runtime, document: UUID, version: int) -> Document:
 def _version(one: Recorded[Event]) -> Version:
     kind, data = public_type(type(one.event)), event_data(one.event)
     return Version(one.version, one.position, kind, one.at, one.meta.actor, data)
-
-
-def _unlocked(call: Call, document: UUID, fields: Collection[str], given: str | None) -> list[Do]:
-    """Nobody else has locked the document, or one of these fields; and the tokens still hold."""
-    tokens, now = _tokens(given), call.runtime.now()
-    return [
-        unlocked(call.project, _resource(document, name), call.caller.id, tokens.get(name), now)
-        for name in sorted({WHOLE, *fields, *tokens})
-    ]
-
-
-def _resource(document: UUID, field: str) -> str:
-    return f"document:{document}/{field}" if field else f"document:{document}"
-
-
-def _tokens(given: str | None) -> dict[str, int]:
-    """By field; WHOLE for the document's own. Raises Malformed."""
-    tokens: dict[str, int] = {}
-    for part in given.split(",")[: MAX_FIELDS + 1] if given else ():
-        name, _, token = part.strip().rpartition("=")
-        if not token.isdecimal() or len(token) > MAX_DIGITS:
-            raise Malformed("request.bad_lock_token", given=part.strip()[:40])
-        tokens[name] = int(token)
-    return tokens
 
 
 documents = Router(

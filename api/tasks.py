@@ -1,18 +1,20 @@
-"""/tasks: what is to be done. A write to a task that somebody else has locked is a 423."""
+"""/tasks: what is to be done. A write to what is locked takes its token."""
 
+from collections.abc import Collection
 from datetime import date, datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
 from api.auth import Caller
 from api.call import Call, Done, done
-from api.conditions import members, unlocked
+from api.conditions import members
+from api.locks import LockTokens, free
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import shown
 from domain.access import Action
@@ -32,13 +34,6 @@ from projections.tasks import TaskRow, get_task, list_tasks
 
 Title = Annotated[str, Meta(max_length=500, examples=["Draw the landing page"])]
 Description = Annotated[str, Meta(max_length=50_000)]
-
-LockToken: TypeAlias = Annotated[
-    int | None,
-    HeaderParameter(
-        name="Lock-Token", description="fencing token of the lock `task:<id>` that one holds"
-    ),
-]
 
 
 class NewTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,12 +127,13 @@ async def change(
     task: FromPath[UUID],
     data: JSONBody[TaskChanges],
     call: NamedDependency[Call],
-    lock_token: LockToken = None,
+    lock_token: LockTokens = None,
 ) -> Response[Done]:
     command = ChangeTask(
         title=data.title, description=data.description, priority=data.priority, due=data.due
     )
-    return await _do(call, task, command, lock_token)
+    changed = [name for name in data.__struct_fields__ if getattr(data, name) is not UNSET]
+    return await _do(call, task, command, changed, lock_token)
 
 
 @put("/tasks/{task:uuid}/status", opt={"action": Action.TASK_WRITE})
@@ -145,9 +141,10 @@ async def change_status(
     task: FromPath[UUID],
     data: JSONBody[NewStatus],
     call: NamedDependency[Call],
-    lock_token: LockToken = None,
+    lock_token: LockTokens = None,
 ) -> Response[Done]:
-    return await _do(call, task, ChangeTaskStatus(status=data.status), lock_token)
+    command = ChangeTaskStatus(status=data.status)
+    return await _do(call, task, command, ["status"], lock_token)
 
 
 @put("/tasks/{task:uuid}/assignee", opt={"action": Action.TASK_WRITE})
@@ -155,10 +152,11 @@ async def assign(
     task: FromPath[UUID],
     data: JSONBody[NewAssignee],
     call: NamedDependency[Call],
-    lock_token: LockToken = None,
+    lock_token: LockTokens = None,
 ) -> Response[Done]:
     command = AssignTask(assignee=data.assignee)
-    return await _do(call, task, command, lock_token, *_assignable(call.project, data.assignee))
+    able = _assignable(call.project, data.assignee)
+    return await _do(call, task, command, ["assignee"], lock_token, *able)
 
 
 def _assignable(project: UUID, assignee: UUID | None) -> list[Do]:
@@ -166,11 +164,15 @@ def _assignable(project: UUID, assignee: UUID | None) -> list[Do]:
 
 
 async def _do(
-    call: Call, task: UUID, command: Command, lock_token: int | None, *also: Do
+    call: Call,
+    task: UUID,
+    command: Command,
+    changed: Collection[str],
+    lock_token: str | None,
+    *also: Do,
 ) -> Response[Done]:
-    now = call.runtime.now()
-    lock = unlocked(call.project, f"task:{task}", call.caller.id, lock_token, now)
-    outcome = await call.execute(TASK, task, command, lock, *also, project=call.project)
+    locks = free(call, f"task:{task}", changed, lock_token)
+    outcome = await call.execute(TASK, task, command, *locks, *also, project=call.project)
     return done(outcome, task)
 
 

@@ -99,8 +99,10 @@ async def test_a_locked_task_is_written_by_its_holder_alone(api: Api, place: Pla
     assert locked.json()["holder"] == place.ann.id
     status = await place.boss.refused("PUT", f"{path}/status", {"status": "done"})
     assert status == "423 lock.held"
-    await place.ann.do("PATCH", path, change)
+    assert await place.ann.refused("PATCH", path, change) == "423 lock.held", "her other window"
     await place.ann.do("PATCH", path, {"title": "Mine again"}, Lock_Token=str(token))
+    borrowed = await place.boss.refused("PATCH", path, change, Lock_Token=str(token))
+    assert borrowed == "423 lock.lost", "everybody in the room sees the token"
     await place.boss.do("POST", f"{path}/comments", {"body": "A comment locks nobody out"})
 
 
