@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from uuid import UUID
@@ -13,6 +14,7 @@ from api.client.errors import ClientError, NotConnected, Refused
 from api.client.frames import Frame
 from api.client.link import Link
 from api.client.room import Gap, Room
+from api.client.waits import Wait, Waits
 from api.realtime import protocol as p
 from infra.runtime import Clock, uuid7
 from projections.frames import Ev, Mo
@@ -34,6 +36,7 @@ class Live:
         self._pings: dict[int, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock = Clock()
+        self._waits = Waits()
 
     async def __aenter__(self) -> Self:
         await self._link.open(self._hear, self._greet, self._connect_s)
@@ -87,11 +90,51 @@ class Live:
         return await self._acked(act)
 
     async def lock(
-        self, room: Room | str, resource: str, *, ttl_ms: int = 30_000, keep: bool = False
+        self,
+        room: Room | str,
+        resource: str,
+        *,
+        ttl_ms: int = 30_000,
+        keep: bool = False,
+        wait: bool = False,
     ) -> p.Held:
-        """The lock, renewed by the server while connected. Raises Refused (lock.held)."""
-        frame = p.Lock(id=self.new_id(), room=_name(room), resource=resource, ttl=ttl_ms, keep=keep)
-        return _held(await self._acked(frame))
+        """The lock, renewed by the server while connected. Raises Refused (lock.held).
+
+        Who waits has it in their turn, however long that takes; cancelled, one waits no longer.
+        """
+        frame = p.Lock(room=_name(room), resource=resource, ttl=ttl_ms, keep=keep, wait=wait)
+        if not wait:
+            return _held(await self._acked(msgspec.structs.replace(frame, id=self.new_id())))
+        waits = self._waits.begin(frame.room, resource)
+        try:
+            return await self._wait(frame, waits)
+        except asyncio.CancelledError:
+            self._spawn(self._give_up(frame))
+            raise
+        finally:
+            self._waits.finish(waits)
+
+    async def _wait(self, frame: p.Lock, wait: Wait) -> p.Held:
+        """A drop loses the place: it is asked for again, behind those who wait by then."""
+        while True:
+            wait.again()
+            try:
+                ack = await self._acked(msgspec.structs.replace(frame, id=self.new_id()))
+            except Refused as error:
+                if error.code != "lock.lost":  # with its place: it was asked for before a drop
+                    raise
+                continue
+            held = ack.lock or await wait.outcome
+            if held is not None:
+                return held
+
+    async def _give_up(self, frame: p.Lock) -> None:
+        with suppress(ClientError):
+            await self.unwait(frame.room, frame.resource)
+
+    async def unwait(self, room: Room | str, resource: str) -> p.Ack:
+        """Out of the queue, and what was granted meanwhile is given back."""
+        return await self._acked(p.Unwait(id=self.new_id(), room=_name(room), resource=resource))
 
     async def renew(self, room: Room | str, resource: str, token: int) -> p.Ack:
         frame = p.Renew(id=self.new_id(), room=_name(room), resource=resource, token=token)
@@ -185,6 +228,8 @@ class Live:
             case p.Closing(retry_after=wait):
                 self._link.wait_before_return(wait)
             case _:
+                if isinstance(frame, Ev) and frame.type.startswith("lock."):
+                    self._waits.heard(frame, self._here())
                 await self._in_room(frame)
 
     async def _in_room(self, frame: Frame) -> None:
@@ -204,6 +249,7 @@ class Live:
             case p.Lagged():
                 self._rejoin(room)
             case p.Left(why=why):
+                self._waits.left(room.name)
                 self.rooms.pop(room.name).end(Refused("room.left", {"why": why}))
             case _:
                 return
@@ -212,6 +258,7 @@ class Live:
         room = self.rooms.get(frame.room)
         if room is not None:
             await room.joined(frame)
+            self._waits.rejoined(frame.room)
         if not self._link.answered(frame.re, frame):
             await self._resumed(frame.room)
 
@@ -231,6 +278,11 @@ class Live:
     async def _go_on(self) -> None:
         if self._hello is None and not self._resuming:
             await self._link.ready()
+
+    def _here(self) -> dict[str, UUID]:
+        """One's own participations, by room."""
+        rooms = [room for room in self.rooms.values() if room.snapshot is not None]
+        return {room.name: room.participation for room in rooms}
 
     def _rejoin(self, room: Room) -> None:
         if not room.rejoining:

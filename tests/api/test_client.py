@@ -144,6 +144,45 @@ async def test_of_two_who_want_a_lock_one_gets_it(server: Served) -> None:
         assert (await his.lock(name, "desk")).token > held.token
 
 
+async def test_who_waits_for_a_lock_has_it_in_their_turn(server: Served) -> None:
+    ann, bob = await server.person("ann"), await server.person("bob")
+    name = await server.room(ann, bob)
+    async with ann.connect() as hers, bob.connect() as his:
+        room = await hers.join(name)
+        await his.join(name, follow=False)
+        held = await hers.lock(name, "desk", wait=True)
+        waits = asyncio.create_task(his.lock(name, "desk", wait=True))
+        await told(room, "lock.queued")
+        his.drop()
+        await told(room, "lock.unqueued")
+        await told(room, "lock.queued")
+        await hers.unlock(name, "desk", held.token)
+        granted = await waits
+        assert (granted.holder, granted.token > held.token) == (bob.me.id, True)
+        assert (await his.renew(name, "desk", granted.token)).lock is not None
+
+
+async def test_who_is_cancelled_waits_no_longer(server: Served) -> None:
+    ann, bob = await server.person("ann"), await server.person("bob")
+    name = await server.room(ann, bob)
+    async with ann.connect() as hers, bob.connect() as his:
+        room = await hers.join(name)
+        await his.join(name, follow=False)
+        await hers.lock(name, "desk")
+        waits = asyncio.create_task(his.lock(name, "desk", wait=True))
+        await told(room, "lock.queued")
+        waits.cancel()
+        await told(room, "lock.unqueued")
+
+
+async def told(room: Room, kind: str) -> None:
+    """Read the room up to an event of that type."""
+    async with asyncio.timeout(WAIT_S):
+        async for frame in room:
+            if isinstance(frame, Ev) and frame.type == kind:
+                return
+
+
 async def test_members_see_each_other_come_change_and_go(server: Served) -> None:
     ann, bob = await server.person("ann"), await server.person("bob")
     name = await server.room(ann, bob)
