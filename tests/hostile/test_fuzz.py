@@ -18,7 +18,7 @@ from tests.faults.children import times
 from tests.hostile.raw import CUT, Raw, code_of, upgraded
 from tests.hostile.siege import Siege
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("hostile")]
+pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.xdist_group("hostile")]
 
 ENDS = {CUT, 1000, 1002, 1003, 1007, 1009, 4001, 4008, 4029}  # none is the server's fault
 OPS = {str(kind.__struct_config__.tag): kind for kind in get_args(p.Incoming)}
