@@ -72,8 +72,8 @@ def fanout(field: Field) -> list[Row]:
         for in_flight, least in LEAST.items():
             title = f"{subscribers} subscribers, {in_flight} in flight"
             target = Target(least=least)
-            rows += _pair(results, title, "deliveries/s", f"{in_flight} per_s", target)
-            rows += _pair(results, f"{title}, p50", "ms", f"{in_flight} p50")
+            rows += pair(results, title, "deliveries/s", f"{in_flight} per_s", target)
+            rows += pair(results, f"{title}, p50", "ms", f"{in_flight} p50")
     return rows
 
 
@@ -89,9 +89,9 @@ def latency(field: Field) -> list[Row]:
     crowd = compete([contestant(name, load) for name, load in all_.items()], field.rounds(3))
     many = f"{many}, {beside} subscribers"
     return [
-        *_pair(lone, f"{alone}, p50", "ms", "p50", mine=Target(most=2.5)),
-        *_pair(crowd, f"{many}, p50", "ms", "p50", mine=Target(most=5.0)),
-        *_pair(crowd, f"{many}, p99", "ms", "p99", mine=Target(most=20.0)),
+        *pair(lone, f"{alone}, p50", "ms", "p50", mine=Target(most=2.5)),
+        *pair(crowd, f"{many}, p50", "ms", "p50", mine=Target(most=5.0)),
+        *pair(crowd, f"{many}, p99", "ms", "p99", mine=Target(most=20.0)),
     ]
 
 
@@ -104,8 +104,8 @@ def actions(field: Field) -> list[Row]:
     results = compete(contestants, field.rounds(3))
     title, metric = f"20 subscribers, {BUSY} in flight", str(BUSY)
     return [
-        *_pair(results, title, "actions/s", f"{metric} actions", mine=Target(least=12_000)),
-        *_pair(results, f"{title}, p99", "ms", f"{metric} p99", mine=Target(most=100.0)),
+        *pair(results, title, "actions/s", f"{metric} actions", mine=Target(least=12_000)),
+        *pair(results, f"{title}, p99", "ms", f"{metric} p99", mine=Target(most=100.0)),
     ]
 
 
@@ -163,13 +163,13 @@ def idle(field: Field) -> list[Row]:
     results = compete(contestants, rounds=1)
     title = "idle connections"
     return [
-        *_pair(results, title, "connections", "connections"),
-        *_pair(results, f"{title}, each", "KiB", "kib", mine=Target(most=15.0)),
-        *_pair(results, f"{title}, coming", "connections/s", "per_s", mine=Target(least=1_000)),
+        *pair(results, title, "connections", "connections"),
+        *pair(results, f"{title}, each", "KiB", "kib", mine=Target(most=15.0)),
+        *pair(results, f"{title}, coming", "connections/s", "per_s", mine=Target(least=1_000)),
     ]
 
 
-def _pair(
+def pair(
     results: Results,
     title: str,
     unit: str,
@@ -179,10 +179,8 @@ def _pair(
     mine: Target | None = None,
 ) -> list[Row]:
     """Formula's figure and Socket.IO's; `target` is of the ratio, `mine` of Formula's own."""
-    if OTHER not in results.samples:
-        return [
-            _noted(results.row(title, unit, MINE, metric, target=mine or target), results, MINE)
-        ]
+    if OTHER not in results.samples:  # then there is no ratio to judge
+        return [_noted(results.row(title, unit, MINE, metric, target=mine), results, MINE, metric)]
     against = OTHER if mine is None else None
     ours = results.row(title, unit, MINE, metric, against=against, target=mine or target)
     return [

@@ -1,8 +1,11 @@
 """What the load of the realtime suite counts and checks, and that it does so of a real gateway."""
 
 import pytest
+from msgspec import UNSET
 
+from bench.child import Sample
 from bench.contestant import contestant, play
+from bench.harness import Results
 from bench.load import ws
 from bench.load.checked import Seen, faults
 from bench.load.delays import Delays
@@ -11,6 +14,8 @@ from bench.load.idle import Idle
 from bench.load.loops import Window
 from bench.load.served import Formula
 from bench.load.storm import Storm
+from bench.realtime import pair
+from bench.report import Target
 from infra.settings import Settings
 
 SHORT = Window(seconds=0.5, before_s=0.2)
@@ -62,6 +67,17 @@ def test_each_kind_of_fault_is_counted() -> None:
     assert faults([1, 3], [1, 2, 3]) == (1, 0, 0)
     assert faults([1, 2, 2], [1, 2]) == (0, 1, 0)
     assert faults([2, 1], [1, 2]) == (0, 0, 1)
+
+
+def test_a_ratio_is_judged_only_where_the_other_one_played() -> None:
+    mine, other = (Sample({"8 per_s": per_s, "8 api cpu": 50.0}) for per_s in (400.0, 100.0))
+    target = Target(least=3.0)
+    both = Results({"formula": [mine], "socket.io": [other]})
+    row, peer = pair(both, "8 in flight", "deliveries/s", "8 per_s", target)
+    assert (row.ratio, row.ok, row.note) == (4.0, True, "of a core: api 50 %")
+    assert (peer.value, peer.ok) == (100.0, UNSET)
+    [alone] = pair(Results({"formula": [mine]}), "8 in flight", "deliveries/s", "8 per_s", target)
+    assert (alone.ratio, alone.ok) == (None, UNSET)
 
 
 @pytest.mark.services
