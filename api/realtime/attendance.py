@@ -45,7 +45,7 @@ class Attendance:
         self._places: dict[str, tuple[Room, Member]] = {}
         self._motions = Motions()
         self._pace = Pace(runtime.store.append_motion)
-        self.holding = Holding(runtime, self.execute, socket)
+        self.holding = Holding(runtime, self.execute, socket, hub.turns)
 
     def signed_in(self, who: Who, origin: Origin) -> None:
         self.session = msgspec.structs.replace(self.session, who=who)

@@ -21,6 +21,7 @@ from api.realtime.locking import (
     renewals,
     withdrawals,
 )
+from api.realtime.turns import Turns
 from api.realtime.wire import text_frame
 from domain.errors import Refused, WrongState
 from domain.lock import LOCK, Lock, Unwaited
@@ -46,8 +47,9 @@ class Sender(Protocol):
 class Holding:
     """Learns from what the store accepts, and from grants; a theft shows at the next renewal."""
 
-    def __init__(self, runtime: Runtime, execute: Execute, socket: Sender) -> None:
+    def __init__(self, runtime: Runtime, execute: Execute, socket: Sender, turns: Turns) -> None:
         self.locks = Locks()
+        self._turns = turns
         self._runtime, self._execute, self._socket = runtime, execute, socket
 
     async def hold(self, effect: s.Hold) -> None:
@@ -55,7 +57,8 @@ class Holding:
         frame, at, stream = effect.frame, effect.at, effect.part.stream
         if isinstance(frame, p.Lock | p.Steal) and self.locks.full(stream):
             raise WrongState("lock.too_many", most=p.MAX_LOCKS)
-        outcome = await self._execute(frame.id, at.project, effect.part)
+        async with self._turns.of(stream):
+            outcome = await self._execute(frame.id, at.project, effect.part)
         ack = p.Ack(re=frame.id, pos=outcome.position)
         if isinstance(frame, p.Unlock | p.Unwait):
             self.locks = self.locks.without(stream)
@@ -123,7 +126,8 @@ class Holding:
                 await self._do(one)
 
     async def _do(self, due: Due) -> None:
-        await self._execute(None, due.project, s.Part(LOCK, due.stream, due.command))
+        async with self._turns.of(due.stream):
+            await self._execute(None, due.project, s.Part(LOCK, due.stream, due.command))
 
 
 def _shown(lock: Lock, holder: UUID, expires: datetime) -> p.Held:

@@ -19,6 +19,7 @@ from api.realtime.presence import EVERY_S, Diff, someone_of
 from api.realtime.reads import Reads
 from api.realtime.ready import Frame, Ready, framed, visible
 from api.realtime.receipts import Receipts
+from api.realtime.turns import Turns
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind, unpack
 from infra.runtime import Runtime
@@ -250,6 +251,7 @@ class Hub:
         self._runtime = runtime
         self._rooms: dict[str, Room] = {}
         self._entering: dict[str, asyncio.Lock] = {}
+        self.turns = Turns()  # of locks' streams
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: dict[str, bool] = {}  # by room: whether more is missing since the read
         self.receipts = Receipts(runtime)
