@@ -14,6 +14,7 @@ Frame: TypeAlias = (
     | p.Skip
     | p.Lagged
     | p.Left
+    | p.Ended
     | p.Ack
     | p.Err
     | p.Head

@@ -32,11 +32,14 @@ class Live:
         self.welcome: p.Welcome | None = None
         self._link, self._device, self._connect_s = link, device, connect_s
         self._hello: UUID | None = None
+        self._again = False  # this connection is not the first
         self._resuming: deque[str] = deque()  # answered in this order, each by `joined` or `err`
         self._pings: dict[int, asyncio.Future[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._clock = Clock()
         self._waits = Waits()
+        self._tokens: dict[tuple[str, str], int] = {}  # of locks held, by room and resource
+        self._status: p.Status | None = None  # what one last said, to be said again after a drop
 
     async def __aenter__(self) -> Self:
         await self._link.open(self._hear, self._greet, self._connect_s)
@@ -66,7 +69,7 @@ class Live:
         """
         if name in self.rooms:
             return self.rooms[name]
-        room = self.rooms[name] = Room(name, follow=follow)
+        room = self.rooms[name] = Room(name, follow=follow, location=location)
         room.last = after
         try:
             await self._ask(p.Join(id=self.new_id(), room=name, after=after, location=location))
@@ -78,6 +81,7 @@ class Live:
     async def leave(self, room: Room | str) -> None:
         await self._acked(p.Leave(id=self.new_id(), room=_name(room)))
         left = self.rooms.pop(_name(room), None)
+        self._tokens = {key: one for key, one in self._tokens.items() if key[0] != _name(room)}
         if left is not None:
             left.end()
 
@@ -104,7 +108,8 @@ class Live:
         """
         frame = p.Lock(room=_name(room), resource=resource, ttl=ttl_ms, keep=keep, wait=wait)
         if not wait:
-            return _held(await self._acked(msgspec.structs.replace(frame, id=self.new_id())))
+            frame = msgspec.structs.replace(frame, id=self.new_id())
+            return self._hold(frame.room, await self._acked(frame))
         waits = self._waits.begin(frame.room, resource)
         try:
             return await self._wait(frame, waits)
@@ -126,6 +131,7 @@ class Live:
                 continue
             held = ack.lock or await wait.outcome
             if held is not None:
+                self._tokens[frame.room, frame.resource] = held.token
                 return held
 
     async def _give_up(self, frame: p.Lock) -> None:
@@ -141,16 +147,22 @@ class Live:
         return await self._acked(frame)
 
     async def unlock(self, room: Room | str, resource: str, token: int) -> p.Ack:
+        self._tokens.pop((_name(room), resource), None)
         frame = p.Unlock(id=self.new_id(), room=_name(room), resource=resource, token=token)
         return await self._acked(frame)
 
     async def steal(self, room: Room | str, resource: str, reason: str) -> p.Held:
         """For managers; everybody sees the reason."""
         frame = p.Steal(id=self.new_id(), room=_name(room), resource=resource, reason=reason)
-        return _held(await self._acked(frame))
+        return self._hold(frame.room, await self._acked(frame))
 
     async def status(self, status: str, location: str | None = None) -> p.Ack:
-        return await self._acked(p.Status(id=self.new_id(), status=status, location=location))
+        self._status = p.Status(id=self.new_id(), status=status, location=location)
+        return await self._acked(self._status)
+
+    async def seen(self, room: Room | str, pos: int) -> None:
+        """That one has seen the room up to a position."""
+        await self._link.tell(p.Seen(room=_name(room), pos=pos))
 
     async def cursor(self, room: Room | str, at: object) -> None:
         """Motion is not answered, and lost while there is no connection."""
@@ -198,16 +210,18 @@ class Live:
     def _greet(self, welcome: p.Welcome, token: str) -> p.Hello:
         """The first frame of a connection: all rooms again, each from its last position."""
         known = self.welcome.epoch if self.welcome is not None else welcome.epoch
-        self.welcome, self._hello = welcome, self.new_id()
-        held = {name: room.last for name, room in self.rooms.items() if room.last is not None}
-        joined = {name: last for name, last in held.items() if self.rooms[name].snapshot}
-        self._resuming = deque(joined)
+        own = self.rooms.get(f"user:{welcome.user}")  # the server joins it by itself
+        if own is not None and known != welcome.epoch:
+            own.last = None  # positions of another epoch mean nothing
+        self._again, self.welcome, self._hello = self.welcome is not None, welcome, self.new_id()
+        rooms = [room for room in self.rooms.values() if room.snapshot and room is not own]
+        self._resuming = deque(room.name for room in rooms)
         return p.Hello(
             id=self._hello,
             token=token,
             device=self._device,
             epoch=known,
-            resume=[p.Resume(name, last) for name, last in joined.items()],
+            resume=[p.Resume(room.name, room.last or 0, room.location) for room in rooms],
         )
 
     async def _hear(self, frame: Frame) -> None:
@@ -245,8 +259,10 @@ class Live:
             case Mo():
                 await room.motion(frame)
             case p.Presence():
-                await room.presence(frame)
+                await room.diff(frame)
             case p.Lagged():
+                self._rejoin(room)
+            case p.Head(pos=pos) if room.last is not None and pos > room.last:
                 self._rejoin(room)
             case p.Left(why=why):
                 self._waits.left(room.name)
@@ -256,7 +272,10 @@ class Live:
 
     async def _joined(self, frame: p.Joined) -> None:
         room = self.rooms.get(frame.room)
-        if room is not None:
+        asked = frame.re is not None or frame.room in self._resuming
+        if room is not None and room.last is not None and room.snapshot and not asked:
+            self._rejoin(room)  # one's own, after a drop: what was missed comes first
+        elif room is not None:
             await room.joined(frame)
             self._waits.rejoined(frame.room)
         if not self._link.answered(frame.re, frame):
@@ -266,6 +285,9 @@ class Live:
         if self._link.answered(frame.re, frame):
             return
         if frame.re is None and self._resuming:
+            if frame.retry_after is not None:
+                self._link.drop(frame.retry_after)  # all of them again, when it has passed
+                return
             name = self._resuming[0]
             self.rooms.pop(name).end(Refused(frame.code, frame.detail))
             await self._resumed(name)
@@ -278,6 +300,29 @@ class Live:
     async def _go_on(self) -> None:
         if self._hello is None and not self._resuming:
             await self._link.ready()
+            if self._again:
+                self._again = False
+                self._spawn(self._say_again())
+
+    async def _say_again(self) -> None:
+        """What the server does not know of a new connection: it renews only what it is told of."""
+        with suppress(ClientError):
+            if self._status is not None:
+                await self._acked(msgspec.structs.replace(self._status, id=self.new_id()))
+            for (room, resource), token in list(self._tokens.items()):
+                await self._renew_again(room, resource, token)
+
+    async def _renew_again(self, room: str, resource: str, token: int) -> None:
+        try:
+            await self.renew(room, resource, token)
+        except Refused:  # lost: its room was told by the event that took it
+            self._tokens.pop((room, resource), None)
+
+    def _hold(self, room: str, ack: p.Ack) -> p.Held:
+        if ack.lock is None:
+            raise Refused("lock.lost")
+        self._tokens[room, ack.lock.resource] = ack.lock.token
+        return ack.lock
 
     def _here(self) -> dict[str, UUID]:
         """One's own participations, by room."""
@@ -303,9 +348,3 @@ class Live:
 
 def _name(room: Room | str) -> str:
     return room if isinstance(room, str) else room.name
-
-
-def _held(ack: p.Ack) -> p.Held:
-    if ack.lock is None:
-        raise Refused("lock.lost")
-    return ack.lock

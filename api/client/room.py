@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Self
 from uuid import UUID
 
-import msgspec
-
 from api.client.errors import ClientError
 from api.client.frames import Told
+from api.client.presence import Presence
 from api.realtime import protocol as p
 from projections.frames import Ev, Mo
 from projections.members import Member
@@ -29,11 +28,11 @@ class Room(AsyncIterator[Told]):
     mode `snapshot` too much was missed, and what the room shows now replaces what one knew.
     """
 
-    def __init__(self, name: str, *, follow: bool) -> None:
-        self.name = name
+    def __init__(self, name: str, *, follow: bool, location: str = "") -> None:
+        self.name, self.location = name, location
         self.last: int | None = None
         self.snapshot: p.Joined | None = None  # the newest; locks are as of then
-        self.members: Mapping[UUID, Member] = {}  # by participation, kept current
+        self.presence = Presence()  # kept current
         self.rejoining = False
         self._follow = follow
         self._frames: deque[Told] = deque()
@@ -58,6 +57,11 @@ class Room(AsyncIterator[Told]):
         return self._joined().participation
 
     @property
+    def members(self) -> Mapping[UUID, Member]:
+        """By participation; by person in `presence.people`."""
+        return self.presence.members
+
+    @property
     def locks(self) -> list[p.Held]:
         """As of the newest snapshot."""
         return self._joined().locks
@@ -68,8 +72,7 @@ class Room(AsyncIterator[Told]):
         self.rejoining = False
         if frame.mode == "snapshot" or self.last is None:
             self.last = frame.pos
-        members = [msgspec.json.decode(member, type=Member) for member in frame.members]
-        self.members = {member.participation: member for member in members}
+        self.presence.joined(frame)
         if again:
             await self._give(frame)
 
@@ -83,17 +86,12 @@ class Room(AsyncIterator[Told]):
         if isinstance(frame, Ev):
             await self._give(frame)
 
-    async def presence(self, frame: p.Presence) -> None:
-        for raw in frame.join:
-            member = msgspec.json.decode(raw, type=Member)
-            self.members = {**self.members, member.participation: member}
-        for raw in frame.update:
-            self._change(msgspec.json.decode(raw, type=Member))
-        gone = {*frame.leave}
-        self.members = {key: one for key, one in self.members.items() if key not in gone}
+    async def diff(self, frame: p.Presence) -> None:
+        self.presence.changed(frame)
         await self._give(frame)
 
     async def motion(self, frame: Mo) -> None:
+        self.presence.moved(frame)
         if len(self._frames) < MOST_MOTION:
             await self._give(frame)
 
@@ -110,14 +108,6 @@ class Room(AsyncIterator[Told]):
         if self._follow:
             self._frames.append(frame)
             self._news.set()
-
-    def _change(self, change: Member) -> None:
-        known = self.members.get(change.participation)
-        if known is not None:
-            fields = msgspec.structs.asdict(change)
-            given = {name: one for name, one in fields.items() if one is not msgspec.UNSET}
-            merged = msgspec.structs.replace(known, **given)
-            self.members = {**self.members, change.participation: merged}
 
     def _joined(self) -> p.Joined:
         if self.snapshot is None:

@@ -272,3 +272,29 @@ async def _ev(server: Peer, pos: int, prev: int) -> None:
         room="ops", pos=pos, prev=prev, type="t", at=AT, subject=NODE, data=msgspec.Raw(b"{}")
     )
     await server.connection.send(msgspec.json.encode(frame), text=True)
+
+
+async def test_a_refusal_that_passes_does_not_cost_a_room_on_a_return() -> None:
+    async def handler(server: Peer) -> None:
+        await server.greet()
+        if server.number == 1:
+            join = await server.hear()
+            await server.tell(joined(5, join.id))
+            await server.connection.close(p.CloseCode.TOO_SLOW)
+        elif server.number == 2:
+            await server.tell(p.Err(code="store.unavailable", retry_after=0.01))
+            await server.connection.wait_closed()
+        else:
+            await server.tell(joined(5, None))
+            act = await server.hear()
+            await server.tell(p.Ack(re=act.id, pos=6))
+            await server.connection.wait_closed()
+
+    async with peer(handler) as live, live, asyncio.timeout(WAIT_S):
+        await live.join("ops", follow=False)
+        assert (await live.act("ops", "note")).pos == 6
+        assert "ops" in live.rooms
+
+
+def joined(pos: int, re: UUID | None) -> p.Joined:
+    return p.Joined(room="ops", pos=pos, epoch="e", mode="snapshot", participation=ANN, re=re)

@@ -87,9 +87,9 @@ async def test_presence_is_folded_into_the_members() -> None:
     room = Room(NAME, follow=True)
     await room.joined(joined(1, "snapshot", Member(participation=ANN, user=ANN, status="online")))
     bob = Member(participation=BOB, user=BOB, status="online")
-    await room.presence(p.Presence(room=NAME, pos=2, join=[raw(bob)]))
+    await room.diff(p.Presence(room=NAME, pos=2, join=[raw(bob)]))
     away = Member(participation=BOB, user=BOB, status="away")
-    await room.presence(p.Presence(room=NAME, pos=3, update=[raw(away)], leave=[ANN]))
+    await room.diff(p.Presence(room=NAME, pos=3, update=[raw(away)], leave=[ANN]))
     assert room.members == {BOB: away}
 
 
@@ -133,3 +133,47 @@ async def test_a_room_that_was_left_just_ends() -> None:
     room = await room_at(0)
     room.end()
     assert [frame async for frame in room] == []
+
+
+def member(number: int, user: UUID, status: str = "online") -> Member:
+    return Member(participation=UUID(int=number), user=user, status=status, location=status)
+
+
+def moved(by: UUID, x: int) -> Mo:
+    return Mo(room=NAME, pos=1, type="motion.cursor", by=by, data=raw({"at": {"x": x}}))
+
+
+def typing(by: UUID, *, on: bool) -> Mo:
+    return Mo(room=NAME, pos=1, type="motion.typing", by=by, data=raw({"where": "title", "on": on}))
+
+
+async def test_a_person_with_several_connections_is_as_present_as_the_most_present_one() -> None:
+    room = Room(NAME, follow=False)
+    here = [member(1, ANN, "away"), member(2, ANN), member(3, BOB, "busy")]
+    await room.joined(joined(5, "snapshot", *here))
+    await room.diff(p.Presence(room=NAME, pos=6, away=[UUID(int=2)]))
+    ann, bob = room.presence.people
+    assert (ann.status, ann.away, len(ann.connections)) == ("away", False, 2)
+    await room.diff(p.Presence(room=NAME, pos=7, leave=[UUID(int=1)]))
+    ann, bob = room.presence.people
+    assert (ann.away, bob.status, bob.location, bob.away) == (True, "busy", "busy", False)
+
+
+async def test_the_newest_cursor_of_each_is_kept_until_they_go() -> None:
+    room = Room(NAME, follow=False)
+    await room.joined(joined(5, "snapshot", member(1, ANN), member(2, BOB)))
+    for frame in (moved(ANN, 1), moved(BOB, 5), moved(ANN, 2), typing(BOB, on=True)):
+        await room.motion(frame)
+    assert room.presence.cursors == {ANN: {"x": 2}, BOB: {"x": 5}}
+    assert room.presence.typing == {BOB: "title"}
+    await room.motion(typing(BOB, on=False))
+    await room.diff(p.Presence(room=NAME, pos=6, leave=[UUID(int=1)]))
+    assert (room.presence.cursors, room.presence.typing) == ({BOB: {"x": 5}}, {})
+
+
+async def test_a_crowd_is_counted() -> None:
+    room = Room(NAME, follow=False)
+    await room.joined(joined(5, "snapshot", member(1, ANN)))
+    assert room.presence.count == 1
+    await room.diff(p.Presence(room=NAME, pos=6, count=1_000))
+    assert (room.presence.count, room.presence.people) == (1_000, [])

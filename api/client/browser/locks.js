@@ -18,7 +18,12 @@ export class Locks {
   }
 
   async lock(resource, { ttl, keep, wait } = {}) {
-    const ack = await this.#ask("lock", { resource, ttl, keep, wait });
+    const ack = await this.#ask("lock", { resource, ttl, keep, wait }).catch((error) => {
+      // it was queued, its answer lost, and its place with the participation that dropped
+      if (wait && error.code === "lock.lost") return undefined;
+      throw error;
+    });
+    if (!ack) return this.lock(resource, { ttl, keep, wait });
     return ack.lock ? this.#hold(resource, ack) : this.#wait(resource, { ttl, keep, wait });
   }
 
