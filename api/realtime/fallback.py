@@ -58,6 +58,7 @@ LastEventId: TypeAlias = Annotated[str | None, HeaderParameter(name="Last-Event-
 SPOKEN = {
     HTTP_200_OK: ResponseSpec(
         data_container=Polled,
+        generate_examples=False,  # a frame is no value that could be made up
         description="With `wait`; without it `text/event-stream`, one frame an event.",
     )
 }

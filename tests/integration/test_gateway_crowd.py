@@ -7,7 +7,7 @@ import pytest
 from api.realtime import rooms
 from domain.project import ProjectRole
 from infra.runtime import Runtime
-from projections import room_log
+from projections import snapshots
 from tests.integration.sockets import Live, Socket, live_gateway
 
 
@@ -20,7 +20,7 @@ async def live(projected: Runtime) -> AsyncIterator[Live]:
 async def test_a_crowd_is_counted_and_named_again_when_it_has_shrunk(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room_log, "MAX_LISTED", 2)
+    monkeypatch.setattr(snapshots, "MAX_LISTED", 2)
     monkeypatch.setattr(rooms, "MAX_LISTED", 2)
     monkeypatch.setattr(rooms, "LIST_AGAIN", 1)
     ann = await live.user("ann")
