@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,15 +22,17 @@ COMMAND = (sys.executable, "-c", "from api.cli import main; main()")
 class Formula:
     """One data folder and port, and what runs on them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self.folder, self.port = folder, free_port()
+        self._variables = variables
         self.url = f"http://127.0.0.1:{self.port}"
         self._up: psutil.Popen | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        return kept | {"FORMULA_DATA": str(self.folder), "PORT": str(self.port)}
+        own = {"FORMULA_DATA": str(self.folder), "PORT": str(self.port)}
+        return kept | own | dict(self._variables)
 
     def call(
         self, *arguments: str, timeout_s: float = UP_S, **variables: str
@@ -98,11 +100,11 @@ def _command(process: psutil.Process) -> str:
 
 
 @contextmanager
-def formula() -> Generator[Formula]:
+def formula(**variables: str) -> Generator[Formula]:
     """A new folder, which everybody may enter: as root, Postgres runs as another user."""
     with tempfile.TemporaryDirectory(prefix="formula-e2e-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
-        one = Formula(Path(name) / "data")
+        one = Formula(Path(name) / "data", variables)
         try:
             yield one
         finally:

@@ -83,7 +83,7 @@ async def watch(room: Room, seen: list[tuple[int, int]]) -> None:
 
 @pytest.fixture
 def running() -> Iterator[Formula]:
-    with formula() as one:
+    with formula(RATE_LIMIT_ACTIONS_PER_MINUTE="0") as one:
         one.up("--no-demo")
         assert one.call("seed").returncode == 0
         yield one
