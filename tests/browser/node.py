@@ -61,7 +61,8 @@ class NodePage:
             else:
                 waiting.set_exception(ScriptFailed(answer.error))
         for waiting in self._waiting.values():
-            waiting.set_exception(ScriptFailed("node has ended"))
+            if not waiting.done():  # nobody waits any more for what took too long
+                waiting.set_exception(ScriptFailed("node has ended"))
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ export class Locks {
   all = new Map(); // by resource
   held = new Map(); // one's own of them, with their fencing tokens
   #waiting = new Map(); // by resource: the queues one is in
+  #asked = new Map(); // by resource: what was asked for last, and whether it is still wanted
   #room;
   #ask;
 
@@ -18,12 +19,17 @@ export class Locks {
   }
 
   async lock(resource, { ttl, keep, wait } = {}) {
+    const asked = { wanted: true };
+    this.#asked.set(resource, asked);
     const ack = await this.#ask("lock", { resource, ttl, keep, wait }).catch((error) => {
       // it was queued, its answer lost, and its place with the participation that dropped
       if (wait && error.code === "lock.lost") return undefined;
       throw error;
     });
+    // unwaited before the answer came, which gives back what it brought
+    if (!asked.wanted) throw new FormulaError("lock.unwaited", { resource });
     if (!ack) return this.lock(resource, { ttl, keep, wait });
+    this.#asked.delete(resource);
     return ack.lock ? this.#hold(resource, ack) : this.#wait(resource, { ttl, keep, wait });
   }
 
@@ -41,6 +47,8 @@ export class Locks {
   }
 
   async unwait(resource) {
+    const asked = this.#asked.get(resource);
+    if (asked) asked.wanted = false;
     this.#refuse(resource, "lock.unwaited");
     return this.#ask("unwait", { resource });
   }
