@@ -30,12 +30,15 @@ from tests.integration.transfer.logs import (
 
 EVENTS = MANY - MANY // 10
 LONG = 30_000  # takes long enough to be killed
-LONGER = 100_000  # the same, of what is only read
+
+
+# A suite that runs in the background of a script hands down that SIGINT is ignored.
+HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
 def started(settings: Settings, *arguments: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", "from api.cli import main; main()", "store", *arguments],
+        [sys.executable, "-c", f"{HEARS}; from api.cli import main; main()", "store", *arguments],
         env=child_environment(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -69,7 +72,7 @@ def interrupted(child: subprocess.Popen[str], number: int, midway: Callable[[], 
 def test_a_killed_export_goes_on(
     name: str, number: int, settings: Settings, tmp_path: Path
 ) -> None:
-    fill(settings.database_url, LONGER)
+    fill(settings.database_url, LONG)
     whole = exported(settings, tmp_path / f"whole-{name}")
     path, part = tmp_path / name, tmp_path / f"{name}.part"
     child = started(settings, "export", path)
@@ -79,7 +82,7 @@ def test_a_killed_export_goes_on(
     code, out, err = finished(settings, "export", path, "--json")
     assert (code, err) == (0, "")
     done = msgspec.json.decode(out, type=Transferred)
-    assert 0 < done.resumed < LONGER
+    assert 0 < done.resumed < LONG
     assert (done.head, done.totals) == (whole.head, whole.totals)
     assert read(path) == read(tmp_path / f"whole-{name}")
     assert names(tmp_path) == [name, f"whole-{name}"]
