@@ -25,6 +25,9 @@ DELETE FROM formula_dead_letters
 WHERE generation = %(generation)s AND position = ANY(%(positions)s)
 """
 
+SKIPPED = """
+INSERT INTO formula_skipped_events (projection, position) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
 # What was skipped while this generation was being built is asked of it as well.
 ASKED = """
 SELECT d.projection, d.generation, d.position, d.stream, coalesce(d.asked, 'skip') AS asked

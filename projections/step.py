@@ -16,7 +16,7 @@ from infra.pipelined import Pipelined
 from projections.apply import Statement, apply, pieces, send, statements
 from projections.feed import Feed
 from projections.model import Projection, Push, Write, reads
-from projections.parking import Asked, Letters, held
+from projections.parking import SKIPPED, Asked, Letters, held
 
 AnyProjection = Projection[Any]
 Move = Callable[[int, int], Statement]  # from one position to another, or FENCED
@@ -227,11 +227,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         async with self.connection.transaction():
             await send(self.connection, [self.move(position, position)])
             await apply(self.connection, [self.letters.free(asked.projection, [first])])
-            await self.connection.execute(
-                "INSERT INTO formula_skipped_events (projection, position) VALUES (%s, %s)"
-                " ON CONFLICT DO NOTHING",
-                (asked.projection, first),
-            )
+            await self.connection.execute(SKIPPED, (asked.projection, first))
 
     async def _mended(self, position: int, projection: AnyProjection, one: Recorded[Event]) -> bool:
         async with self.connection.transaction():

@@ -3,6 +3,7 @@
 The event is stored before what was asked commits: nothing is done that is not on record.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from infra.db import Connection
 from infra.runtime import Origin, Runtime
 from projections import generations
 from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
+from projections.parking import SKIPPED
 from projections.registry import PROJECTIONS
 from projections.rows import fetch_all, fetch_one
 from projections.step import AnyProjection
@@ -52,9 +54,6 @@ SELECT d.projection, d.generation, d.position, d.stream, d.attempts, d.asked, d.
 FROM formula_dead_letters d JOIN formula_generations g
     ON g.schema = d.generation AND g.state = 'serving'
 WHERE d.projection = %(projection)s AND d.position = %(position)s
-"""
-SKIPPED = """
-INSERT INTO formula_skipped_events (projection, position) VALUES (%s, %s) ON CONFLICT DO NOTHING
 """
 # Of every generation: what is being built comes to serve with the same letter.
 ASK = """
@@ -92,7 +91,8 @@ async def ask_rebuild(runtime: Runtime, origin: Origin, name: str) -> str:
     """Have it built anew beside what serves; returns the generation. Raises WrongState."""
     projection = named(name)
     async with runtime.db.connection() as connection, generations.alone(connection):
-        if (pending := await _pending(connection, name)) is not None:
+        pending = _pending(await generations.generations(connection, [name]))
+        if pending is not None:
             raise WrongState("projection.building", generation=pending.schema)
         schema = await generations.begin(connection, projection)
         await _note(runtime, origin, AskRebuild(projection=name))
@@ -109,7 +109,7 @@ async def ask_rollback(runtime: Runtime, origin: Origin, name: str) -> str:
     async with runtime.db.connection() as connection, generations.alone(connection):
         found = await generations.generations(connection, [name])
         serves = next((one for one in found if one.state == SERVING), None)
-        pending = await _pending(connection, name)
+        pending = _pending(found)
         if pending is None:
             there = await generations.back(connection, name, projection.group)
         elif serves and pending.version > serves.version and pending.state != SWITCHING:
@@ -123,11 +123,9 @@ async def ask_rollback(runtime: Runtime, origin: Origin, name: str) -> str:
         return there.schema
 
 
-async def _pending(connection: Connection, name: str) -> Generation | None:
+def _pending(found: Iterable[Generation]) -> Generation | None:
     """What is to serve and does not yet."""
-    found = await generations.generations(connection, [name])
-    pending = [one for one in found if one.state in (BUILDING, READY, SWITCHING)]
-    return pending[0] if pending else None
+    return next((one for one in found if one.state in (BUILDING, READY, SWITCHING)), None)
 
 
 async def ask_retry(runtime: Runtime, origin: Origin, name: str, position: int) -> None:
@@ -157,7 +155,7 @@ async def _ask(runtime: Runtime, origin: Origin, command: AskRetry | AskSkip, wh
 
 async def _skip(connection: Connection, projection: AnyProjection, position: int) -> None:
     """What is being built may have the event already: it is begun anew, without it."""
-    pending = await _pending(connection, projection.name)
+    pending = _pending(await generations.generations(connection, [projection.name]))
     if pending and (pending.version != projection.version or pending.state == SWITCHING):
         raise WrongState("projection.building", generation=pending.schema)
     await connection.execute(SKIPPED, (projection.name, position))

@@ -322,18 +322,22 @@ class Hub:
         names = list(self._rooms)
         if not names:
             return
-        changed = [name for name, room in self._rooms.items() if room.recount]
-        for name in changed:
-            self._rooms[name].recount = False  # who comes from here on is counted next time
-        async with reading(self._runtime) as db:
-            found = await heads(db, names)
-            counted = await sizes(db, changed) if changed else {}
+        changed = [room for room in self._rooms.values() if room.recount]
+        for room in changed:
+            room.recount = False  # who comes from here on is counted next time
+        try:
+            async with reading(self._runtime) as db:
+                found = await heads(db, names)
+                counted = await sizes(db, [room.name for room in changed]) if changed else {}
+        except BaseException:
+            for room in changed:
+                room.recount = True
+            raise
         for name, pos in found.items():
             if room := self._rooms.get(name):
                 self._at(room, pos)
-        for name in changed:
-            if room := self._rooms.get(name):
-                await self._count(room, counted.get(name, 0))
+        for room in changed:
+            await self._count(room, counted.get(room.name, 0))
 
     def _at(self, room: Room, pos: int) -> None:
         if pos > room.last:

@@ -234,3 +234,14 @@ def _set_status(
 
 def _refuse(frame: p.Incoming, code: str, **detail: str | int) -> Tell:
     return Tell(p.Err(re=frame.id, code=code, detail=detail))
+
+
+def re_of(effect: Effect) -> UUID | None:
+    """The id of the frame that asked for it, for the answer."""
+    match effect:
+        case Authenticate(frame=frame) | Hold(frame=frame) | Play(frame=frame) | Steer(frame=frame):
+            return frame.id
+        case Enter(re=re) | Exit(re=re) | Run(re=re):
+            return re
+        case _:
+            return None

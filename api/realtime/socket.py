@@ -170,9 +170,9 @@ class Connection:
             case s.See(membership=membership, pos=pos):
                 self.attendance.saw(membership, pos)
             case _ if len(self._queue) + len(self._tasks) >= MAX_IN_FLIGHT:
-                self.tell(p.Err(re=_re(effect), code="rate.limited", retry_after=1.0))
+                self.tell(p.Err(re=s.re_of(effect), code="rate.limited", retry_after=1.0))
             case s.Run(parts=parts) if not self._queue and all(part.blind for part in parts):
-                self._spawn(self._guarded(self._perform(effect), _re(effect)))
+                self._spawn(self._guarded(self._perform(effect), s.re_of(effect)))
             case _:
                 self._signing_in |= isinstance(effect, s.Authenticate)
                 self._queue.append(effect)
@@ -182,7 +182,7 @@ class Connection:
     async def _work(self) -> None:
         """The queue, oldest first; an effect leaves it when it is done."""
         while self._queue:
-            await self._guarded(self._perform(self._queue[0]), _re(self._queue[0]))
+            await self._guarded(self._perform(self._queue[0]), s.re_of(self._queue[0]))
             del self._queue[0]
         self._worker = None
 
@@ -393,18 +393,3 @@ class Connection:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _re(effect: s.Effect) -> UUID | None:
-    match effect:
-        case (
-            s.Authenticate(frame=frame)
-            | s.Hold(frame=frame)
-            | s.Play(frame=frame)
-            | s.Steer(frame=frame)
-        ):
-            return frame.id
-        case s.Enter(re=re) | s.Exit(re=re) | s.Run(re=re):
-            return re
-        case _:
-            return None
