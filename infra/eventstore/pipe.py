@@ -5,6 +5,9 @@ is no round trip. psycopg connects; what goes over the connection then is sent b
 """
 
 import asyncio
+import fcntl
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -83,11 +86,17 @@ class Pipe:
             self._lose(error)
 
     def _readable(self) -> None:
+        """Read until nothing is left: of a reset that comes with its last answers, libuv tells only
+        once, and whoever left the rest for later would wait for ever.
+        """
         try:
-            self._pg.consume_input()
-            while not self._pg.is_busy() and self._calls:
-                self._take(self._pg.get_result())
-        except psycopg.OperationalError as error:
+            left = True
+            while left and not self.lost.done():
+                left = _pending(self._socket) > 0
+                self._pg.consume_input()
+                while not self._pg.is_busy() and self._calls:
+                    self._take(self._pg.get_result())
+        except (psycopg.OperationalError, OSError) as error:
             self._lose(error)
 
     def _take(self, result: PGresult | None) -> None:
@@ -102,7 +111,7 @@ class Pipe:
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             call.error = error_of(result)
 
-    def _lose(self, error: psycopg.Error) -> None:
+    def _lose(self, error: Exception) -> None:
         if not self.lost.done():
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
@@ -130,6 +139,11 @@ async def open_pipe(
     except BaseException:
         await connection.close()
         raise
+
+
+def _pending(socket: int) -> int:
+    """Bytes that can be read without waiting."""
+    return int.from_bytes(fcntl.ioctl(socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _rows(result: PGresult) -> list[Row]:
