@@ -21,7 +21,7 @@ import psycopg
 from psycopg import errors
 
 from domain.errors import Invalid, NotAllowed
-from infra.db import Connection
+from infra.db import Connection, connect
 from infra.eventstore.types import StoreOverloaded
 from infra.runtime import Runtime
 
@@ -100,9 +100,7 @@ async def run(
     with designed(time_s):
         async with (
             asyncio.timeout(time_s + 1.0),  # a fetch each is bounded by Postgres, all of them here
-            await psycopg.AsyncConnection.connect(
-                conninfo, autocommit=True, application_name=NAME
-            ) as connection,
+            await connect(conninfo, application_name=NAME) as connection,
         ):
             await _admit(connection, query)
             async with connection.transaction(), connection.cursor(name=CURSOR) as cursor:

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import psycopg
 import structlog
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
@@ -28,6 +29,20 @@ WHERE locktype = 'advisory' AND classid = %s AND objid = hashtext(%s)::bit(32)::
 log = structlog.get_logger()
 
 
+async def connect(conninfo: str, **parameters: str | int) -> Connection:
+    """A session of one's own, in autocommit mode; `parameters` are libpq's.
+
+    Who is cancelled meanwhile leaves none behind: in the traceback a half-open one would live on,
+    and whoever drops a database waits for it (authentication_timeout: a minute).
+
+    Raises psycopg.OperationalError.
+    """
+    whole = make_conninfo(conninfo, **parameters)
+    with suppress(asyncio.CancelledError):
+        return await psycopg.AsyncConnection[Any].connect(whole, autocommit=True)
+    raise asyncio.CancelledError
+
+
 @asynccontextmanager
 async def leading(
     conninfo: str, name: str, options: str = "", *, silent_s: float | None = None
@@ -38,10 +53,7 @@ async def leading(
     the connection for `silent_s`. What a leader writes it must write on this connection, or fence
     by a checkpoint.
     """
-    connection = await psycopg.AsyncConnection[Any].connect(
-        conninfo, autocommit=True, options=f"-c lock_timeout=5s {options}"
-    )
-    async with connection:
+    async with await connect(conninfo, options=f"-c lock_timeout=5s {options}") as connection:
         while not await _locked(connection, name):
             await asyncio.sleep(LEASE_POLL_S)
             if silent_s is not None:

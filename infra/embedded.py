@@ -41,6 +41,8 @@ POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
+    # Who drops a table or database waits for half-open sessions, and by default for a minute.
+    "authentication_timeout": "10s",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "wal_compression": "on",

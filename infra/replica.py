@@ -10,7 +10,7 @@ import structlog
 from psycopg.rows import class_row
 from psycopg_pool import PoolTimeout
 
-from infra.db import Connection, Pool
+from infra.db import Connection, Pool, connect
 
 CONNECT_S = 0.2  # for a connection of the pool
 REST_S = 5.0  # that a replica is left alone after it failed
@@ -46,7 +46,7 @@ async def standing(primary: Pool, url: str) -> Standing:
     async with primary.connection() as connection:
         cursor = await connection.execute("SELECT pg_current_wal_lsn()")
         [head] = await anext(cursor)
-    connecting = psycopg.AsyncConnection[object].connect(url, connect_timeout=CONNECT_TIMEOUT_S)
+    connecting = connect(url, connect_timeout=CONNECT_TIMEOUT_S)
     async with await connecting as replica, replica.cursor(row_factory=class_row(Standing)) as rows:
         await rows.execute(STANDING, (head,))
         return await anext(rows)

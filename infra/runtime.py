@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
-import psycopg
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -19,7 +18,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.kernel import Command, Decider, Metadata
-from infra.db import Pool
+from infra.db import Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
 from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
@@ -230,5 +229,5 @@ def uuid7(at: datetime) -> UUID:
 
 async def conninfo_ok(conninfo: str) -> None:
     """Raise psycopg.OperationalError unless Postgres answers there."""
-    async with await psycopg.AsyncConnection.connect(conninfo, connect_timeout=5) as connection:
+    async with await connect(conninfo, connect_timeout=5) as connection:
         await connection.execute("SELECT 1")

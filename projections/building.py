@@ -12,9 +12,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-import psycopg
-
-from infra.db import Connection
+from infra.db import Connection, connect
 from infra.eventstore import reader
 from infra.eventstore.reader import WHOLE, Slice
 from infra.log import configure_logging
@@ -158,9 +156,7 @@ async def build(schema: str, part: Slice | None, settings: Settings) -> None:
     os.nice(POLITE)
     async with (
         open_runtime(settings) as runtime,
-        await psycopg.AsyncConnection[Any].connect(
-            settings.database_url, autocommit=True, options=NO_FSYNC
-        ) as connection,
+        await connect(settings.database_url, options=NO_FSYNC) as connection,
     ):
         there = await found(connection, schema)
         if there is None:

@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
-import psycopg
 import structlog
 from psycopg import sql
 
 from domain.errors import WrongState
 from domain.upkeep import UPKEEP, NoteCheck, upkeep_stream
-from infra.db import Connection
+from infra.db import Connection, connect
 from infra.log import configure_logging
 from infra.process import run
 from infra.runtime import SYSTEM, Runtime, open_runtime
@@ -87,9 +86,7 @@ async def check(runtime: Runtime, name: str, note: Note) -> Check:
 
 @asynccontextmanager
 async def _connected(runtime: Runtime) -> AsyncGenerator[Connection]:
-    async with await psycopg.AsyncConnection[Any].connect(
-        runtime.settings.database_url, autocommit=True, options=SESSION
-    ) as connection:
+    async with await connect(runtime.settings.database_url, options=SESSION) as connection:
         yield connection
 
 

@@ -10,18 +10,16 @@ from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 import msgspec
-import psycopg
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import dict_row
 
 from domain.hold import HOLD, HOLDS_STREAM
 from domain.kernel import fold
-from infra.db import LEADERS, Connection
+from infra.db import LEADERS, Connection, connect
 from infra.eventstore.codec import decode
 from infra.eventstore.reader import HEAD
 
@@ -147,8 +145,7 @@ async def partitions(db: Connection) -> list[Partition]:
 @asynccontextmanager
 async def _maintaining(conninfo: str) -> AsyncGenerator[Connection | None]:
     """A session of its own: DETACH CONCURRENTLY runs in no transaction, and it holds the lease."""
-    db = await psycopg.AsyncConnection[Any].connect(conninfo, autocommit=True, options=SESSION)
-    async with db:
+    async with await connect(conninfo, options=SESSION) as db:
         cursor = await db.execute(
             "SELECT pg_try_advisory_lock(%s, hashtext('maintain'))", (LEADERS,)
         )

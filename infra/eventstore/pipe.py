@@ -17,6 +17,8 @@ import psycopg
 from psycopg import errors, pq
 from psycopg.pq.abc import PGresult
 
+from infra.db import connect
+
 Row: TypeAlias = tuple[bytes | None, ...]  # columns in Postgres's binary format
 Statement: TypeAlias = tuple[bytes, Sequence[bytes | None]]  # the prepared name, and its values
 
@@ -126,9 +128,7 @@ async def open_pipe(
 
     Raises psycopg.Error.
     """
-    connection = await psycopg.AsyncConnection[Any].connect(
-        conninfo, autocommit=True, options=options, connect_timeout=CONNECT_S
-    )
+    connection = await connect(conninfo, options=options, connect_timeout=CONNECT_S)
     try:
         for name, statement in statements.items():
             await connection.execute(f"PREPARE {name} AS {statement}".encode())

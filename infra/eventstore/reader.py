@@ -13,7 +13,7 @@ from psycopg.rows import args_row
 
 from domain.kernel import Event, Recorded
 from domain.upcasts import stored_as
-from infra.db import Pool
+from infra.db import Pool, connect
 from infra.eventstore.codec import decode, decode_metadata, motion_metadata
 from infra.eventstore.types import MAX_READ, First
 
@@ -253,8 +253,7 @@ class Follower:
         """Connects again when the connection is lost."""
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-                async with connection:
+                async with await connect(self._conninfo) as connection:
                     await connection.execute("LISTEN formula_events")
                     self._heard()  # what came while nobody listened
                     async for _ in connection.notifies():

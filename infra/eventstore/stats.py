@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, LiteralString, TypeAlias, TypeVar
+from typing import LiteralString, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
-import psycopg
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import args_row, dict_row
 
-from infra.db import Connection
+from infra.db import Connection, connect
 from infra.eventstore.motion import State, partitions
 from infra.eventstore.reader import HEAD
 
@@ -155,9 +154,7 @@ FROM formula_checkpoints ORDER BY name LIMIT 1000
 
 
 async def stats(conninfo: str) -> Stats:
-    async with await psycopg.AsyncConnection[Any].connect(
-        conninfo, autocommit=True, options=SESSION
-    ) as db:
+    async with await connect(conninfo, options=SESSION) as db:
         head = await _number(db, HEAD)
         last = await _from(db, head, timedelta(0))
         percent = await _percent(db, "formula_events")

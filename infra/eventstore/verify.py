@@ -1,13 +1,12 @@
 """Reads the log from end to end and holds it, and what it stands on, against its rules."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
-import psycopg
 from psycopg.rows import args_row
 
-from infra.db import Connection
+from infra.db import Connection, connect
 from infra.eventstore.checker import Checker, Report, Row
 from infra.eventstore.motion import State, partition_of, partitions
 from infra.eventstore.reader import HEAD
@@ -70,9 +69,7 @@ async def verify(conninfo: str, after: int, note: Callable[[int, int], None]) ->
     What is appended meanwhile is not looked at.
     """
     checker = Checker()
-    async with await psycopg.AsyncConnection[Any].connect(
-        conninfo, autocommit=True, options=SESSION
-    ) as db:
+    async with await connect(conninfo, options=SESSION) as db:
         head = await _check_around(db, checker)
         if await _has_indexes(db, checker):
             async for rows in _batches(db, await _start(db, after), head):

@@ -1,9 +1,13 @@
 """Waiting with a time-out: for what comes, and for the word to stop."""
 
 import asyncio
+import gc
+from contextlib import suppress
 
+import psutil
 import pytest
 
+from infra.db import connect
 from infra.runtime import Runtime
 from infra.waiting import wait_for
 
@@ -43,3 +47,26 @@ async def test_a_redis_command_that_is_cancelled_ends_wherever_it_is(runtime: Ru
         cancelled = command.cancel()
         (outcome,) = await asyncio.gather(command, return_exceptions=True)
         assert isinstance(outcome, asyncio.CancelledError) or not cancelled
+
+
+async def test_who_is_cancelled_while_connecting_leaves_no_session_half_open(
+    runtime: Runtime,
+) -> None:
+    """Postgres waits for one a minute long, and so does who drops a database."""
+    before = sockets()
+    gc.disable()  # what nobody needs any more is to be gone at once
+    try:
+        for turns in range(1, TURNS):
+            connecting = asyncio.create_task(connect(runtime.settings.database_url))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            connecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await (await connecting).close()
+            assert sockets() == before
+    finally:
+        gc.enable()
+
+
+def sockets() -> int:
+    return len(psutil.Process().net_connections("tcp"))
