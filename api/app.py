@@ -7,7 +7,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import ControllerRouterHandler
+from litestar.types import Scope
 
 from api.activity import feeds
 from api.analytics import analytics
@@ -70,15 +70,33 @@ ROUTERS = (
 )
 
 
-def create_app(
+# What handlers may ask for by name, of the process that they run in.
+PARTS = ("runtime", "heart", "gateway", "passwords", "watch", "counted")
+
+
+def bind(
+    app: Litestar,
     runtime: Runtime,
     heart: Heart,
     gateway: Gateway,
-    *more: ControllerRouterHandler,
     passwords: Passwords | None = None,
 ) -> Litestar:
-    """The application over an open runtime; `more` are handlers beside the API's own."""
-    hashing, watch = passwords or Passwords(), Watch(runtime.now())
+    """Let the application answer from an open runtime, in place of the one it had."""
+    app.state.update(
+        {
+            "runtime": runtime,
+            "heart": heart,
+            "gateway": gateway,
+            "passwords": passwords or Passwords(),
+            "watch": Watch(runtime.now()),
+            "counted": Metrics(gateway.hub.meters.metrics),
+        }
+    )
+    return app
+
+
+def create_app() -> Litestar:
+    """The application, which answers once it is bound."""
     return Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=ROUTERS, guards=[guard], middleware=[RateLimit()]),
@@ -87,15 +105,9 @@ def create_app(
             browser_client,
             asyncapi_json,
             metrics,
-            *more,
         ],
         dependencies={
-            "runtime": _given(runtime),
-            "heart": _given(heart),
-            "gateway": _given(gateway),
-            "passwords": _given(hashing),
-            "watch": _given(watch),
-            "counted": _given(Metrics(gateway.hub.meters.metrics)),
+            **{name: _part(name) for name in PARTS},
             "caller": Provide(_caller, sync_to_thread=False),
             "call": Provide(provide_call, sync_to_thread=False),
             "db": Provide(provide_db),
@@ -103,7 +115,6 @@ def create_app(
         exception_handlers={HTTPException: rejected, Exception: refused},
         middleware=[AccessLog()],
         before_send=[add_headers],
-        state=State({"runtime": runtime}),
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=OPENAPI,
@@ -111,8 +122,11 @@ def create_app(
     )
 
 
-def _given(value: object) -> Provide:
-    return Provide(lambda: value, sync_to_thread=False)
+def _part(name: str) -> Provide:
+    def part(scope: Scope) -> object:
+        return scope["litestar_app"].state[name]
+
+    return Provide(part, sync_to_thread=False)
 
 
 def _caller(request: Request[Caller, None, State]) -> Caller:

@@ -10,7 +10,7 @@ import structlog
 import uvicorn
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from api.app import create_app
+from api.app import bind, create_app
 from api.http_protocol import HttpProtocol
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> None:
             open_gateway(runtime) as gateway,
         ):
             heart.report = gateway.hub.meters.short
-            app = front(create_app(runtime, heart, gateway), gateway)
+            app = front(bind(create_app(), runtime, heart, gateway), gateway)
             server = Server(config(app, settings))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             heart.set("ready")

@@ -7,19 +7,16 @@ from uuid import UUID
 import httpx
 import msgspec
 import pytest
-from argon2 import PasswordHasher
 from litestar import Litestar
 
-from api.app import create_app
 from api.realtime.gateway import open_gateway
 from api.users import NewUser, register_user
 from domain.user import Role
 from infra.nodes import Heart, heartbeat
-from infra.passwords import Passwords
 from infra.runtime import SYSTEM, Runtime
+from tests.integration.application import CHEAP, application
 
 PASSWORD = "correct horse battery"
-CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 Json = Any  # whatever an answer's body is
 
@@ -116,11 +113,11 @@ def refusal(answer: httpx.Response) -> str:
 @pytest.fixture
 async def api(projected: Runtime) -> AsyncIterator[Api]:
     async with heartbeat(projected, "api") as heart, open_gateway(projected) as gateway:
-        app = create_app(projected, heart, gateway, passwords=CHEAP)
-        # httpx and Litestar type ASGI apart
-        transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
-            yield Api(app, projected, heart, client)
+        with application(projected, heart, gateway) as app:
+            # httpx and Litestar type ASGI apart
+            transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
+                yield Api(app, projected, heart, client)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from api.app import create_app
 from api.main import Server, config, front
 from api.realtime import protocol as p
 from api.realtime.gateway import open_gateway
@@ -19,6 +18,7 @@ from infra.folder import free_port
 from infra.nodes import heartbeat
 from infra.runtime import SYSTEM, open_runtime
 from infra.settings import Settings
+from tests.integration.application import application
 from tests.integration.sockets import Live, Socket
 from tests.workers.office import until
 
@@ -252,18 +252,19 @@ async def node(settings: Settings) -> AsyncGenerator[Live]:
         heartbeat(runtime, "api") as heart,
         open_gateway(runtime) as gateway,
     ):
-        served = config(front(create_app(runtime, heart, gateway), gateway), settings)
-        served.port = port
-        server = Server(served)
-        serving = asyncio.create_task(server.serve())
-        async with asyncio.timeout(WAIT_S):
-            while not server.started:
-                await asyncio.wait({serving}, timeout=0.01)
-        live = Live(runtime, gateway, f"ws://127.0.0.1:{port}{p.PATH}")
-        try:
-            yield live
-        finally:
-            await live.close()
-            await gateway.drain()
-            server.should_exit = True
-            await serving
+        with application(runtime, heart, gateway) as app:
+            served = config(front(app, gateway), settings)
+            served.port = port
+            server = Server(served)
+            serving = asyncio.create_task(server.serve())
+            async with asyncio.timeout(WAIT_S):
+                while not server.started:
+                    await asyncio.wait({serving}, timeout=0.01)
+            live = Live(runtime, gateway, f"ws://127.0.0.1:{port}{p.PATH}")
+            try:
+                yield live
+            finally:
+                await live.close()
+                await gateway.drain()
+                server.should_exit = True
+                await serving

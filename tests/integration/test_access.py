@@ -97,7 +97,8 @@ async def test_every_route_lets_in_whom_the_access_table_lets_in(api: Api) -> No
     wrong: list[str] = []
     for actor in ACTORS:
         for route in routes(api):
-            for oneself in (False, True):
+            same = path(route, actor, oneself=True) == path(route, actor, oneself=False)
+            for oneself in (False,) if same else (False, True):
                 headers = {"Authorization": f"Bearer {token(api.runtime, actor)}"}
                 answer = await ask(api, route, headers, path(route, actor, oneself=oneself))
                 may = expected(route, actor, oneself=oneself)

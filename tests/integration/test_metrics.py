@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from api.app import create_app
+from api.app import bind, create_app
 from domain.project import ProjectRole
 from domain.user import Role
 from infra.nodes import heartbeat, nodes
@@ -79,7 +79,7 @@ async def test_operators_and_scrapers_read_them(live: Live) -> None:
     otto, ann = await live.user("otto", Role.OPERATOR), await live.user("ann")
     tokens = {live.token(otto): 200, TOKEN: 200, live.token(ann): 403, "": 401, TOKEN[:-1]: 401}
     async with heartbeat(live.runtime, "api") as heart:
-        app = create_app(live.runtime, heart, live.gateway)
+        app = bind(create_app(), live.runtime, heart, live.gateway)
         # httpx and Litestar type ASGI apart
         transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:

@@ -1,0 +1,25 @@
+"""The REST application for tests: it takes longer to make than most of them take."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from argon2 import PasswordHasher
+from litestar import Litestar
+
+from api.app import bind, create_app
+from api.realtime.gateway import Gateway
+from infra.nodes import Heart
+from infra.passwords import Passwords
+from infra.runtime import Runtime
+
+CHEAP = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+_idle: list[Litestar] = []
+
+
+@contextmanager
+def application(runtime: Runtime, heart: Heart, gateway: Gateway) -> Generator[Litestar]:
+    """One that nobody else uses meanwhile."""
+    app = _idle.pop() if _idle else create_app()
+    yield bind(app, runtime, heart, gateway, CHEAP)
+    _idle.append(app)  # one whose test failed is not used again
