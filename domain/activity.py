@@ -1,6 +1,8 @@
 """Activity: what clients do in a room that only they give a meaning to. No rule looks back."""
 
 import re
+from functools import lru_cache
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -29,11 +31,21 @@ class Activity(msgspec.Struct, frozen=True):
     """Nothing is remembered: no rule depends on what was done before."""
 
 
+@lru_cache(maxsize=10_000)
+def activity_stream(user: UUID, room: str) -> UUID:
+    """Of what a person does in a room.
+
+    The same after a reconnect, so that an act sent again is known as done.
+    """
+    return uuid5(user, f"activity {room}")
+
+
 def decide(command: RecordActivity, _activity: Activity) -> list[ActivityRecorded]:
     if KIND.fullmatch(command.kind) is None:
         raise Invalid("activity.bad_kind", kind=command.kind[:60])
     data = checked_json(command.data, "activity", MAX_DATA)
-    return [ActivityRecorded(room=str(Room.parse(command.room)), kind=command.kind, data=data)]
+    Room.parse(command.room)
+    return [ActivityRecorded(room=command.room, kind=command.kind, data=data)]
 
 
 def evolve(activity: Activity, _event: ActivityRecorded) -> Activity:

@@ -15,6 +15,7 @@ PATIENCE = Rate(burst=100, per_s=2)  # refusals that are answered; who needs mor
 MOTION = (p.Cursor, p.Typing, p.Select)
 # These append nothing, or seldom, or give up what was paid for; all else is an action.
 FREE = (p.Hello, p.Token, p.Ping, p.Seen, p.Leave, p.Unlock, p.Unwait)
+NO_ACTIONS = frozenset((*FREE, *MOTION))
 
 
 class Allowance:
@@ -47,7 +48,7 @@ class Allowance:
 
 def is_action(frame: p.Incoming) -> bool:
     """Whether it counts. In a replay's room nothing is appended."""
-    if isinstance(frame, (*FREE, *MOTION)):
+    if type(frame) in NO_ACTIONS:
         return False
     return not (isinstance(frame, p.Act) and frame.room.startswith(REPLAYS))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias, assert_never
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
@@ -11,7 +11,7 @@ from api.realtime import protocol as p
 from api.realtime.locking import LockFrame, Stay, lock_command
 from domain import motion
 from domain.access import Action, Who, allowed
-from domain.activity import ACTIVITY, RecordActivity
+from domain.activity import ACTIVITY, RecordActivity, activity_stream
 from domain.errors import Refused
 from domain.kernel import Command, Decider, Event
 from domain.lock import LOCK, lock_stream
@@ -186,8 +186,7 @@ def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Eff
             return [Exit(at, LeaveReason.SAID, frame.id)]
         case p.Act(kind=kind, data=data):
             act = RecordActivity(room=at.room, kind=kind, data=data)
-            # The same after a reconnect, so that an act sent again is known as done.
-            stream = uuid5(who.id, f"activity {at.room}")
+            stream = activity_stream(who.id, at.room)
             return [Run(frame.id, at, (Part(ACTIVITY, stream, act, blind=True),))]
         case p.Seen(pos=pos):
             return [See(at, pos)]

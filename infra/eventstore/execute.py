@@ -1,6 +1,7 @@
 """The command path: load, decide, append, retry; and the answer a repeated command gets."""
 
 from collections.abc import Sequence
+from hashlib import sha1
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -12,7 +13,7 @@ from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import Store
 from infra.eventstore.types import ANY, NEW, Appended, Conflict, First, Repeated, To
 
-_ALL_BUT_TIME_AND_VERSION = (1 << 80) - 1 & ~(0xF << 76)
+_RANDOM = (1 << 80) - 1 & ~(0xF << 76) & ~(0x3 << 62)  # neither time nor version nor variant
 ATTEMPTS = 10  # decisions of one command before Conflict is given to the caller
 
 
@@ -56,11 +57,15 @@ def command_id(actor: UUID | None, client_id: UUID) -> UUID:
     A hash; of a time-ordered id (RFC 9562, version 7) it keeps the 48 bits of time, so that
     the index of command ids grows at its end: at random places each new page costs a page of WAL.
     """
-    hashed = uuid5(client_id, actor.hex if actor else "system")
+    name = actor.hex if actor else "system"
     if client_id.version != 7:
-        return hashed
+        return uuid5(client_id, name)
+    # uuid5's hash (RFC 9562, 5.5), without making two UUIDs of it
+    hashed = int.from_bytes(
+        sha1(client_id.bytes + name.encode(), usedforsecurity=False).digest()[:16]
+    )
     time = client_id.int >> 80 << 80
-    return UUID(int=time | hashed.int & _ALL_BUT_TIME_AND_VERSION | 8 << 76)
+    return UUID(int=time | hashed & _RANDOM | 8 << 76 | 2 << 62)
 
 
 async def execute(

@@ -204,6 +204,10 @@ async def test_concurrent_commands_on_one_stream_are_all_done(store: Store) -> N
     assert loaded.version == 2 + len(members)
 
 
+V7 = UUID("01a227f8-a311-7f14-9ccd-5d13122fae9b")
+V4 = UUID("7d444840-9dc0-41d1-b245-5ffdce74fad2")
+
+
 def test_stored_ids_differ_between_people() -> None:
     given = uuid4()
     assert command_id(ANN, given) != command_id(BOB, given)
@@ -217,6 +221,16 @@ def test_a_stored_id_is_as_old_as_the_clients_where_that_tells() -> None:
     assert max(stored[:2]) < min(stored[2:])
     assert {one.version for one in stored} == {8}
     assert {one.variant for one in stored} == {RFC_4122}
+
+
+def test_a_stored_id_stays_what_it_was() -> None:
+    """Or a command that is sent again after an update would be done again."""
+    one = UUID(int=1)
+    assert {str(command_id(*given)) for given in ((one, V7), (None, V7), (one, V4))} == {
+        "01a227f8-a311-8492-b4a3-e40ae973fdab",
+        "01a227f8-a311-8700-861e-a6dc98702f11",
+        "704bf846-68a7-5885-9870-c96dc0f66107",
+    }
 
 
 async def test_a_stream_longer_than_one_read_is_folded_to_its_end(store: Store) -> None:
