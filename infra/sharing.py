@@ -13,6 +13,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from infra.waiting import cancelled
+
 BATCH = 500  # calls of one exchange
 EVERY_S = 0.05  # between two exchanges
 ANSWER_S = 1.0
@@ -56,7 +58,7 @@ class Sharing:
     async def run(self) -> None:
         """Until cancelled."""
         away = False
-        while not _cancelled():
+        while not cancelled():
             await self._wake.wait()
             try:
                 await self._exchange()
@@ -79,9 +81,3 @@ class Sharing:
             answers = await pipeline.execute()
         for one, answer in zip(now, answers, strict=True):
             one.heard(float(answer))
-
-
-def _cancelled() -> bool:
-    """redis-py can swallow a cancellation while it connects; without this nothing would end."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

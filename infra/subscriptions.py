@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
-from typing import Any, NoReturn, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 import structlog
 from redis.asyncio import Redis
@@ -14,6 +14,7 @@ from redis.asyncio.cluster import ClusterNode, ClusterPubSub, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
 from infra.bus import channel
+from infra.waiting import cancelled
 
 CONFIRM_S = 1.0  # without Redis the room is mended from its log
 RETRY_S = 0.5
@@ -96,11 +97,11 @@ class Single(Subscriptions):
         super().__init__(prefix, heard)
         self._pubsub: PubSub = redis.pubsub()  # pyright: ignore[reportUnknownMemberType]
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         # A channel of its own keeps the connection in subscribed mode while no room is.
         self._rooms[channel(self._prefix, "-").encode()] = "-"
         try:
-            while True:
+            while not cancelled():
                 try:
                     message = await self._next()
                 except LOST as error:
@@ -138,10 +139,10 @@ class Sharded(Subscriptions):
         self._cluster = cluster
         self._pubsub: ClusterPubSub = cluster.pubsub()
 
-    async def run(self) -> NoReturn:
+    async def run(self) -> None:
         readers: dict[str, asyncio.Task[None]] = {}
         try:
-            while True:
+            while not cancelled():
                 shards = await self._shards()
                 for reader in readers.values():
                     if reader.done():
@@ -167,7 +168,7 @@ class Sharded(Subscriptions):
         return {node.name: node for node in self._cluster.get_primaries()}
 
     async def _read(self, shard: ClusterNode) -> None:
-        while True:
+        while not cancelled():
             try:
                 await self._add(self._own(shard))
                 await self._listen(shard)
@@ -176,8 +177,8 @@ class Sharded(Subscriptions):
                 await asyncio.sleep(RETRY_S)
                 await self._look_again()
 
-    async def _listen(self, shard: ClusterNode) -> NoReturn:
-        while True:
+    async def _listen(self, shard: ClusterNode) -> None:
+        while not cancelled():
             message = cast(
                 _Message | None,
                 await self._pubsub.get_sharded_message(timeout=QUIET_S, target_node=shard),

@@ -1,6 +1,6 @@
-"""asyncio.wait_for as of Python 3.12, for the libraries that use it (psycopg_pool, redis-py).
+"""Cancellations that libraries lose (psycopg_pool, redis-py), and asyncio.wait_for of Python 3.12.
 
-That of 3.11 loses a cancellation which arrives just after the awaited thing is done
+That of 3.11, which they use, loses one which arrives just after the awaited thing is done
 (python/cpython#86296): a loop that was told to stop then goes on, and its process for ever.
 """
 
@@ -24,3 +24,12 @@ async def wait_for(fut: Awaitable[T], timeout: float | None) -> T:
 def mend_wait_for() -> None:
     """Let everything in this process use the one above."""
     asyncio.wait_for = wait_for
+
+
+def cancelled() -> bool:
+    """Whether whoever asks was told to stop.
+
+    redis-py can swallow that while it connects: a loop around it goes on only while nobody has.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
