@@ -21,7 +21,7 @@ from api.tokens import NotAuthenticated
 from domain.access import Action, Who, allowed
 from domain.errors import NotAllowed, NotFound, Refused, WrongState
 from domain.kernel import Event
-from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
+from domain.participation import PARTICIPATION, Join, Leave, LeaveReason, Participation, SetStatus
 from infra.eventstore.execute import Do, Outcome, command_id
 from infra.eventstore.types import NEW, Conflict, Motion, StoreOverloaded
 from infra.runtime import Origin, Runtime
@@ -150,8 +150,11 @@ class Attendance:
         left = s.Part(PARTICIPATION, participation, Leave(reason=reason))
         return [left, *self._motions.taken(participation)]
 
-    async def review(self, project: UUID) -> None:
-        """Rights in a project changed: keep to those held now, leave what they no longer allow."""
+    async def review(self, project: UUID | None) -> None:
+        """Rights in a project, or outside of all, changed: keep to those held now.
+
+        What they no longer allow is left.
+        """
         who = self.session.who
         if who is None:
             return
@@ -171,9 +174,23 @@ class Attendance:
         for membership in list(self.session.rooms.values()):
             if membership.participation == participation:
                 place = self._places.get(membership.room)
+                was = (await self._runtime.load(PARTICIPATION, participation)).state
                 self._motions.taken(participation)  # summed up by who ended it
                 self._remove(membership)
-                await self.enter(membership.room, place[1].after if place else None, "", None)
+                after = place[1].after if place else None
+                try:
+                    await self.enter(membership.room, after, was.location, None)
+                except (NotAllowed, NotFound):
+                    self._socket.send(_framed(p.Left(room=membership.room, why="removed")))
+                    continue
+                await self._say_again(membership.room, was.status)
+
+    async def _say_again(self, room: str, status: str) -> None:
+        """A new participation begins online."""
+        here = self.session.rooms.get(room)
+        if here is not None and status != Participation().status:
+            again = s.Part(PARTICIPATION, here.participation, SetStatus(status=status))
+            await self.execute(None, here.project, again)
 
     def drained(self) -> None:
         for room, member in list(self._places.values()):

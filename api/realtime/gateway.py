@@ -128,7 +128,7 @@ class Gateway:
             now, at = asyncio.get_running_loop().time(), self._runtime.now()
             for connection in list(self.connections.values()):
                 try:
-                    await connection.tick(now, at)
+                    connection.tick(now, at)
                 except Exception as error:  # noqa: BLE001, one connection must not stop the others
                     log.warning("tick_failed", error=repr(error))
 

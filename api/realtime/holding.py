@@ -60,8 +60,10 @@ class Holding:
         async with self._turns.of(stream):
             outcome = await self._execute(frame.id, at.project, effect.part)
         ack = p.Ack(re=frame.id, pos=outcome.position)
-        if isinstance(frame, p.Unlock | p.Unwait):
+        if isinstance(frame, p.Unlock):
             self.locks = self.locks.without(stream)
+        elif isinstance(frame, p.Unwait):
+            self.locks = self.locks.without(stream, at.room)
         else:
             lock = await self._now(stream)
             # A client that comes back has another participation, and still its token.
@@ -79,7 +81,7 @@ class Holding:
             awaited = Awaited(at.room, at.project, at.participation)
             self.locks = self.locks.waiting(stream, awaited)
             return msgspec.structs.replace(ack, queued=place)
-        self.locks = self.locks.without(stream)
+        self.locks = self.locks.without(stream, at.room)
         raise WrongState("lock.lost", holder=lock.holder)
 
     async def _now(self, stream: UUID) -> Lock:

@@ -78,7 +78,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Locks(msgspec.Struct, frozen=True):
-    """Of one connection, by the lock's stream. What is held is not waited for."""
+    """Of one connection, by the lock's stream. What is held in a room is not waited for in it."""
 
     held: Mapping[UUID, HeldLock] = {}
     awaited: Mapping[UUID, Awaited] = {}
@@ -88,7 +88,7 @@ class Locks(msgspec.Struct, frozen=True):
         return Locks({**rest.held, stream: held}, rest.awaited)
 
     def waiting(self, stream: UUID, awaited: Awaited) -> "Locks":
-        rest = self.without(stream)
+        rest = self.without(stream, awaited.room)
         return Locks(rest.held, {**rest.awaited, stream: awaited})
 
     def renewed(self, stream: UUID, now: datetime) -> "Locks":
@@ -99,10 +99,15 @@ class Locks(msgspec.Struct, frozen=True):
         renew_at = now + timedelta(milliseconds=held.ttl_ms / 2)
         return self.holding(stream, msgspec.structs.replace(held, renew_at=renew_at))
 
-    def without(self, stream: UUID) -> "Locks":
+    def without(self, stream: UUID, room: str | None = None) -> "Locks":
+        """What was asked for in another room stays, where one is named: it is held apart."""
+
+        def stays(key: UUID, one: HeldLock | Awaited) -> bool:
+            return key != stream or (room is not None and one.room != room)
+
         return Locks(
-            {key: one for key, one in self.held.items() if key != stream},
-            {key: one for key, one in self.awaited.items() if key != stream},
+            {key: one for key, one in self.held.items() if stays(key, one)},
+            {key: one for key, one in self.awaited.items() if stays(key, one)},
         )
 
     def outside(self, room: str) -> "Locks":

@@ -20,6 +20,7 @@ from api.realtime.member import Member
 from api.realtime.outlet import Outlet
 from api.realtime.rooms import Hub, Room
 from api.realtime.socket import Connection
+from api.realtime.welcome import welcome_frame
 from api.realtime.wire import text_frame
 from domain.access import Who
 from domain.errors import Refused
@@ -166,7 +167,9 @@ class Reader(Connection):
     @property
     def welcome_frame(self) -> bytes:
         """What a stream begins with: its connection, for actions and the next request."""
-        return p.encode_frame(self._welcome(self._who.id, None))
+        return p.encode_frame(
+            welcome_frame(self._runtime, self.epoch, self.connection, self._who.id, None)
+        )
 
     async def open(self, room: str, after: int | None) -> None:
         """What a `join` leads to. Raises what admit and the store do."""

@@ -1,14 +1,13 @@
 """A connection: runs the effects that session.py asks for, in the order the client spoke."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from math import ceil
 from typing import Any, assert_never
 from uuid import UUID
 
 import msgspec
-import psycopg
 import structlog
 
 from api.auth import Caller, authenticate
@@ -16,20 +15,21 @@ from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.allowance import Allowance
 from api.realtime.attendance import Attendance
+from api.realtime.failures import failure
 from api.realtime.locking import Granted
 from api.realtime.replay import Replays
 from api.realtime.rooms import Hub
 from api.realtime.upgrade import RETRY_S
+from api.realtime.welcome import welcome_frame
 from api.realtime.wire import Line, text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Who
-from domain.errors import Refused
 from domain.participation import LeaveReason
+from domain.text import no_nul
 from domain.user import USER
-from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.runtime import Origin, Runtime
 from projections.projects import projects_of_user
-from projections.read import BehindPosition, reading
+from projections.read import reading
 
 MAX_IN_FLIGHT = 1_000  # effects of one connection that are not answered yet
 MAX_UNREAD = 1024 * 1024  # bytes of answers for a peer that asks and reads nothing
@@ -67,12 +67,11 @@ class Connection:
         self._wire, self._gone = wire, gone
         self._allowance = Allowance(runtime.settings, runtime.limits)
         self.seats: list[Callable[[], None]] = []  # to be given up at the end
-        self._queue: list[
-            s.Effect
-        ] = []  # short, mostly empty: then a deque takes ten times as much
+        self._queue: list[s.Effect] = []  # mostly empty: then a deque takes ten times as much
         self._deferred: list[p.Incoming] = []
         self._signing_in = False
         self._worker: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = asyncio.get_running_loop().time()
         self._paused_since: float | None = None
@@ -105,12 +104,12 @@ class Connection:
     def rights_changed(self, concerned: UUID) -> None:
         who = self.attendance.session.who
         if who is not None and concerned == who.id:
-            self._spawn(self._guarded(self._review_person(who)))
+            self._spawn(self._certainly(self._review_person(who)))
         else:
-            self._spawn(self._guarded(self._review_project(concerned)))
+            self._spawn(self._certainly(self._review_project(concerned)))
 
     def reaped(self, participation: UUID) -> None:
-        self._spawn(self._guarded(self.attendance.rejoin(participation)))
+        self._spawn(self._certainly(self.attendance.rejoin(participation)))
 
     def granted(self, granted: Granted) -> None:
         self.attendance.granted(granted)
@@ -187,24 +186,25 @@ class Connection:
         self._worker = None
 
     async def _guarded(self, work: Coroutine[Any, Any, None], re: UUID | None = None) -> None:
-        """Run it; whatever goes wrong is an answer, with the codes that REST has as well."""
+        """Run it; whatever goes wrong is an answer."""
         try:
             await work
         except NotAuthenticated as error:
-            self.tell(p.Err(re=re, code=error.code))
+            self.tell(failure(error, re))
             self.close(p.CloseCode.NOT_AUTHENTICATED, error.code)
-        except Refused as error:
-            self.tell(p.Err(re=re, code=error.code, detail=error.detail))
-        except Conflict:
-            self.tell(p.Err(re=re, code="version.conflict", retry_after=0.1))
-        except (StoreOverloaded, BehindPosition) as error:
-            self.tell(p.Err(re=re, code="store.overloaded", retry_after=error.retry_after_s))
-        except psycopg.OperationalError as error:
-            log.warning("effect_postponed", error=str(error).strip())
-            self.tell(p.Err(re=re, code="store.unavailable", retry_after=1.0))
-        except Exception:
-            log.exception("effect_failed")
-            self.tell(p.Err(re=re, code="internal"))
+        except Exception as error:  # noqa: BLE001, it is told and, where unexpected, logged
+            self.tell(failure(error, re))
+
+    async def _certainly(self, work: Awaitable[None]) -> None:
+        """What the client did not ask for and must not lack: its rights, its place in a room.
+
+        Where it fails the client is sent away, to come back and resume.
+        """
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001, as above
+            self.tell(failure(error, None))
+            self.close(p.CloseCode.OVERLOADED, "come back")
 
     async def _perform(self, effect: s.Effect) -> None:
         attendance = self.attendance
@@ -241,9 +241,9 @@ class Connection:
         known = session.who
         if known is not None and known.id != caller.id:
             raise NotAuthenticated("auth.other_user")
+        device = no_nul(frame.device) if isinstance(frame, p.Hello) else session.device
         if known is None and not self._seated(caller.id, frame):
             return
-        device = frame.device if isinstance(frame, p.Hello) else session.device
         self.attendance.session = msgspec.structs.replace(
             session, expires=caller.expires, device=device
         )
@@ -254,12 +254,17 @@ class Connection:
         if known is not None:
             self.tell(p.Ack(re=re))
         else:
-            self.tell(self._welcome(caller.id, re))
-            await self.attendance.enter(f"user:{caller.id}", None, "", None)
-            # Whoever ended the account or the log-in meanwhile could not tell this connection.
-            await self._review_person(Who(caller.id, caller.role))
+            self.tell(welcome_frame(self._runtime, self._epoch, self.id, caller.id, re))
+            await self._certainly(self._hear_of_rights(Who(caller.id, caller.role)))
+            if not self.attendance.session.rooms:
+                return
         if isinstance(frame, p.Hello):
             await self._resume(caller.id, frame)
+
+    async def _hear_of_rights(self, who: Who) -> None:
+        """By one's own room. Whoever changed them before could not tell: so they are looked at."""
+        await self.attendance.enter(f"user:{who.id}", None, "", None)
+        await self._review_person(who)
 
     def _seated(self, user: UUID, frame: p.Hello | p.Token | None) -> bool:
         seat = self._runtime.limits.users.take(str(user))
@@ -271,33 +276,24 @@ class Connection:
         self.close(p.CloseCode.FLOODING, "connections.too_many")
         return False
 
-    def _welcome(self, user: UUID, re: UUID | None) -> p.Welcome:
-        return p.Welcome(
-            connection=self.id,
-            user=user,
-            node=self._runtime.node,
-            heartbeat=int(p.PING_S * 1_000),
-            limits=p.Limits(
-                actions=self._runtime.settings.rate_limit_actions_per_minute,
-                motion=self._runtime.settings.rate_limit_motion_per_s,
-                frames=self._runtime.settings.rate_limit_frames_per_s,
-            ),
-            now=self._runtime.now(),
-            epoch=self._epoch,
-            re=re,
-        )
-
     async def _resume(self, user: UUID, hello: p.Hello) -> None:
         same = not hello.epoch or hello.epoch == self._epoch
         for one in hello.resume:
-            self._take(s.Enter(one.room, one.after if same else None, one.location, None))
+            self._come_in(user, one.room, one.after if same else None, one.location)
         if hello.auto:
             async with reading(self._runtime) as db:
                 projects = await projects_of_user(db, user)
             named = {one.room for one in hello.resume}
             rooms = [f"project:{project}" for project in projects]
             for room in [room for room in rooms if room not in named][: p.MAX_ROOMS]:
-                self._take(s.Enter(room, None, "", None))
+                self._come_in(user, room, None, "")
+
+    def _come_in(self, user: UUID, room: str, after: int | None, location: str) -> None:
+        """An action as a `join` is."""
+        if wait_s := self._allowance.action(user):
+            self._limit(None, wait_s)
+        else:
+            self._take(s.Enter(room, after, location, None))
 
     async def _review_project(self, project: UUID) -> None:
         await self.attendance.review(project)
@@ -313,15 +309,13 @@ class Connection:
             self.close(p.CloseCode.NOT_AUTHENTICATED, "auth.signed_out")
             return
         self.attendance.signed_in(Who(who.id, user.role), self._origin)
-        projects = {one.project for one in self.attendance.session.rooms.values()}
-        for project in projects:
-            if project is not None:
-                await self.attendance.review(project)
+        for project in {one.project for one in self.attendance.session.rooms.values()}:
+            await self.attendance.review(project)
         await self.replays.review(self.attendance.session.who)
 
     # time, and the end
 
-    async def tick(self, now: float, at: datetime) -> None:
+    def tick(self, now: float, at: datetime) -> None:
         """Once a second: time-outs, the token's end, a slow peer, locks to renew.
 
         `now` is the loop's time and `at` the clock's: read once for ten thousand connections.
@@ -330,7 +324,17 @@ class Connection:
             self.close(p.CloseCode.NOT_AUTHENTICATED, "no token in time")
         self._watch_pause(now)
         self._watch_token(at)
-        await self.attendance.holding.renew()
+        if self.attendance.holding.locks.held and self._renewing is None:
+            self._renewing = self._spawn(self._renew())
+
+    async def _renew(self) -> None:
+        """By itself: while Postgres is away it waits, and nobody's time stands still."""
+        try:
+            await self.attendance.holding.renew()
+        except Exception as error:  # noqa: BLE001, the next second tries again
+            log.warning("locks_not_renewed", error=repr(error))
+        finally:
+            self._renewing = None
 
     def _watch_pause(self, now: float) -> None:
         if not self._wire.paused:
