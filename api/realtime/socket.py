@@ -277,23 +277,19 @@ class Connection:
         return False
 
     async def _resume(self, user: UUID, hello: p.Hello) -> None:
+        if (hello.resume or hello.auto) and (wait_s := self._allowance.action(user)):
+            self._limit(None, wait_s)
+            return
         same = not hello.epoch or hello.epoch == self._epoch
         for one in hello.resume:
-            self._come_in(user, one.room, one.after if same else None, one.location)
+            self._take(s.Enter(one.room, one.after if same else None, one.location, None))
         if hello.auto:
             async with reading(self._runtime) as db:
                 projects = await projects_of_user(db, user)
             named = {one.room for one in hello.resume}
             rooms = [f"project:{project}" for project in projects]
             for room in [room for room in rooms if room not in named][: p.MAX_ROOMS]:
-                self._come_in(user, room, None, "")
-
-    def _come_in(self, user: UUID, room: str, after: int | None, location: str) -> None:
-        """An action as a `join` is."""
-        if wait_s := self._allowance.action(user):
-            self._limit(None, wait_s)
-        else:
-            self._take(s.Enter(room, after, location, None))
+                self._take(s.Enter(room, None, "", None))
 
     async def _review_project(self, project: UUID) -> None:
         await self.attendance.review(project)
