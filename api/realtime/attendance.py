@@ -136,7 +136,8 @@ class Attendance:
         if membership.room not in self.session.rooms:
             return None
         self._remove(membership)
-        await self.holding.give_up(membership.room, "left")
+        gone = reason is LeaveReason.REMOVED  # who may not be there does not keep its locks either
+        await self.holding.give_up(membership.room, "left", kept=gone)
         return await self._leave(membership, reason, re)
 
     async def _leave(
@@ -231,7 +232,8 @@ class Attendance:
         for one in memberships:
             parts.setdefault(one.project, []).extend(self._leaving(one, reason))
         try:
-            await self.holding.give_up(None, "left", held=reason in FOR_GOOD)
+            gone = reason is LeaveReason.REMOVED
+            await self.holding.give_up(None, "left", held=reason in FOR_GOOD, kept=gone)
             for project, leaving in parts.items():
                 await self.execute(None, project, *leaving)
         except (psycopg.Error, Refused, Conflict, StoreOverloaded) as error:

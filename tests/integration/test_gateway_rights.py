@@ -16,6 +16,7 @@ from api.realtime.holding import Holding
 from api.realtime.session import Membership
 from domain.access import Who
 from domain.participation import PARTICIPATION, Leave, LeaveReason
+from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, ChangeRole, Role
 from infra.buckets import per_window
 from infra.runtime import SYSTEM, Runtime
@@ -131,13 +132,13 @@ async def test_to_resume_is_one_action_whatever_the_rooms(live: Live) -> None:
     rooms = [f"task:{await live.task(project)}" for _ in range(4)]
     live.runtime.limits._action = per_window(2, 60.0)  # pyright: ignore[reportPrivateUsage]
     resume = [{"room": room, "after": 0} for room in rooms]
-    for _ in range(2):
-        socket = await live.open()
+    one, other = await live.open(), await live.open()
+    for socket in (one, other):
         await socket.say("hello", token=live.token(ann), resume=resume)
         for _ in rooms:
             await socket.until(lambda frame: frame["op"] == "joined" and frame["room"] in rooms)
-    await socket.say("hello", token=live.token(ann), resume=resume)
-    assert (await socket.until(lambda frame: frame["op"] == "err"))["code"] == "rate.limited"
+    await one.say("hello", token=live.token(ann), resume=resume)
+    assert (await one.until(lambda frame: frame["op"] == "err"))["code"] == "rate.limited"
 
 
 async def test_a_lock_that_cannot_be_renewed_holds_up_nobodys_time(
@@ -176,3 +177,17 @@ async def test_who_waits_no_more_in_one_room_keeps_what_they_hold_by_another(liv
     assert connection.attendance.holding.locks == msgspec.structs.replace(
         connection.attendance.holding.locks, held=held, awaited={}
     )
+
+
+async def test_who_is_removed_keeps_no_lock_that_is_kept_on_leaving(live: Live) -> None:
+    ann, bob = await live.user("ann"), await live.user("bob")
+    project = await live.project(ann)
+    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
+    room = f"project:{project}"
+    hers, his = await live.open(ann), await live.open(bob)
+    for socket in (hers, his):
+        await socket.ask("join", room=room)
+    await his.ask("lock", room=room, resource="r", ttl=300_000, keep=True)
+    await live.runtime.execute(SYSTEM, PROJECT, project, RemoveMember(user=bob), project=project)
+    released = await hers.until(lambda frame: frame.get("type") == "lock.released")
+    assert released["data"]["resource"] == "r"
