@@ -105,7 +105,9 @@ async def _missed(reads: Reads, place: Place, after: int) -> list[Frame] | None:
     if kept is not None:
         return kept
     logged = await reads.missed(place.name, after) if after <= await reads.log_head() else None
-    return None if logged is None else [framed(place.name, one.entry) for one in logged]
+    if logged is None or (logged and logged[0].prev > after):  # its beginning is not kept any more
+        return None
+    return [framed(place.name, one.entry) for one in logged]
 
 
 def _joined(

@@ -11,7 +11,8 @@ from api.realtime import protocol as p
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, DeactivateUser
 from infra.runtime import SYSTEM, Runtime
-from projections.read import wait_for
+from projections.read import reading, wait_for
+from tests.infra.until import until
 from tests.integration.sockets import Json, Live, Socket, live_gateway
 
 People = tuple[UUID, UUID, str]
@@ -314,3 +315,27 @@ async def test_what_the_bus_lost_is_mended_from_the_log(live: Live, people: Peop
 
 def kind_of(frame: Json) -> str | None:
     return frame["data"].get("kind") if frame["op"] == "ev" else None
+
+
+async def test_a_resume_from_before_the_log_that_is_kept_is_a_snapshot(
+    live: Live, people: People
+) -> None:
+    one, two, room = await both(live, people)
+    places = [(await one.ask("act", room=room, kind="n"))["pos"] for _ in range(3)]
+    await wait_for(live.runtime, "live", places[-1], 5.0)
+    for socket in (one, two):
+        await socket.connection.close()
+    await forgotten(live)
+    async with reading(live.runtime, group="live") as db:
+        await db.execute("DELETE FROM room_log WHERE room = %s AND pos <= %s", (room, places[1]))
+    for after, mode in ((places[0], "snapshot"), (places[1], "resume")):
+        back = await live.open(people[1])
+        assert (await back.ask("join", room=room, after=after))["mode"] == mode
+        await back.connection.close()
+        await forgotten(live)
+
+
+async def forgotten(live: Live) -> None:
+    """Once nothing of any room is in this node's memory."""
+    rooms = live.gateway.hub._rooms  # pyright: ignore[reportPrivateUsage]
+    await until(lambda: not rooms)
