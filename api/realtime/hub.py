@@ -1,8 +1,10 @@
 """The rooms of a node: entered and left, fed by the bus, checked against the log."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections import deque
+from collections.abc import Coroutine, Iterable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -12,9 +14,9 @@ from api.realtime.member import Member
 from api.realtime.meters import Meters
 from api.realtime.reads import Reads
 from api.realtime.receipts import Receipts
-from api.realtime.rooms import Room
+from api.realtime.rooms import RING, Room
 from api.realtime.turns import Turns
-from infra.bus import unpack
+from infra.bus import Entry, unpack
 from infra.runtime import Runtime
 from infra.subscriptions import subscriptions
 from projections.members import members_of, sizes
@@ -33,10 +35,11 @@ class Hub:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._rooms: dict[str, Room] = {}
-        self._entering: dict[str, asyncio.Lock] = {}
+        self._opening: dict[str, deque[Entry]] = {}  # what was heard before the head was known
+        self._entering = WeakValueDictionary[str, asyncio.Lock]()  # a lock lives while it is used
         self.turns = Turns()  # of locks' streams
         self._tasks: set[asyncio.Task[None]] = set()
-        self._mending: dict[str, bool] = {}  # by room: whether more is missing since the read
+        self._mending: dict[Room, bool] = {}  # whether more is missing since the read
         self.receipts = Receipts(runtime)
         self.meters = Meters()
         self.meters.gauge("rooms", "rooms with sockets here", lambda: len(self._rooms))
@@ -53,15 +56,27 @@ class Hub:
 
     async def enter(self, name: str, member: Member) -> Room:
         """Put the member into the room, subscribing first: nothing is missed from here on."""
-        lock = self._entering.setdefault(name, asyncio.Lock())
-        async with lock:
-            room = self._rooms.get(name)
-            if room is None:
-                room = Room(name, self._mend, self.meters)
-                self._rooms[name] = room
-                await self.bus.subscribe(name)
-                room.last = max(room.last, await self.reads.head(name))
+        async with self._entering.setdefault(name, asyncio.Lock()):
+            room = self._rooms.get(name) or await self._opened(name)
             room.members[member.participation] = member
+        return room
+
+    async def _opened(self, name: str) -> Room:
+        """Its head is read once it is subscribed to, and what was heard goes on from there.
+
+        Before, it is none of the rooms: checked against the log it would lack all of it.
+        """
+        heard = self._opening[name] = deque[Entry](maxlen=RING)  # what that loses is mended
+        try:
+            await self.bus.subscribe(name)
+            room = Room(name, self._mend, self.meters, await self.reads.head(name))
+        except BaseException:
+            self._spawn(self._forget(name))
+            raise
+        finally:
+            del self._opening[name]
+        self._rooms[name] = room
+        self._take_in(room, heard)
         return room
 
     def leave(self, room: Room, member: Member) -> None:
@@ -69,25 +84,31 @@ class Hub:
         if room.members.get(member.participation) is member:
             del room.members[member.participation]
         if not room.members:
-            self._spawn(self._forget(room))
+            self._spawn(self._forget(room.name))
 
-    async def _forget(self, room: Room) -> None:
-        async with self._entering.setdefault(room.name, asyncio.Lock()):
-            if room.members or self._rooms.get(room.name) is not room:
+    async def _forget(self, name: str) -> None:
+        """Unless somebody has come meanwhile."""
+        async with self._entering.setdefault(name, asyncio.Lock()):
+            room = self._rooms.get(name)
+            if room is not None and room.members:
                 return
-            del self._rooms[room.name]
-            room.stop()
-            await self.bus.unsubscribe(room.name)
-        if room.name not in self._rooms:
-            self._entering.pop(room.name, None)
+            if room is not None:
+                del self._rooms[name]
+                room.stop()
+            await self.bus.unsubscribe(name)
 
     def _heard(self, name: str, message: bytes) -> None:
-        room = self._rooms.get(name)
-        if room is not None:
-            entries, last = unpack(message), room.last
-            room.take_in(entries)
-            self.reads.progress.reached(max((one.pos for one in entries), default=0))
-            self.meters.timed(entries, last, room.last, self._runtime.now)
+        entries = unpack(message)
+        if (heard := self._opening.get(name)) is not None:
+            heard.extend(entries)
+        elif room := self._rooms.get(name):
+            self._take_in(room, entries)
+        self.reads.progress.reached(max((one.pos for one in entries), default=0))
+
+    def _take_in(self, room: Room, entries: Iterable[Entry]) -> None:
+        after = room.last
+        room.take_in(entries)
+        self.meters.timed(entries, after, room.last, self._runtime.now)
 
     def _members(self) -> int:
         return sum(len(room.members) for room in self._rooms.values())
@@ -142,17 +163,17 @@ class Hub:
             room.tell(p.Presence(room=room.name, pos=room.last, count=room.size))
 
     def _mend(self, room: Room) -> None:
-        if room.name in self._mending:
-            self._mending[room.name] = True
+        if room in self._mending:
+            self._mending[room] = True
         else:
-            self._mending[room.name] = False
+            self._mending[room] = False
             self.meters.gaps.value += 1
             self._spawn(self._mend_from_log(room))
 
     async def _mend_from_log(self, room: Room) -> None:
         try:
             while True:
-                self._mending[room.name] = False
+                self._mending[room] = False
                 async with reading(self._runtime) as db:
                     frames = await missed(db, room.name, room.last, MEND)
                 self.meters.healed.value += len(frames)
@@ -164,12 +185,12 @@ class Hub:
                 self.meters.timed(
                     (one.entry for one in frames), after, room.last, self._runtime.now
                 )
-                if len(frames) < MEND and not self._mending[room.name]:
+                if len(frames) < MEND and not self._mending[room]:
                     return
         except Exception as error:  # noqa: BLE001, the heads are asked again within a second
             log.warning("room_not_mended", room=room.name, error=repr(error))
         finally:
-            del self._mending[room.name]
+            del self._mending[room]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -28,9 +28,11 @@ _grants = msgspec.json.Decoder(Granted)
 class Room:
     """A room with sockets on this node. All methods run on the event loop and never wait."""
 
-    def __init__(self, name: str, mend: Callable[["Room"], None], meters: Meters) -> None:
+    def __init__(
+        self, name: str, mend: Callable[["Room"], None], meters: Meters, head: int = 0
+    ) -> None:
         self.name = name
-        self.last = 0  # position of the newest durable frame applied here
+        self.last = head  # position of the newest durable frame applied here
         self.told = 0  # position of the last `head` frame
         self.members: dict[UUID, Member] = {}
         self.size = 0  # members on all nodes, as they were counted last
@@ -176,7 +178,9 @@ class Room:
         """The frames above `after`; None where they are not all here, or it is ahead of them."""
         if after > self.last:
             return None
-        if after < self.last and not (self._ring and self._ring[0].prev <= after):
+        if after == self.last:
+            return []
+        if not (self._ring and self._ring[0].prev <= after and self._ring[-1].pos == self.last):
             return None
         frames = list(takewhile(lambda frame: frame.pos > after, reversed(self._ring)))
         return frames[::-1]
