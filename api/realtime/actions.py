@@ -10,12 +10,12 @@ from api.auth import Caller
 from api.call import Malformed
 from api.realtime import protocol as p
 from api.realtime import session as s
+from api.realtime.hub import Hub
 from api.realtime.joining import admit
 from api.realtime.locking import Awaited, Granted, HeldLock, Locks
 from api.realtime.pace import OFTEN_S, Pace
 from api.realtime.reader import Leased
 from api.realtime.receipts import Step
-from api.realtime.rooms import Hub
 from api.realtime.wire import payloads
 from domain.errors import Invalid, NotAllowed, Refused, WrongState
 from domain.kernel import Event

@@ -9,13 +9,14 @@ import structlog
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.holding import Holding
+from api.realtime.hub import Hub
 from api.realtime.joining import admit, open_room
 from api.realtime.locking import Granted
 from api.realtime.member import Member, Socket
 from api.realtime.motions import Motions
 from api.realtime.pace import Pace, pace_s
 from api.realtime.receipts import Step
-from api.realtime.rooms import Hub, Room
+from api.realtime.rooms import Room
 from api.realtime.wire import text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Action, Who, allowed

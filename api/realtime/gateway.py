@@ -12,8 +12,8 @@ from litestar.types import Receive, Scope, Send
 
 from api.auth import authenticate
 from api.realtime import protocol as p
+from api.realtime.hub import Hub
 from api.realtime.readers import Readers
-from api.realtime.rooms import Hub
 from api.realtime.socket import Connection
 from api.realtime.upgrade import RETRY_S, origins, reject, same_origin
 from api.realtime.wire import wire_of

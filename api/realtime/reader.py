@@ -15,10 +15,11 @@ from api.auth import Caller
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
+from api.realtime.hub import Hub
 from api.realtime.locking import Granted
 from api.realtime.member import Member
 from api.realtime.outlet import Outlet
-from api.realtime.rooms import Hub, Room
+from api.realtime.rooms import Room
 from api.realtime.socket import Connection
 from api.realtime.welcome import welcome_frame
 from api.realtime.wire import text_frame

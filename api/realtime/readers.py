@@ -9,10 +9,10 @@ import structlog
 
 from api.auth import Caller
 from api.limiting import RateLimited
+from api.realtime.hub import Hub
 from api.realtime.outlet import Outlet
 from api.realtime.pace import Pace
 from api.realtime.reader import Reader
-from api.realtime.rooms import Hub
 from api.realtime.socket import Connection
 from api.realtime.upgrade import RETRY_S
 from infra import readers

@@ -16,9 +16,9 @@ from api.realtime import session as s
 from api.realtime.allowance import Allowance
 from api.realtime.attendance import Attendance
 from api.realtime.failures import failure
+from api.realtime.hub import Hub
 from api.realtime.locking import Granted
 from api.realtime.replay import Replays
-from api.realtime.rooms import Hub
 from api.realtime.upgrade import RETRY_S
 from api.realtime.welcome import welcome_frame
 from api.realtime.wire import Line, text_frame

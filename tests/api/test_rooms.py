@@ -266,3 +266,11 @@ def test_what_came_since_a_position_is_in_memory_as_far_as_the_ring_reaches() ->
     assert [frame.pos for frame in since] == [RING + 7, RING + 8, RING + 9]
     assert room.since(9) is not None
     assert room.since(8) is None, "the ring has let go of it"
+
+
+def test_what_does_not_reach_the_newest_frame_is_not_all_that_came() -> None:
+    room, _, _ = room_with()
+    room.take_in([event(pos, pos - 1) for pos in range(1, 5)])
+    room.last = 9
+    assert room.since(2) is None
+    assert room.since(9) == []

@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
+from api.realtime.hub import Hub
 from api.realtime.member import Member
-from api.realtime.rooms import Hub
 from infra.runtime import Runtime
 from tests.api.test_rooms import Peer
 from tests.faults.projecting import LIMIT_S, PAUSE_S
