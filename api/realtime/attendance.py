@@ -1,5 +1,6 @@
 """The rooms a connection is in and the locks it holds: coming, staying, going."""
 
+import asyncio
 from uuid import UUID
 
 import msgspec
@@ -29,6 +30,8 @@ from infra.runtime import Origin, Runtime
 
 # Who goes so does not come back to what they hold; after any other end a lease lasts its time.
 FOR_GOOD = (LeaveReason.SAID, LeaveReason.REMOVED)
+
+AGAIN_S = (0.5, 2.0, 8.0, 30.0)  # after which a goodbye that could not be stored is said again
 
 log = structlog.get_logger()
 
@@ -232,14 +235,18 @@ class Attendance:
         parts: dict[UUID | None, list[s.Part]] = {}
         for one in memberships:
             parts.setdefault(one.project, []).extend(self._leaving(one, reason))
-        try:
-            gone = reason is LeaveReason.REMOVED
-            await self.holding.give_up(None, "left", held=reason in FOR_GOOD, kept=gone)
-            for project, leaving in parts.items():
-                await self.execute(None, project, *leaving)
-        except (psycopg.Error, Refused, Conflict, StoreOverloaded) as error:
-            # the reaper ends what could not be said
-            log.warning("goodbye_not_stored", error=repr(error))
+        gone = reason is LeaveReason.REMOVED
+        for wait_s in (*AGAIN_S, None):
+            try:
+                await self.holding.give_up(None, "left", held=reason in FOR_GOOD, kept=gone)
+                for project, leaving in parts.items():
+                    await self.execute(None, project, *leaving)
+            except (psycopg.Error, Refused, Conflict, StoreOverloaded) as error:
+                log.warning("goodbye_not_stored", error=repr(error), again_in_s=wait_s)
+            else:
+                return
+            if wait_s is not None:  # else they are there until this node has gone
+                await asyncio.sleep(wait_s)
 
     def _remove(self, membership: s.Membership) -> None:
         self.session = self.session.exited(membership.room)

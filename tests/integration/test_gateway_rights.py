@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from api.realtime import attendance
 from api.realtime import protocol as p
+from api.realtime.attendance import Attendance
 from api.realtime.holding import Holding
 from api.realtime.session import Membership
 from domain.access import Who
@@ -19,6 +21,8 @@ from domain.participation import PARTICIPATION, Leave, LeaveReason
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, ChangeRole, Role
 from infra.buckets import per_window
+from infra.eventstore.execute import Outcome
+from infra.eventstore.types import StoreOverloaded
 from infra.runtime import SYSTEM, Runtime
 from tests.integration.sockets import Json, Live, Socket, live_gateway
 
@@ -191,3 +195,30 @@ async def test_who_is_removed_keeps_no_lock_that_is_kept_on_leaving(live: Live) 
     await live.runtime.execute(SYSTEM, PROJECT, project, RemoveMember(user=bob), project=project)
     released = await hers.until(lambda frame: frame.get("type") == "lock.released")
     assert released["data"]["resource"] == "r"
+
+
+async def test_a_goodbye_that_cannot_be_stored_is_said_again(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = await live.user("ann"), await live.user("bob")
+    project = await live.project(ann)
+    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
+    room = f"project:{project}"
+    hers, his = await live.open(ann), await live.open(bob)
+    for socket in (hers, his):
+        joined = await socket.ask("join", room=room)
+    real, failures = Attendance.execute, [StoreOverloaded()]
+
+    async def execute(self: Attendance, *given: Any) -> Outcome:
+        if failures:
+            raise failures.pop()
+        return await real(self, *given)
+
+    monkeypatch.setattr(Attendance, "execute", execute)
+    await his.connection.close()
+    await hers.until(
+        lambda frame: (
+            frame["op"] == "presence" and joined["participation"] in frame.get("leave", [])
+        )
+    )
+    assert not failures
