@@ -1,0 +1,143 @@
+"""Whoever reads without a socket and loses a right keeps nothing by it, whatever they ask next."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from api.tokens import read
+from domain.lock import LOCK, Lock, lock_stream
+from domain.project import PROJECT, ChangeMemberRole, ProjectRole
+from domain.user import USER, ChangeRole, DeactivateUser, Role, SignOut
+from infra.runtime import SYSTEM, Runtime
+from tests.integration.reading import Json, Reader, Room, asking, http, made, node
+from tests.integration.sockets import Live
+from tests.workers.office import until
+from workers.denied import Denied
+
+TTL_MS = 300_000  # no lock here ends by itself
+
+
+@pytest.fixture
+async def live(projected: Runtime) -> AsyncIterator[Live]:
+    async with node(projected.settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def room(live: Live) -> AsyncIterator[Room]:
+    async with asking(http(live)) as client:
+        yield await made(live, client)
+
+
+async def lock(room: Room, resource: str) -> Lock:
+    return (await room.live.runtime.load(LOCK, lock_stream(room.project, resource))).state
+
+
+async def demote(room: Room) -> None:
+    change = ChangeMemberRole(user=room.bob, role=ProjectRole.VIEWER)
+    await room.live.runtime.execute(SYSTEM, PROJECT, room.project, change, project=room.project)
+
+
+async def remove(room: Room) -> None:
+    await room.remove_bob()
+
+
+async def deactivate(room: Room) -> None:
+    await room.live.runtime.execute(SYSTEM, USER, room.bob, DeactivateUser())
+
+
+async def sign_out(room: Room, reader: Reader) -> None:
+    runtime = room.live.runtime
+    session = read(reader.token, runtime.settings.jwt_secret, runtime.now()).sid
+    await runtime.execute(SYSTEM, USER, room.bob, SignOut(session=session))
+
+
+async def wanting(room: Room, reader: Reader) -> Json:
+    """Ann's lock of "hers", for which the reader waits; the reader holds "mine" and "kept"."""
+    ann = await room.socket()
+    held = await ann.ask("lock", room=room.name, resource="hers", ttl=TTL_MS)
+    assert (await reader.do("lock", resource="hers", wait=True, ttl=TTL_MS))["queued"] == 1
+    await reader.do("lock", resource="mine", ttl=TTL_MS)
+    await reader.do("lock", resource="kept", ttl=TTL_MS, keep=True)
+    return held["lock"]
+
+
+async def nothing_left(room: Room) -> bool:
+    mine, kept = await lock(room, "mine"), await lock(room, "kept")
+    return not ((await lock(room, "hers")).queue or mine.holder or kept.holder)
+
+
+async def looking(room: Room, look: Callable[[float], Awaitable[None]]) -> None:
+    """Until a look that found everything has left nothing."""
+
+    async def done() -> bool:
+        await look(0.0)
+        return await nothing_left(room)
+
+    await until(done)
+
+
+@pytest.mark.parametrize("lose", [demote, remove, deactivate])
+async def test_who_may_not_lock_any_more_holds_nothing_and_waits_for_nothing(
+    room: Room, lose: Callable[[Room], Awaitable[None]]
+) -> None:
+    bob, denied = room.reader(), Denied(room.live.runtime)
+    await bob.poll(wait=0)
+    await wanting(room, bob)
+    await denied(0.0)
+    assert (await lock(room, "mine")).holder == room.bob, "who may lock keeps it"
+    await lose(room)
+    await looking(room, denied)
+    assert (await lock(room, "hers")).holder == room.ann
+
+
+async def test_a_lock_does_not_come_to_who_was_demoted(room: Room) -> None:
+    bob, denied = room.reader(), Denied(room.live.runtime)
+    async with bob.stream() as stream:
+        await stream.op("joined")
+        held = await wanting(room, bob)
+        await demote(room)
+        ann = await room.socket()
+        unlock = {"room": room.name, "resource": "hers", "token": held["token"]}
+        await ann.ask("unlock", **unlock)
+        assert (await lock(room, "hers")).holder == room.bob, "it came before anybody looked"
+        await looking(room, denied)
+    assert (await lock(room, "hers")).holder is None
+
+
+async def test_an_admin_locks_without_being_a_member(room: Room) -> None:
+    bob, runtime = room.reader(), room.live.runtime
+    await bob.poll(wait=0)
+    await runtime.execute(SYSTEM, USER, room.bob, ChangeRole(role=Role.ADMIN))
+    await wanting(room, bob)
+    await remove(room)
+    await asyncio.sleep(0.5)
+    await Denied(runtime)(0.0)
+    assert (await lock(room, "mine")).holder == room.bob
+    await runtime.execute(SYSTEM, USER, room.bob, ChangeRole(role=Role.MEMBER))
+    await looking(room, Denied(runtime))
+
+
+async def test_a_stream_that_ends_for_good_gives_up_its_locks_itself(room: Room) -> None:
+    """On another node than that which took them."""
+    bob, before = room.reader(), room.client
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(node(room.live.runtime.settings))
+        bob.client = await stack.enter_async_context(asking(http(other)))
+        await bob.poll(wait=0)
+        await wanting(room, bob)
+        bob.client = before
+        async with bob.stream() as stream:
+            await stream.op("joined")
+            await sign_out(room, bob)
+            await stream.ended()
+
+            async def given_up() -> bool:
+                mine = await lock(room, "mine")
+                return mine.holder is None and not (await lock(room, "hers")).queue
+
+            async with asyncio.timeout(5):
+                await until(given_up)
+    assert (await lock(room, "kept")).holder == room.bob, "as after any leave"
