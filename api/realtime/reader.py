@@ -15,7 +15,7 @@ from api.auth import Caller
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
-from api.realtime.locking import Granted
+from api.realtime.locking import Granted, recalled
 from api.realtime.member import Member
 from api.realtime.outlet import Outlet
 from api.realtime.rooms import Hub, Room
@@ -29,7 +29,9 @@ from infra import readers
 from infra.eventstore.execute import Outcome, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.runtime import Origin, Runtime
+from projections.locks import locks_of_stays
 from projections.motion_sums import motion_sums
+from projections.read import reading
 
 # The end of an answer, but not of the membership: the next one may be on its way.
 BRIEF = (LeaveReason.DROPPED, LeaveReason.CLOSING)
@@ -74,11 +76,25 @@ class Leased(Attendance):
                 left = p.Left(room=membership.room, why=LeaveReason.SAID)
                 self._socket.send(text_frame(p.encode_frame(left)))
 
+    async def recall(self, *memberships: s.Membership) -> None:
+        """Learn what is held and waited for there: it was asked for by single requests."""
+        rooms = {one.participation: one.room for one in memberships}
+        projects = {one.project for one in memberships if one.project is not None}
+        if not projects:
+            return
+        async with reading(self._runtime, group="live") as db:
+            rows = await locks_of_stays(db, [*projects], [*rooms])
+        self.holding.locks = recalled(rows, rooms)
+
     async def _leave(
         self, membership: s.Membership, reason: LeaveReason, re: UUID | None
     ) -> Outcome:
         """The row first: whoever hears of the end must not take it for a lapse."""
-        participation = membership.participation
+        participation, expires = membership.participation, self.session.expires
+        # Who has only let a token run out may come back to what it held, as on a socket.
+        if expires is None or self._runtime.now() < expires:
+            await self.recall(membership)
+            await self.holding.give_up(membership.room, "left")
         async with self._runtime.db.connection() as db:
             await readers.give_up(db, participation)
         left = s.Part(PARTICIPATION, participation, Leave(reason=reason))
