@@ -78,6 +78,14 @@ class Deed:
         """Raises Refused where a socket gets an `err`."""
         session = await self._session(caller, connection, room)
         self._attendance.session = session
+        if not isinstance(frame, p.Lock | p.Steal):
+            await self._receive(session, frame)
+            return
+        async with self._hub.turns.of(connection):  # else each of many would find room for itself
+            await self._attendance.recall(*session.rooms.values())
+            await self._receive(session, frame)
+
+    async def _receive(self, session: s.Session, frame: Acting) -> None:
         for effect in s.receive(session, frame, self._runtime.now()):
             await self._perform(effect)
 

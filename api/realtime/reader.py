@@ -5,6 +5,7 @@ seen to leave and come back, whichever node the next request reaches.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,7 @@ from api.realtime.attendance import Attendance
 from api.realtime.locking import Granted, recalled
 from api.realtime.member import Member
 from api.realtime.outlet import Outlet
+from api.realtime.reads import SHOWN_S
 from api.realtime.rooms import Hub, Room
 from api.realtime.socket import Connection
 from api.realtime.wire import text_frame
@@ -31,7 +33,7 @@ from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.runtime import Origin, Runtime
 from projections.locks import locks_of_stays
 from projections.motion_sums import motion_sums
-from projections.read import reading
+from projections.read import BehindPosition, reading, wait_for
 
 # The end of an answer, but not of the membership: the next one may be on its way.
 BRIEF = (LeaveReason.DROPPED, LeaveReason.CLOSING)
@@ -82,6 +84,8 @@ class Leased(Attendance):
         projects = {one.project for one in memberships if one.project is not None}
         if not projects:
             return
+        with suppress(BehindPosition):  # then by what is shown: locks do not wait for read models
+            await wait_for(self._runtime, "live", await self._hub.reads.log_head(), SHOWN_S)
         async with reading(self._runtime, group="live") as db:
             rows = await locks_of_stays(db, [*projects], [*rooms])
         self.holding.locks = recalled(rows, rooms)

@@ -6,11 +6,13 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from api.realtime import protocol as p
 from api.tokens import read
-from domain.lock import LOCK, Lock, lock_stream
+from domain.lock import LOCK, AcquireLock, Lock, lock_stream
 from domain.project import PROJECT, ChangeMemberRole, ProjectRole
 from domain.user import USER, ChangeRole, DeactivateUser, Role, SignOut
 from infra.runtime import SYSTEM, Runtime
+from tests.integration.conftest import refusal
 from tests.integration.reading import Json, Reader, Room, asking, http, made, node
 from tests.integration.sockets import Live
 from tests.workers.office import until
@@ -141,3 +143,39 @@ async def test_a_stream_that_ends_for_good_gives_up_its_locks_itself(room: Room)
             async with asyncio.timeout(5):
                 await until(given_up)
     assert (await lock(room, "kept")).holder == room.bob, "as after any leave"
+
+
+async def test_without_a_socket_one_has_no_more_locks_than_with_one(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However fast one asks, and whether one holds them or waits."""
+    monkeypatch.setattr(p, "MAX_LOCKS", 6)
+    bob = room.reader()
+    await bob.poll(wait=0)
+    await wanting(room, bob)
+    asked = [bob.post("lock", resource=f"r{number}", ttl=TTL_MS) for number in range(8)]
+    answers = await asyncio.gather(*asked)
+    refused = [refusal(one) for one in answers if one.status_code != 200]
+    assert refused == ["409 lock.too_many"] * 5
+    again = await bob.do("lock", resource="mine", ttl=TTL_MS)
+    assert again["lock"]["holder"] == str(room.bob), "what one has is not one more"
+
+
+async def test_leaving_gives_up_a_lock_however_many_the_project_has(room: Room) -> None:
+    runtime, bob = room.live.runtime, room.reader()
+    await bob.poll(wait=0)
+    for number in range(501):
+        resource, stay = f"a{number}", runtime.new_id()
+        acquire = AcquireLock(
+            project=room.project,
+            resource=resource,
+            holder=room.ann,
+            participation=stay,
+            ttl_ms=TTL_MS,
+            now=runtime.now(),
+        )
+        stream = lock_stream(room.project, resource)
+        await runtime.execute(SYSTEM, LOCK, stream, acquire, project=room.project)
+    await bob.do("lock", resource="b", ttl=TTL_MS)
+    await bob.do("leave")
+    assert (await lock(room, "b")).holder is None
