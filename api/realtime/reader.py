@@ -44,11 +44,12 @@ log = structlog.get_logger()
 class Leased(Attendance):
     """Its participations are their rows', not this connection's."""
 
+    login: UUID | None = None  # the session that the token is of
+
     async def _placed(self, who: Who, membership: s.Membership) -> s.Membership:
         """The participation that the person has there by this connection, or a new one."""
-        wanted = readers.Reader(
-            membership.participation, who.id, membership.room, membership.project
-        )
+        at = membership
+        wanted = readers.Reader(at.participation, who.id, at.room, at.project, self.login)
         ended: UUID | None = None
         while True:
             async with self._runtime.db.connection() as db:
@@ -100,7 +101,7 @@ class Leased(Attendance):
             await self.recall(membership)
             await self.holding.give_up(membership.room, "left")
         async with self._runtime.db.connection() as db:
-            await readers.give_up(db, participation)
+            await readers.give_up(db, [participation])
         left = s.Part(PARTICIPATION, participation, Leave(reason=reason))
         outcome = await self.execute(re, membership.project, left, *await self._moved(membership))
         async with self._runtime.db.connection() as db:
@@ -172,6 +173,7 @@ class Reader(Connection):
             self.attendance.session, connection=connection, expires=caller.expires
         )
         self.attendance.signed_in(caller.who, origin)
+        self.attendance.login = caller.session
         self.listen()
 
     @property

@@ -3,20 +3,27 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from api.realtime import protocol as p
 from api.tokens import read
 from domain.lock import LOCK, AcquireLock, Lock, lock_stream
+from domain.participation import LeaveReason, Left
 from domain.project import PROJECT, ChangeMemberRole, ProjectRole
-from domain.user import USER, ChangeRole, DeactivateUser, Role, SignOut
+from domain.registry import tag_of
+from domain.rooms import OPS
+from domain.user import USER, ChangeRole, DeactivateUser, Role
+from infra import accounts
 from infra.runtime import SYSTEM, Runtime
 from tests.integration.conftest import refusal
 from tests.integration.reading import Json, Reader, Room, asking, http, made, node
 from tests.integration.sockets import Live
 from tests.workers.office import until
 from workers.denied import Denied
+from workers.dismissed import Dismissed
 
 TTL_MS = 300_000  # no lock here ends by itself
 
@@ -51,9 +58,33 @@ async def deactivate(room: Room) -> None:
 
 
 async def sign_out(room: Room, reader: Reader) -> None:
+    """As who logged in, and logs out."""
     runtime = room.live.runtime
     session = read(reader.token, runtime.settings.jwt_secret, runtime.now()).sid
-    await runtime.execute(SYSTEM, USER, room.bob, SignOut(session=session))
+    expires = runtime.now() + timedelta(hours=1)
+    await accounts.issue(runtime.db, accounts.Grant(session, room.bob), expires)
+    answer = await room.client.post("/api/v1/auth/logout", headers=reader.headers)
+    assert answer.status_code == 204, answer.text
+
+
+async def polled(reader: Reader) -> UUID:
+    """The participation of who asks once, and not again."""
+    return UUID((await reader.poll(wait=0))["frames"][0]["participation"])
+
+
+async def left(room: Room) -> list[tuple[UUID, LeaveReason]]:
+    found = await room.live.runtime.store.read(0, 10_000, motion=False, types=[tag_of(Left)])
+    return [(one.stream, one.event.reason) for one in found if isinstance(one.event, Left)]
+
+
+async def leaves(room: Room, look: Dismissed, participation: UUID) -> LeaveReason:
+    """Why it has left, once looks have found that."""
+
+    async def why() -> LeaveReason | None:
+        await look(0.0)
+        return dict(await left(room)).get(participation)
+
+    return (await until(why)) or LeaveReason.DROPPED
 
 
 async def wanting(room: Room, reader: Reader) -> Json:
@@ -179,3 +210,49 @@ async def test_leaving_gives_up_a_lock_however_many_the_project_has(room: Room) 
     await bob.do("lock", resource="b", ttl=TTL_MS)
     await bob.do("leave")
     assert (await lock(room, "b")).holder is None
+
+
+@pytest.mark.parametrize("lose", [remove, deactivate])
+async def test_who_loses_the_room_between_two_polls_is_out_of_it(
+    room: Room, lose: Callable[[Room], Awaitable[None]]
+) -> None:
+    participation, look = await polled(room.reader()), Dismissed(room.live.runtime)
+    staying = await polled(room.reader(room.ann))
+    for _ in range(3):
+        await look(0.0)
+    await lose(room)
+    assert await leaves(room, look, participation) is LeaveReason.REMOVED
+    assert staying not in dict(await left(room))
+
+
+async def test_who_logs_out_between_two_polls_is_out_of_the_room(room: Room) -> None:
+    bob, look = room.reader(), Dismissed(room.live.runtime)
+    participation, elsewhere = await polled(bob), await polled(room.reader())
+    await wanting(room, bob)
+    await sign_out(room, bob)
+    assert await leaves(room, look, participation) is LeaveReason.EXPIRED
+    assert elsewhere not in dict(await left(room)), "that is another log-in"
+    assert not (await lock(room, "hers")).queue
+    assert (await lock(room, "mine")).holder is None
+    assert (await lock(room, "kept")).holder == room.bob, "as after any leave"
+
+
+async def test_who_logs_in_again_stays_who_they_were(room: Room) -> None:
+    bob, look = room.reader(), Dismissed(room.live.runtime)
+    participation = await polled(bob)
+    await sign_out(room, bob)
+    bob.token = room.live.token(room.bob)
+    assert await polled(bob) == participation
+    for _ in range(3):
+        await look(0.0)
+    assert await polled(bob) == participation
+
+
+async def test_who_is_no_operator_any_more_leaves_the_room_of_operations(room: Room) -> None:
+    look, runtime = Dismissed(room.live.runtime), room.live.runtime
+    eve = await room.live.user("eve", Role.OPERATOR)
+    reader = room.reader(eve)
+    reader.room = OPS
+    participation = await polled(reader)
+    await runtime.execute(SYSTEM, USER, eve, ChangeRole(role=Role.MEMBER))
+    assert await leaves(room, look, participation) is LeaveReason.REMOVED
