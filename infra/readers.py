@@ -19,14 +19,15 @@ MAX_READERS = 100  # rooms of one person, over all their readers
 
 # `ended`: the participation that was found to be over; a reader that came meanwhile keeps its own.
 TAKE = """
-INSERT INTO formula_readers AS r (user_id, connection, room, participation, project, until)
-SELECT %(user)s, %(connection)s, %(room)s, %(participation)s, %(project)s,
+INSERT INTO formula_readers AS r
+    (user_id, connection, room, participation, project, session, until)
+SELECT %(user)s, %(connection)s, %(room)s, %(participation)s, %(project)s, %(session)s,
     clock_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE (SELECT count(*) FROM formula_readers WHERE user_id = %(user)s) < %(most)s
     OR EXISTS (SELECT FROM formula_readers
         WHERE user_id = %(user)s AND connection = %(connection)s AND room = %(room)s)
 ON CONFLICT (user_id, connection, room) DO UPDATE SET
-    until = excluded.until,
+    until = excluded.until, session = excluded.session,
     participation = CASE WHEN r.participation = %(ended)s
         THEN excluded.participation ELSE r.participation END
 RETURNING participation
@@ -40,6 +41,7 @@ class Reader(msgspec.Struct, frozen=True):
     user_id: UUID
     room: str
     project: UUID | None
+    session: UUID | None = None  # the log-in of the last request
 
 
 async def take(db: Connection, reader: Reader, connection: UUID, ended: UUID | None = None) -> UUID:
@@ -55,6 +57,7 @@ async def take(db: Connection, reader: Reader, connection: UUID, ended: UUID | N
             "room": reader.room,
             "participation": reader.participation,
             "project": reader.project,
+            "session": reader.session,
             "ended": ended,
             "lease_s": LEASE_S,
             "most": MAX_READERS,
@@ -90,11 +93,11 @@ async def rooms_of(db: Connection, user: UUID, connection: UUID) -> list[Reader]
         return await cursor.fetchall()
 
 
-async def give_up(db: Connection, participation: UUID) -> None:
-    """It leaves: nobody renews it from here on, and what its leaver does not end lapses."""
+async def give_up(db: Connection, participations: Sequence[UUID]) -> None:
+    """They leave: nobody renews them from here on, and what their leaver does not end lapses."""
     await db.execute(
-        "UPDATE formula_readers SET until = '-infinity' WHERE participation = %s",
-        (participation,),
+        "UPDATE formula_readers SET until = '-infinity' WHERE participation = ANY(%s)",
+        (list(participations),),
     )
 
 

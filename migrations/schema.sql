@@ -558,7 +558,8 @@ CREATE TABLE public.formula_readers (
     room text NOT NULL,
     participation uuid NOT NULL,
     project uuid,
-    until timestamp with time zone NOT NULL
+    until timestamp with time zone NOT NULL,
+    session uuid
 )
 WITH (fillfactor='50');
 

@@ -152,6 +152,27 @@ async def locks_of(
     )
 
 
+async def locks_of_stays(
+    db: Connection, projects: Sequence[UUID], participations: Sequence[UUID]
+) -> list[LockRow]:
+    """The locks of those projects that one of the participations holds, or waits for.
+
+    Of a queue only these are listed.
+    """
+    return await fetch_all(
+        db,
+        LockRow,
+        "SELECT stream, project, resource, holder, participation, token, expires_at, keep,"
+        " acquired_at, q.queue FROM locks l CROSS JOIN LATERAL ("
+        "  SELECT coalesce(array_agg(w.participation ORDER BY w.place), '{}') AS queue"
+        "  FROM lock_waiters w"
+        "  WHERE w.stream = l.stream AND w.participation = ANY(%(participations)s)) q"
+        " WHERE l.project = ANY(%(projects)s)"
+        " AND (l.participation = ANY(%(participations)s) OR q.queue <> '{}') ORDER BY l.stream",
+        {"projects": list(projects), "participations": list(participations)},
+    )
+
+
 async def expired_locks(db: Connection, now: datetime, limit: int) -> list[LockRow]:
     """The locks whose time is over, the longest over first; without their queues.
 

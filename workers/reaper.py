@@ -1,26 +1,18 @@
 """Ends what nobody ended: participations of nodes that no longer beat, readers that lapsed."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
 from uuid import UUID
 
-import msgspec
 import structlog
 from psycopg.rows import class_row
 
-from domain.errors import Refused
-from domain.motion_summary import MOTION_SUMMARY, SumMotion, summary_stream
-from domain.participation import PARTICIPATION, Leave, LeaveReason
-from infra.eventstore.execute import Do
-from infra.eventstore.types import Conflict
+from domain.participation import LeaveReason
 from infra.nodes import LEASE_S
 from infra.readers import Reader, forget_lapsed, lapsed
-from infra.runtime import SYSTEM, Runtime
-from projections.motion_sums import MotionSum, motion_sums
+from infra.runtime import Runtime
 from projections.read import reading
 from projections.rows import FIRST_ID
+from workers.ending import end
 from workers.steady import Steady
-from workers.together import together
 
 PAGE = 500  # participations
 
@@ -36,12 +28,6 @@ ORDER BY m.participation LIMIT %(limit)s
 """
 
 log = structlog.get_logger()
-
-
-def summary(gone: Reader, moved: MotionSum) -> Do:
-    """What the audit keeps of how one moved; nothing where the gateway said it in time."""
-    command = SumMotion(user=gone.user_id, room=gone.room, **msgspec.structs.asdict(moved))
-    return Do(MOTION_SUMMARY, summary_stream(gone.participation), command)
 
 
 class Reaper:
@@ -61,7 +47,7 @@ class Reaper:
             await self._forget_nodes()
         while strays:
             log.warning("members_reaped", members=len(strays))
-            await self._end(strays, LeaveReason.NODE_LOST)
+            await end(self._runtime, strays, LeaveReason.NODE_LOST)
             strays = await self._strays(strays[-1].participation)
         await self._end_lapsed()
 
@@ -79,29 +65,9 @@ class Reaper:
         async with self._runtime.db.connection() as db:
             gone = await lapsed(db, PAGE)
         if gone:
-            await self._end(gone, LeaveReason.EXPIRED)
+            await end(self._runtime, gone, LeaveReason.EXPIRED)
             async with self._runtime.db.connection() as db:
                 await forget_lapsed(db, [one.participation for one in gone])
-
-    async def _end(self, gone: Sequence[Reader], reason: LeaveReason) -> None:
-        sums = await motion_sums(self._runtime, [one.participation for one in gone])
-        await together(gone, partial(self._leave, sums, reason))
-
-    async def _leave(
-        self, sums: Mapping[UUID, MotionSum], reason: LeaveReason, gone: Reader
-    ) -> None:
-        moved = sums.get(gone.participation)
-        try:
-            await self._runtime.execute(
-                SYSTEM,
-                PARTICIPATION,
-                gone.participation,
-                Leave(reason=reason),
-                *([summary(gone, moved)] if moved else []),
-                project=gone.project,
-            )
-        except (Refused, Conflict) as error:  # of this one; the others must not wait for it
-            log.warning("member_not_reaped", stream=str(gone.participation), error=repr(error))
 
     async def _forget_nodes(self) -> None:
         """Gateways that are gone, now that nobody is counted as being there through them."""

@@ -23,6 +23,8 @@ from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
 from workers import snapshot_day
+from workers.denied import Denied
+from workers.dismissed import Dismissed
 from workers.nightly import NightlyCheck
 from workers.ops import TellOps
 from workers.reaper import Reaper
@@ -52,6 +54,8 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("expire_locks", 1.0, schedule.expire_locks),
         Tick("reap", 1.0, Reaper(runtime, lease_s)),
         Tick("unqueue", 1.0, Waiters(runtime)),
+        Tick("deny", 1.0, Denied(runtime)),
+        Tick("dismiss", 1.0, Dismissed(runtime)),
         Tick("maintain_motion", 60.0, schedule.maintain_motion),
         Tick("sweep", 600.0, schedule.sweep),
         Tick("refresh_views", 5.0, schedule.refresh_views),

@@ -11,7 +11,7 @@ import structlog
 from psycopg.rows import class_row
 
 from domain.errors import Refused
-from domain.lock import LOCK, StopWaiting
+from domain.lock import LOCK, StopWaiting, Unwaited
 from infra.eventstore.types import Conflict
 from infra.runtime import SYSTEM, Runtime
 from projections.read import reading
@@ -54,15 +54,13 @@ class Waiters:
         await together(queues, self._leave)
 
     async def _leave(self, queue: Queue) -> None:
-        """All of one queue at once. It may have come to one of them meanwhile: then it goes on."""
-        gone = tuple(queue.participations)
-        try:
-            await self._runtime.execute(
-                SYSTEM,
-                LOCK,
-                queue.stream,
-                StopWaiting(participations=gone, reason="gone", now=self._runtime.now()),
-                project=queue.project,
-            )
-        except (Refused, Conflict) as error:  # of this one; the others must not wait for it
-            log.warning("waiters_not_removed", stream=str(queue.stream), error=repr(error))
+        await stop_waiting(self._runtime, queue, "gone")
+
+
+async def stop_waiting(runtime: Runtime, queue: Queue, reason: Unwaited) -> None:
+    """All of one queue at once. It may have come to one of them meanwhile: then it goes on."""
+    stop = StopWaiting(participations=tuple(queue.participations), reason=reason, now=runtime.now())
+    try:
+        await runtime.execute(SYSTEM, LOCK, queue.stream, stop, project=queue.project)
+    except (Refused, Conflict) as error:  # of this one; the others must not wait for it
+        log.warning("waiters_not_removed", stream=str(queue.stream), error=repr(error))

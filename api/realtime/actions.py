@@ -12,7 +12,7 @@ from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.hub import Hub
 from api.realtime.joining import admit
-from api.realtime.locking import Awaited, Granted, HeldLock, Locks
+from api.realtime.locking import Granted
 from api.realtime.pace import OFTEN_S, Pace
 from api.realtime.reader import Leased
 from api.realtime.receipts import Step
@@ -22,7 +22,6 @@ from domain.kernel import Event
 from infra import readers
 from infra.eventstore.types import Motion
 from infra.runtime import Origin, Runtime
-from projections.locks import locks_of
 from projections.read import reading
 from projections.room_log import heads
 
@@ -78,9 +77,15 @@ class Deed:
     async def do(self, caller: Caller, connection: UUID, room: str, frame: Acting) -> None:
         """Raises Refused where a socket gets an `err`."""
         session = await self._session(caller, connection, room)
-        if isinstance(frame, p.Leave) and (here := session.rooms.get(room)) is not None:
-            self._attendance.holding.locks = await self._locks(here)
         self._attendance.session = session
+        if not isinstance(frame, p.Lock | p.Steal):
+            await self._receive(session, frame)
+            return
+        async with self._hub.turns.of(connection):  # else each of many would find room for itself
+            await self._attendance.recall(*session.rooms.values())
+            await self._receive(session, frame)
+
+    async def _receive(self, session: s.Session, frame: Acting) -> None:
         for effect in s.receive(session, frame, self._runtime.now()):
             await self._perform(effect)
 
@@ -93,23 +98,6 @@ class Deed:
         if (here := rooms.get(room)) is not None:
             rooms[room] = await admit(self._runtime, who, room, here.participation)
         return s.Session(connection=connection, who=who, rooms=rooms)
-
-    async def _locks(self, at: s.Membership) -> Locks:
-        """What its participation there holds and waits for, asked for on whichever node."""
-        locks, here, project = Locks(), at.participation, at.project
-        if project is None:
-            return locks
-        async with reading(self._runtime, group="live") as db:
-            rows = await locks_of(db, project)
-        for row in rows:
-            if row.participation == here:
-                held = HeldLock(
-                    at.room, project, row.holder, row.token, row.keep, 0, row.expires_at
-                )
-                locks = locks.holding(row.stream, held)
-            elif here in row.queue:
-                locks = locks.waiting(row.stream, Awaited(at.room, project, here))
-        return locks
 
     async def _perform(self, effect: s.Effect) -> None:
         attendance = self._attendance

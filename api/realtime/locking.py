@@ -1,6 +1,6 @@
 """Locks as a connection sees them: what its frames ask, what it holds, what it waits for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 from uuid import UUID
@@ -18,6 +18,7 @@ from domain.lock import (
     StopWaiting,
     Unwaited,
 )
+from projections.locks import LockRow
 
 LockFrame: TypeAlias = p.Lock | p.Unwait | p.Renew | p.Unlock | p.Steal
 
@@ -127,6 +128,21 @@ def held_lock(at: Stay, lock: Lock | Grant, expires: datetime) -> HeldLock:
     return HeldLock(
         at.room, at.project, at.user, lock.token, lock.keep, lock.ttl_ms, expires - half
     )
+
+
+def recalled(rows: Sequence[LockRow], rooms: Mapping[UUID, str]) -> Locks:
+    """What is held and waited for by the participations that `rooms` are of, as stored."""
+    locks = Locks()
+    for row in rows:
+        room = rooms.get(row.participation)
+        if room is not None:
+            held = HeldLock(room, row.project, row.holder, row.token, row.keep, 0, row.expires_at)
+            locks = locks.holding(row.stream, held)
+            continue
+        for waiting in row.queue:
+            awaited = Awaited(rooms[waiting], row.project, waiting)
+            locks = locks.waiting(row.stream, awaited)
+    return locks
 
 
 def lock_command(at: Stay, frame: LockFrame, now: datetime) -> LockCommand:

@@ -5,6 +5,7 @@ seen to leave and come back, whichever node the next request reaches.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -16,9 +17,10 @@ from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
 from api.realtime.hub import Hub
-from api.realtime.locking import Granted
+from api.realtime.locking import Granted, recalled
 from api.realtime.member import Member
 from api.realtime.outlet import Outlet
+from api.realtime.reads import SHOWN_S
 from api.realtime.rooms import Room
 from api.realtime.socket import Connection
 from api.realtime.welcome import welcome_frame
@@ -31,7 +33,9 @@ from infra import readers
 from infra.eventstore.execute import Outcome, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.runtime import Origin, Runtime
+from projections.locks import locks_of_stays
 from projections.motion_sums import motion_sums
+from projections.read import BehindPosition, reading, wait_for
 
 # The end of an answer, but not of the membership: the next one may be on its way.
 BRIEF = (LeaveReason.DROPPED, LeaveReason.CLOSING)
@@ -42,11 +46,12 @@ log = structlog.get_logger()
 class Leased(Attendance):
     """Its participations are their rows', not this connection's."""
 
+    login: UUID | None = None  # the session that the token is of
+
     async def _placed(self, who: Who, membership: s.Membership) -> s.Membership:
         """The participation that the person has there by this connection, or a new one."""
-        wanted = readers.Reader(
-            membership.participation, who.id, membership.room, membership.project
-        )
+        at = membership
+        wanted = readers.Reader(at.participation, who.id, at.room, at.project, self.login)
         ended: UUID | None = None
         while True:
             async with self._runtime.db.connection() as db:
@@ -76,13 +81,29 @@ class Leased(Attendance):
                 left = p.Left(room=membership.room, why=LeaveReason.SAID)
                 self._socket.send(text_frame(p.encode_frame(left)))
 
+    async def recall(self, *memberships: s.Membership) -> None:
+        """Learn what is held and waited for there: it was asked for by single requests."""
+        rooms = {one.participation: one.room for one in memberships}
+        projects = {one.project for one in memberships if one.project is not None}
+        if not projects:
+            return
+        with suppress(BehindPosition):  # then by what is shown: locks do not wait for read models
+            await wait_for(self._runtime, "live", await self._hub.reads.log_head(), SHOWN_S)
+        async with reading(self._runtime, group="live") as db:
+            rows = await locks_of_stays(db, [*projects], [*rooms])
+        self.holding.locks = recalled(rows, rooms)
+
     async def _leave(
         self, membership: s.Membership, reason: LeaveReason, re: UUID | None
     ) -> Outcome:
         """The row first: whoever hears of the end must not take it for a lapse."""
-        participation = membership.participation
+        participation, expires = membership.participation, self.session.expires
+        # Who has only let a token run out may come back to what it held, as on a socket.
+        if expires is None or self._runtime.now() < expires:
+            await self.recall(membership)
+            await self.holding.give_up(membership.room, "left")
         async with self._runtime.db.connection() as db:
-            await readers.give_up(db, participation)
+            await readers.give_up(db, [participation])
         left = s.Part(PARTICIPATION, participation, Leave(reason=reason))
         outcome = await self.execute(re, membership.project, left, *await self._moved(membership))
         async with self._runtime.db.connection() as db:
@@ -154,6 +175,7 @@ class Reader(Connection):
             self.attendance.session, connection=connection, expires=caller.expires
         )
         self.attendance.signed_in(caller.who, origin)
+        self.attendance.login = caller.session
         self.listen()
 
     @property

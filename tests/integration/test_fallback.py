@@ -10,6 +10,7 @@ import pytest
 from api.tokens import read
 from domain.user import USER, DeactivateUser, SignOut
 from infra.runtime import SYSTEM, Runtime
+from projections.read import wait_for
 from tests.integration.conftest import refusal
 from tests.integration.reading import (
     Json,
@@ -25,6 +26,7 @@ from tests.integration.reading import (
     numbers_of,
 )
 from tests.integration.sockets import Live
+from workers.dismissed import Dismissed
 
 
 @pytest.fixture
@@ -236,6 +238,10 @@ async def test_rights_that_are_lost_end_a_stream_and_a_poll(room: Room) -> None:
     assert polled.get("closed", ended) == ended, "or the removal itself was news enough"
     assert refusal(await polling.asked(wait=0)) == "403 access.denied"
     assert refusal(await polling.post("act", kind="x")) == "403 access.denied"
+    dismissed, runtime = Dismissed(room.live.runtime), room.live.runtime
+    for _ in range(2):  # whose poll was answered by the removal itself
+        await wait_for(runtime, "queries", await runtime.store.head())
+        await dismissed(0.0)
     for reader in (streaming, polling):
         gone = await ann.until(lambda frame: frame["op"] == "presence" and "leave" in frame)
         assert len(gone["leave"]) >= 1, reader

@@ -1,0 +1,73 @@
+"""Takes from the locks, and out of their queues, those who may not lock in the project any more.
+
+A gateway does so itself for who has a socket there. Who has none acts by single requests, on
+whichever node, and none of them is there when the right is lost.
+"""
+
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from domain.access import RULES, Action, Who, allowed
+from domain.project import PROJECT
+from domain.user import USER, UserStatus
+from infra.runtime import Runtime
+from projections.read import reading
+from workers.together import together
+from workers.waiters import Queue, stop_waiting
+
+PAGE = 500  # locks of one look
+
+# Who holds or waits and, by read models, may not: where those are behind, the aggregates tell.
+SUSPECTS = """
+SELECT l.stream, l.project, w.person, array_agg(w.participation) AS participations
+FROM locks l
+CROSS JOIN LATERAL (
+    SELECT l.holder AS person, l.participation
+    UNION ALL SELECT waiter, participation FROM lock_waiters WHERE stream = l.stream
+) w
+JOIN users u ON u.id = w.person
+LEFT JOIN project_members m ON m.project = l.project AND m.user_id = w.person
+WHERE u.status <> %(active)s
+    OR (u.role <> ALL(%(roles)s) AND (m.role = ANY(%(members)s)) IS NOT TRUE)
+GROUP BY l.stream, l.project, w.person ORDER BY l.stream, w.person LIMIT %(limit)s
+"""
+
+
+class Suspect(Queue, frozen=True):
+    """A lock, and by which participations somebody wants it."""
+
+    person: UUID
+
+
+class Denied:
+    """One look; what it cannot do now the next one does."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def __call__(self, _now: float) -> None:
+        rule = RULES[Action.ROOM_LOCK]
+        values = {
+            "active": UserStatus.ACTIVE.value,
+            "roles": [role.value for role in rule.roles],
+            "members": [role.value for role in rule.members],
+            "limit": PAGE,
+        }
+        async with (
+            reading(self._runtime, group="live") as db,
+            db.cursor(row_factory=class_row(Suspect)) as cursor,
+        ):
+            await cursor.execute(SUSPECTS, values)
+            suspects = await cursor.fetchall()
+        await together(suspects, self._look_at)
+
+    async def _look_at(self, suspect: Suspect) -> None:
+        if not await self._may_lock(suspect.person, suspect.project):
+            await stop_waiting(self._runtime, suspect, "denied")
+
+    async def _may_lock(self, person: UUID, project: UUID) -> bool:
+        user = (await self._runtime.load(USER, person)).state
+        members = (await self._runtime.load(PROJECT, project)).state.members
+        who = Who(person, user.role)
+        return user.active and allowed(Action.ROOM_LOCK, who, project_role=members.get(person))
