@@ -20,17 +20,18 @@ PAGE = 500  # locks of one look
 
 # Who holds or waits and, by read models, may not: where those are behind, the aggregates tell.
 SUSPECTS = """
-SELECT l.stream, l.project, w.person, array_agg(w.participation) AS participations
-FROM locks l
-CROSS JOIN LATERAL (
-    SELECT l.holder AS person, l.participation
-    UNION ALL SELECT waiter, participation FROM lock_waiters WHERE stream = l.stream
+SELECT w.stream, w.project, w.person, array_agg(w.participation) AS participations
+FROM (
+    SELECT stream, project, holder AS person, participation FROM locks
+    UNION ALL
+    SELECT q.stream, l.project, q.waiter, q.participation
+    FROM lock_waiters q JOIN locks l ON l.stream = q.stream
 ) w
 JOIN users u ON u.id = w.person
-LEFT JOIN project_members m ON m.project = l.project AND m.user_id = w.person
+LEFT JOIN project_members m ON m.project = w.project AND m.user_id = w.person
 WHERE u.status <> %(active)s
     OR (u.role <> ALL(%(roles)s) AND (m.role = ANY(%(members)s)) IS NOT TRUE)
-GROUP BY l.stream, l.project, w.person ORDER BY l.stream, w.person LIMIT %(limit)s
+GROUP BY w.stream, w.project, w.person ORDER BY w.stream, w.person LIMIT %(limit)s
 """
 
 

@@ -24,7 +24,8 @@ from workers.waiters import Queue, stop_waiting
 
 PAGE = 500  # participations of one look
 
-# By read models and refresh tokens; where those are behind, the aggregates tell.
+# By read models and refresh tokens; where those are behind, the aggregates tell. The tokens are
+# counted, so that Postgres looks up each log-in's own: it would read them all for an EXISTS.
 SUSPECTS = """
 SELECT r.participation, r.user_id, r.room, r.project, r.session
 FROM formula_readers r
@@ -32,8 +33,7 @@ JOIN users u ON u.id = r.user_id
 LEFT JOIN project_members m ON m.project = r.project AND m.user_id = r.user_id
 WHERE r.until > '-infinity' AND (
     u.status <> %(active)s
-    OR EXISTS (SELECT FROM formula_refresh_tokens t
-        WHERE t.family = r.session AND t.revoked_at IS NOT NULL)
+    OR (SELECT count(t.revoked_at) FROM formula_refresh_tokens t WHERE t.family = r.session) > 0
     OR (r.project IS NOT NULL
         AND u.role <> ALL(%(roles)s) AND (m.role = ANY(%(members)s)) IS NOT TRUE)
     OR (r.room = %(ops)s AND u.role <> ALL(%(operators)s)))

@@ -54,7 +54,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("expire_locks", 1.0, schedule.expire_locks),
         Tick("reap", 1.0, Reaper(runtime, lease_s)),
         Tick("unqueue", 1.0, Waiters(runtime)),
-        Tick("deny", 1.0, Denied(runtime)),
+        Tick("deny", 2.0, Denied(runtime)),
         Tick("dismiss", 1.0, Dismissed(runtime)),
         Tick("maintain_motion", 60.0, schedule.maintain_motion),
         Tick("sweep", 600.0, schedule.sweep),

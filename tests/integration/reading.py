@@ -16,11 +16,13 @@ from api.realtime.reader import Reader as Served
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from infra.folder import free_port
 from infra.nodes import heartbeat
-from infra.runtime import SYSTEM, open_runtime
+from infra.runtime import SYSTEM, Runtime, open_runtime
 from infra.settings import Settings
+from projections.read import wait_for
 from tests.integration.application import application
 from tests.integration.sockets import Live, Socket
 from tests.workers.office import until
+from workers.dismissed import Dismissed
 
 WAIT_S = 15.0
 
@@ -226,6 +228,14 @@ async def in_room(live: Live, reader: Reader) -> None:
         )
 
     await until(found)
+
+
+async def dismissed(runtime: Runtime) -> None:
+    """What the scheduler does about those who may not be in their room any more."""
+    look = Dismissed(runtime)
+    for _ in range(2):
+        await wait_for(runtime, "queries", await runtime.store.head())
+        await look(0.0)
 
 
 def asking(url: str) -> httpx.AsyncClient:
