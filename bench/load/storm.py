@@ -14,7 +14,7 @@ from bench.load.served import Service, Side, serving
 
 SPARE = 500  # files a process needs beside its sockets
 AT_ONCE = 1_000  # a server's backlog holds as many
-LATE_S = 60.0
+LATE_S = 180.0
 JOINED = re.compile(rb'^\{"op":"joined","room":"project:[^"]*","pos":(\d+).*?"mode":"(\w+)"')
 
 
