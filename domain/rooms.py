@@ -25,24 +25,20 @@ class Room(msgspec.Struct, frozen=True):
     id: UUID | None = None
 
     @staticmethod
+    @lru_cache(maxsize=10_000)  # with every action a room is named that was named before
     def parse(name: str) -> "Room":
         """Raises Invalid for anything but a name in its canonical form."""
-        return _parsed(name)
+        kind, _, key = name.partition(":")
+        try:
+            room = Room(RoomKind(kind), UUID(key) if key else None)
+        except ValueError as error:
+            raise Invalid("room.bad_name", room=name[:80]) from error
+        if (room.id is None) != (room.kind is RoomKind.OPS) or str(room) != name:
+            raise Invalid("room.bad_name", room=name[:80])
+        return room
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}" if self.id else str(self.kind)
-
-
-@lru_cache(maxsize=10_000)  # with every action a room is named that was named before
-def _parsed(name: str) -> Room:
-    kind, _, key = name.partition(":")
-    try:
-        room = Room(RoomKind(kind), UUID(key) if key else None)
-    except ValueError as error:
-        raise Invalid("room.bad_name", room=name[:80]) from error
-    if (room.id is None) != (room.kind is RoomKind.OPS) or str(room) != name:
-        raise Invalid("room.bad_name", room=name[:80])
-    return room
 
 
 OPS = str(Room(RoomKind.OPS))

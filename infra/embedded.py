@@ -16,6 +16,7 @@ from anyio.from_thread import start_blocking_portal
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from infra.db import connect
 from infra.folder import (
     EmbeddedError,
     full,
@@ -263,8 +264,7 @@ def _flags(settings: dict[str, str]) -> Iterator[str]:
 
 async def _postgres_answers(url: str) -> bool:
     try:
-        connecting = psycopg.AsyncConnection.connect(url, connect_timeout=2)
-        async with await connecting as connection:
+        async with await connect(url, connect_timeout=2) as connection:
             await connection.execute("SELECT 1")
     except psycopg.OperationalError:
         return False

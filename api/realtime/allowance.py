@@ -41,10 +41,6 @@ class Allowance:
             return self._limits.action(user)
         return 0.0
 
-    def action(self, user: UUID) -> float:
-        """What counts without a frame of its own."""
-        return self._limits.action(user)
-
     def exhausted(self) -> bool:
         """One more was refused: whether that was one too many."""
         return self._patience.take(self._clock()) > 0

@@ -140,8 +140,7 @@ class Attendance:
         if membership.room not in self.session.rooms:
             return None
         self._remove(membership)
-        gone = reason is LeaveReason.REMOVED  # who may not be there does not keep its locks either
-        await self.holding.give_up(membership.room, "left", kept=gone)
+        await self.holding.give_up(membership.room, "left", kept=reason is LeaveReason.REMOVED)
         return await self._leave(membership, reason, re)
 
     async def _leave(
@@ -235,10 +234,10 @@ class Attendance:
         parts: dict[UUID | None, list[s.Part]] = {}
         for one in memberships:
             parts.setdefault(one.project, []).extend(self._leaving(one, reason))
-        gone = reason is LeaveReason.REMOVED
+        held, kept = reason in FOR_GOOD, reason is LeaveReason.REMOVED
         for wait_s in (*AGAIN_S, None):
             try:
-                await self.holding.give_up(None, "left", held=reason in FOR_GOOD, kept=gone)
+                await self.holding.give_up(None, "left", held=held, kept=kept)
                 for project, leaving in parts.items():
                     await self.execute(None, project, *leaving)
             except (psycopg.Error, Refused, Conflict, StoreOverloaded) as error:

@@ -37,7 +37,7 @@ class Hub:
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, deque[Entry]] = {}  # what was heard before the head was known
         self._entering = WeakValueDictionary[str, asyncio.Lock]()  # a lock lives while it is used
-        self.turns = Turns()  # of locks' streams
+        self.turns = Turns()  # of locks' streams, and of readers' connections
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: dict[Room, bool] = {}  # whether more is missing since the read
         self.receipts = Receipts(runtime)

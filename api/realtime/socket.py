@@ -277,7 +277,7 @@ class Connection:
         return False
 
     async def _resume(self, user: UUID, hello: p.Hello) -> None:
-        if (hello.resume or hello.auto) and (wait_s := self._allowance.action(user)):
+        if (hello.resume or hello.auto) and (wait_s := self._runtime.limits.action(user)):
             self._limit(None, wait_s)
             return
         same = not hello.epoch or hello.epoch == self._epoch

@@ -9,18 +9,16 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from api.main import Server, config, front
-from api.realtime import protocol as p
+from api.main import config, front
 from api.realtime.gateway import open_gateway
 from api.realtime.reader import Reader as Served
 from domain.project import PROJECT, ProjectRole, RemoveMember
-from infra.folder import free_port
 from infra.nodes import heartbeat
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from infra.settings import Settings
 from projections.read import wait_for
 from tests.integration.application import application
-from tests.integration.sockets import Live, Socket
+from tests.integration.sockets import Live, Socket, listening
 from tests.workers.office import until
 from workers.dismissed import Dismissed
 
@@ -256,25 +254,16 @@ def joins(frame: Json, user: UUID) -> bool:
 @asynccontextmanager
 async def node(settings: Settings) -> AsyncGenerator[Live]:
     """An api process as production runs it, with a runtime of its own, in this process."""
-    port = free_port()
     async with (
         open_runtime(settings) as runtime,
         heartbeat(runtime, "api") as heart,
         open_gateway(runtime) as gateway,
     ):
         with application(runtime, heart, gateway) as app:
-            served = config(front(app, gateway), settings)
-            served.port = port
-            server = Server(served)
-            serving = asyncio.create_task(server.serve())
-            async with asyncio.timeout(WAIT_S):
-                while not server.started:
-                    await asyncio.wait({serving}, timeout=0.01)
-            live = Live(runtime, gateway, f"ws://127.0.0.1:{port}{p.PATH}")
-            try:
-                yield live
-            finally:
-                await live.close()
-                await gateway.drain()
-                server.should_exit = True
-                await serving
+            async with listening(config(front(app, gateway), settings)) as url:
+                live = Live(runtime, gateway, url)
+                try:
+                    yield live
+                finally:
+                    await live.close()
+                    await gateway.drain()

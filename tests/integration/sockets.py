@@ -134,23 +134,43 @@ class Live(Served):
         self.gateway = gateway
 
 
+async def pair(live: Live) -> tuple[Socket, Socket, str]:
+    """Two in one project's room."""
+    ann, bob = await live.user("ann"), await live.user("bob")
+    project = await live.project(ann)
+    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
+    room = f"project:{project}"
+    one, two = await live.open(ann), await live.open(bob)
+    await one.ask("join", room=room)
+    await two.ask("join", room=room)
+    return one, two, room
+
+
+@asynccontextmanager
+async def listening(served: uvicorn.Config) -> AsyncGenerator[str]:
+    """The WebSockets' address of the server that production runs, on a port of its own."""
+    served.port = free_port()
+    server = Server(served)
+    serving = asyncio.create_task(server.serve())
+    async with asyncio.timeout(WAIT_S):
+        while not server.started:
+            await asyncio.wait({serving}, timeout=0.01)
+    try:
+        yield f"ws://127.0.0.1:{served.port}{p.PATH}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
 @asynccontextmanager
 async def live_gateway(runtime: Runtime) -> AsyncGenerator[Live]:
     """A gateway over `runtime`, served by the server that production runs."""
-    port = free_port()
     async with open_gateway(runtime) as gateway:
         server_config: uvicorn.Config = config(gateway, runtime.settings)
         server_config.lifespan = "off"
-        server_config.port = port
-        server = Server(server_config)
-        serving = asyncio.create_task(server.serve())
-        async with asyncio.timeout(WAIT_S):
-            while not server.started:
-                await asyncio.wait({serving}, timeout=0.01)
-        live = Live(runtime, gateway, f"ws://127.0.0.1:{port}{p.PATH}")
-        try:
-            yield live
-        finally:
-            await live.close()
-            server.should_exit = True
-            await serving
+        async with listening(server_config) as url:
+            live = Live(runtime, gateway, url)
+            try:
+                yield live
+            finally:
+                await live.close()

@@ -18,13 +18,13 @@ from api.realtime.holding import Holding
 from api.realtime.session import Membership
 from domain.access import Who
 from domain.participation import PARTICIPATION, Leave, LeaveReason
-from domain.project import PROJECT, ProjectRole, RemoveMember
+from domain.project import PROJECT, RemoveMember
 from domain.user import USER, ChangeRole, Role
 from infra.buckets import per_window
 from infra.eventstore.execute import Outcome
 from infra.eventstore.types import StoreOverloaded
 from infra.runtime import SYSTEM, Runtime
-from tests.integration.sockets import Json, Live, Socket, live_gateway
+from tests.integration.sockets import Json, Live, Socket, live_gateway, pair
 
 pytestmark = pytest.mark.services
 LIMIT_S = 10.0
@@ -184,13 +184,8 @@ async def test_who_waits_no_more_in_one_room_keeps_what_they_hold_by_another(liv
 
 
 async def test_who_is_removed_keeps_no_lock_that_is_kept_on_leaving(live: Live) -> None:
-    ann, bob = await live.user("ann"), await live.user("bob")
-    project = await live.project(ann)
-    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
-    room = f"project:{project}"
-    hers, his = await live.open(ann), await live.open(bob)
-    for socket in (hers, his):
-        await socket.ask("join", room=room)
+    hers, his, room = await pair(live)
+    bob, project = UUID(his.seen[0]["user"]), UUID(room.removeprefix("project:"))
     await his.ask("lock", room=room, resource="r", ttl=300_000, keep=True)
     await live.runtime.execute(SYSTEM, PROJECT, project, RemoveMember(user=bob), project=project)
     released = await hers.until(lambda frame: frame.get("type") == "lock.released")
@@ -200,13 +195,8 @@ async def test_who_is_removed_keeps_no_lock_that_is_kept_on_leaving(live: Live) 
 async def test_a_goodbye_that_cannot_be_stored_is_said_again(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ann, bob = await live.user("ann"), await live.user("bob")
-    project = await live.project(ann)
-    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
-    room = f"project:{project}"
-    hers, his = await live.open(ann), await live.open(bob)
-    for socket in (hers, his):
-        joined = await socket.ask("join", room=room)
+    hers, his, room = await pair(live)
+    [joined] = [one for one in his.seen if one["op"] == "joined" and one["room"] == room]
     real, failures = Attendance.execute, [StoreOverloaded()]
 
     async def execute(self: Attendance, *given: Any) -> Outcome:

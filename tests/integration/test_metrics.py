@@ -8,11 +8,10 @@ import msgspec
 import pytest
 
 from api.app import bind, create_app
-from domain.project import ProjectRole
 from domain.user import Role
 from infra.nodes import heartbeat, nodes
 from infra.runtime import Runtime
-from tests.integration.sockets import Live, Socket, live_gateway
+from tests.integration.sockets import Live, live_gateway, pair
 
 TOKEN = "a-token-that-only-a-scraper-has"
 
@@ -22,18 +21,6 @@ async def live(projected: Runtime) -> AsyncIterator[Live]:
     settings = msgspec.structs.replace(projected.settings, metrics_token=TOKEN)
     async with live_gateway(msgspec.structs.replace(projected, settings=settings)) as running:
         yield running
-
-
-async def pair(live: Live) -> tuple[Socket, Socket, str]:
-    """Two in one project's room."""
-    ann, bob = await live.user("ann"), await live.user("bob")
-    project = await live.project(ann)
-    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
-    room = f"project:{project}"
-    one, two = await live.open(ann), await live.open(bob)
-    await one.ask("join", room=room)
-    await two.ask("join", room=room)
-    return one, two, room
 
 
 async def test_deliveries_are_counted_as_they_are_made(live: Live) -> None:
