@@ -11,8 +11,11 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from domain.access import Action
 from domain.errors import NotFound
-from infra import jobs as rows
-from infra.jobs import Count, JobRow, JobState
+from domain.jobs import QueueName
+from infra.jobs import reading as rows
+from infra.jobs.model import JobState
+from infra.jobs.reading import Filter, JobRow
+from infra.jobs.stats import QueueStats, stats
 from infra.runtime import Runtime
 
 
@@ -29,16 +32,16 @@ async def list_all(
     after = from_cursor(cursor, tuple[datetime, UUID])
     async with runtime.db.connection() as db:
         found = await rows.list_jobs(
-            db, queue=queue, name=name, state=is_, after=after, limit=limit + 1
+            db, Filter(queue=queue, name=name, state=is_), after=after, limit=limit + 1
         )
     return page(found, limit, lambda row: (row.made_at, row.id))
 
 
-@get("/counts", opt={"action": Action.JOBS_READ})
-async def count(runtime: NamedDependency[Runtime]) -> list[Count]:
-    """How many there are, by queue and state."""
+@get("/stats", opt={"action": Action.JOBS_READ})
+async def get_stats(runtime: NamedDependency[Runtime]) -> list[QueueStats]:
+    """How each queue does."""
     async with runtime.db.connection() as db:
-        return await rows.counts(db)
+        return await stats(db, [name.value for name in QueueName])
 
 
 @get("/{job:uuid}", opt={"action": Action.JOBS_READ})
@@ -50,4 +53,4 @@ async def get_one(job: FromPath[UUID], runtime: NamedDependency[Runtime]) -> Job
     return found
 
 
-jobs = Router("/jobs", route_handlers=[list_all, count, get_one], tags=["operations"])
+jobs = Router("/jobs", route_handlers=[list_all, get_stats, get_one], tags=["operations"])

@@ -17,7 +17,7 @@ from domain.priority import Priority
 from domain.project import ProjectStatus
 from domain.task import TaskStatus
 from domain.user import Role, UserStatus
-from infra.jobs import JobState
+from infra.jobs.model import JobState
 
 CHOICES: dict[str, type[StrEnum]] = {
     "users.role": Role,
@@ -104,5 +104,6 @@ def _text(table: str, column: Column) -> str:
         return "NULL"
     if column.name in WORDY:  # as in a language: few words are frequent, most are rare
         return f"'{column.name} a' || n % 307 || ' b' || n % 3001 || ' c' || n % 50021"
-    number = "n % 400" if column.name in KINDS else "n" if column.key else "n % 50021"
+    once = column.key or column.name == "singleton"
+    number = "n % 400" if column.name in KINDS else "n" if once else "n % 50021"
     return f"'{column.name} ' || {number}"

@@ -10,6 +10,7 @@ from domain.client import CLIENT
 from domain.document import DOCUMENT
 from domain.email import EMAIL
 from domain.hold import HOLD
+from domain.jobs import JOB
 from domain.kernel import Decider, Event
 from domain.lock import LOCK
 from domain.motion import MOTION
@@ -17,6 +18,7 @@ from domain.motion_summary import MOTION_SUMMARY
 from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
 from domain.project import PROJECT
+from domain.queue import QUEUE
 from domain.reaction import REACTION
 from domain.receipt import RECEIPT
 from domain.task import TASK
@@ -41,6 +43,8 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     HOLD,
     MOTION_SUMMARY,
     UPKEEP,
+    JOB,
+    QUEUE,
 )
 
 

@@ -18,6 +18,11 @@ REDIS = r"^((rediss?|unix)://.*)?$"
 SMTP = r"^(smtps?://.*)?$"
 
 
+Workers = Annotated[int, Meta(ge=1, le=500, description="jobs at a time in a worker process")]
+Retries = Annotated[int, Meta(ge=0, le=50, description="of a job that fails")]
+PerMinute = Annotated[int, Meta(ge=0, description="jobs handed out, by all; 0: no limit")]
+
+
 def _secret(text: str, pattern: str = ".*") -> Meta:
     return Meta(description=text, pattern=pattern, extra_json_schema={"secret": True})
 
@@ -107,6 +112,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     websocket_deflate: Annotated[
         bool, Meta(description="offer compression: for slow links, at a price in CPU and memory")
     ] = False
+
+    email_workers: Workers = 5
+    email_retries: Retries = 3
+    email_per_minute: PerMinute = 0
+    reports_workers: Workers = 2
+    reports_retries: Retries = 2
+    reports_per_minute: PerMinute = 0
+    files_workers: Workers = 3
+    files_retries: Retries = 3
+    files_per_minute: PerMinute = 0
+    notifications_workers: Workers = 10
+    notifications_retries: Retries = 5
+    notifications_per_minute: PerMinute = 0
+    analytics_workers: Workers = 1
+    analytics_retries: Retries = 2
+    analytics_per_minute: PerMinute = 0
+    maintenance_workers: Workers = 1
+    maintenance_retries: Retries = 2
+    maintenance_per_minute: PerMinute = 0
+    jobs_kept_s: Annotated[
+        int, Meta(ge=60, description="jobs that are over, with result and log, stay so long")
+    ] = 7 * 86_400
+    dead_jobs_kept_s: Annotated[
+        int, Meta(ge=60, description="dead jobs stay so long for operators to retry")
+    ] = 30 * 86_400
+    time_zone: Annotated[str, Meta(description="of the schedules' hours, an IANA name")] = "UTC"
 
     smtp_url: Annotated[
         str, _secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER", SMTP)

@@ -12,11 +12,11 @@ from domain.priority import Priority
 from domain.project import ProjectStatus
 from domain.task import TaskStatus
 from domain.user import Role, UserStatus
-from infra.jobs import counts, expire_leases, get_job, list_jobs
 from projections.activity import activity_of_project, activity_of_user
 from projections.audit_list import list_audit
 from projections.clients import get_client, list_clients
 from projections.documents import get_document, list_documents
+from projections.indexes_jobs import JOBS
 from projections.locks import expired_locks, locks_of
 from projections.members import members_of, online_users, presence_of
 from projections.notifications import notifications_of
@@ -324,23 +324,6 @@ STORE = (
         "a command's events",
         of("formula_events", "command_id", "notification_id"),
     ),
-    Served("formula_jobs_pkey", "a job", partial(get_job, job=ID)),
-    Served(
-        "formula_jobs_consumer_position_name_key_key",
-        "a job is made once",
-        sql("SELECT FROM formula_jobs WHERE consumer = 'consumer 7' AND position = 7"),
-    ),
-    Served("formula_jobs_counted_idx", "how many", counts),
-    Served("formula_jobs_leased_idx", "whose lease is over", expire_leases),
-    Served("formula_jobs_listed_idx", "newest first", list_jobs),
-    Served(
-        "formula_jobs_waiting_idx",
-        "what is due",
-        sql(
-            "SELECT id FROM formula_jobs WHERE queue = 'queue 7' AND state = 'queued'"
-            " ORDER BY hinted_at NULLS FIRST, run_at LIMIT 50"
-        ),
-    ),
     Served(
         "formula_credentials_pkey", "a password", of("formula_credentials", "user_id", "user_id")
     ),
@@ -386,4 +369,4 @@ STORE = (
     Served("formula_daily_project_idx", "of a project", of("formula_daily", "project", "day")),
     Served("formula_keyframes_pkey", "a moment", of("formula_keyframes", "project", "position")),
 )
-INDEXES = (*READS, *ANALYTICS, *STORE)
+INDEXES = (*READS, *ANALYTICS, *STORE, *JOBS)

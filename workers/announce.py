@@ -59,5 +59,5 @@ async def _people(context: Context, after: tuple[str, UUID] | None) -> list[User
 
 
 JOB = Job(
-    "announce", NOTIFICATIONS, Announce, (AnnouncementPublished,), react, run, timeout_s=900.0
+    "announce", NOTIFICATIONS, Announce, run, (AnnouncementPublished,), react, timeout_s=900.0
 )

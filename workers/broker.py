@@ -1,11 +1,15 @@
-"""taskiq on Redis streams, one a queue: what is sent is a hint, the job's id and nothing else.
+"""taskiq on Redis streams, one a queue: what is sent is a hint, "one more job waits here".
+
+Which job that is, the rows say: whoever takes the hint claims the first one of the queue. So a
+late job of high priority is not behind the hints of others, and a hint lost or doubled is nothing.
 
 taskiq-redis 1.2 leaves out what this adds: entries are deleted with their acknowledgement,
-those of lost workers are taken over on time, and a lost Redis ends nothing.
+those of lost workers are taken over on time, and without Redis workers look at the rows by
+themselves.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +21,6 @@ from taskiq.formatters.json_formatter import JSONFormatter
 from taskiq.message import TaskiqMessage
 from taskiq_redis import RedisStreamBroker
 
-from infra.jobs import Hint
 from infra.settings import Settings
 from workers.model import Queue
 
@@ -30,6 +33,10 @@ GONE_MS = 3_600_000  # a consumer silent for so long belongs to a process that e
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 
 FORMAT = JSONFormatter()
+TASK = "job"
+HINT = FORMAT.dumps(
+    TaskiqMessage(task_id="hint", task_name=TASK, labels={}, args=[], kwargs={})
+).message
 
 log = structlog.get_logger()
 
@@ -38,30 +45,26 @@ def stream(prefix: str, queue: str) -> str:
     return f"{prefix}jobs:{queue}"
 
 
-async def send_hints(redis: Redis, prefix: str, hints: Iterable[Hint]) -> None:
-    """Tell the workers, in one round trip."""
+async def send_hints(redis: Redis, prefix: str, hints: Mapping[str, int]) -> None:
+    """Wake the workers of each queue for so many jobs, in one round trip.
+
+    Of too many the oldest go: the rest is told of when those are done.
+    """
     async with redis.pipeline(transaction=False) as pipe:
-        for hint in hints:
-            pipe.xadd(stream(prefix, hint.queue), {"data": _message(hint)})
-        await pipe.execute()
+        for queue, jobs in hints.items():
+            for _ in range(min(jobs, MAX_HINTS)):
+                pipe.xadd(stream(prefix, queue), {"data": HINT}, maxlen=MAX_HINTS, approximate=True)
+        if len(pipe):
+            await pipe.execute()
 
 
-async def rooms(redis: Redis, prefix: str, queues: Sequence[Queue]) -> dict[str, int]:
-    """How many more hints each queue's stream takes."""
+async def lengths(redis: Redis, prefix: str, queues: Sequence[str]) -> dict[str, int]:
+    """How many hints each queue's stream holds."""
     async with redis.pipeline(transaction=False) as pipe:
         for queue in queues:
-            pipe.xlen(stream(prefix, queue.name))
-        lengths: list[int] = await pipe.execute()
-    return {
-        queue.name: max(MAX_HINTS - length, 0)
-        for queue, length in zip(queues, lengths, strict=True)
-    }
-
-
-def _message(hint: Hint) -> bytes:
-    job = str(hint.id)
-    message = TaskiqMessage(task_id=job, task_name=hint.name, labels={}, args=[job], kwargs={})
-    return FORMAT.dumps(message).message
+            pipe.xlen(stream(prefix, queue))
+        found: list[int] = await pipe.execute()
+    return dict(zip(queues, found, strict=True))
 
 
 class HintBroker(RedisStreamBroker):
@@ -84,7 +87,7 @@ class HintBroker(RedisStreamBroker):
             socket_connect_timeout=2.0,
         )
         self.formatter = FORMAT
-        self._queue = queue.name
+        self._queue = queue
         self._note = note
         self._reclaim_at = 0.0
 
@@ -97,16 +100,18 @@ class HintBroker(RedisStreamBroker):
                     failures = 0
                     yield message
             except (RedisError, OSError) as error:
-                self._note(self._queue, False)
-                log.warning("broker_lost", queue=self._queue, error=repr(error))
+                self._note(self._queue.name, False)
+                log.warning("broker_lost", queue=self._queue.name, error=repr(error))
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
+                for _ in range(self._queue.concurrency if not self._queue.per_minute else 0):
+                    yield AckableMessage(data=HINT, ack=_acknowledged)
 
     async def _listen(self) -> AsyncGenerator[AckableMessage, None]:
         async with Redis(connection_pool=self.connection_pool) as redis:
             await self._declare_consumer_group()
             await self._forget_consumers(redis)
-            self._note(self._queue, True)
+            self._note(self._queue.name, True)
             while True:
                 entries = [*await self._stale(redis), *await self._fresh(redis)]
                 if entries:

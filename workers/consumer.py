@@ -1,26 +1,36 @@
 """The log as an outbox: events become job rows, in one transaction with the checkpoint."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
-import msgspec
 import psycopg
 import structlog
 
+from domain.jobs import CancelAsked, RetryAsked
 from domain.kernel import Event, Recorded
+from domain.queue import DeadRetryAsked, QueuePaused, QueueResumed
 from infra.db import FENCED, Connection, leading
-from infra.jobs import NewJob, insert_jobs
+from infra.jobs import managing
+from infra.jobs.making import insert_jobs
+from infra.jobs.model import NewJob
 from infra.runtime import Runtime
-from workers.model import QUEUES, Job
+from workers.model import Job, queues_of
+from workers.reactions import CONSUMER, Reactions
 from workers.relay import Relay
 from workers.runner import Tuning
 from workers.together import side_by_side
 
-CONSUMER = "jobs"
 BATCH = 1_000  # events
 WRITE_S = 1.0  # between checkpoints while there are no jobs
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+
+# What operators ask of rows that are there, rather than for new ones.
+ORDERS = (CancelAsked, RetryAsked, QueuePaused, QueueResumed, DeadRetryAsked)
+
+Change = NewJob | Recorded[Event]  # the latter: an order
 
 log = structlog.get_logger()
 
@@ -39,7 +49,10 @@ async def consume(
             async with leading(runtime.settings.database_url, CONSUMER) as connection:
                 note(True)
                 failures = 0
-                await _lead(runtime, connection, kinds, tuning)
+                queues = queues_of(runtime.settings)
+                relay = Relay(runtime, queues, tuning)
+                follow = _follow(runtime, connection, Reactions(kinds, queues), relay)
+                await side_by_side(follow, relay.hint(), relay.expire())
         except psycopg.Error as error:
             if not isinstance(error, psycopg.OperationalError) and error.sqlstate != FENCED:
                 raise
@@ -48,15 +61,8 @@ async def consume(
             failures += 1
 
 
-async def _lead(
-    runtime: Runtime, connection: Connection, kinds: Sequence[Job[Any]], tuning: Tuning
-) -> None:
-    relay = Relay(runtime, QUEUES, tuning)
-    await side_by_side(_follow(runtime, connection, kinds, relay), relay.hint(), relay.expire())
-
-
 async def _follow(
-    runtime: Runtime, connection: Connection, kinds: Sequence[Job[Any]], relay: Relay
+    runtime: Runtime, connection: Connection, reactions: Reactions, relay: Relay
 ) -> None:
     """Most events ask for nothing: their positions are only written down once a second."""
     follower, loop = runtime.store.follower, asyncio.get_running_loop()
@@ -65,14 +71,19 @@ async def _follow(
     while True:
         seen = follower.count
         batch = await runtime.store.read(position, BATCH, motion=False)
-        jobs = [job for recorded in batch for job in reactions(recorded, kinds)]
+        changes = [change for recorded in batch for change in changes_of(recorded, reactions)]
         position = batch[-1].position if batch else position
-        if jobs or (position > written and loop.time() >= due):
-            if await _advance(connection, written, position, jobs):
-                relay.wake()
+        if changes or (position > written and loop.time() >= due):
+            made = await _advance(connection, written, position, changes, reactions)
+            relay.made(made)
             written, due = position, loop.time() + WRITE_S
         if len(batch) < BATCH:
             await follower.wait(seen)
+
+
+def changes_of(recorded: Recorded[Event], reactions: Reactions) -> Sequence[Change]:
+    """New jobs, or the event itself where it is an order."""
+    return [recorded] if isinstance(recorded.event, ORDERS) else reactions.of(recorded)
 
 
 async def _position(connection: Connection) -> int:
@@ -83,48 +94,43 @@ async def _position(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-async def _advance(connection: Connection, position: int, to: int, jobs: Sequence[NewJob]) -> int:
-    """Rows and checkpoint together; how many rows are new."""
+async def _advance(
+    connection: Connection,
+    position: int,
+    to: int,
+    changes: Sequence[Change],
+    reactions: Reactions,
+) -> Counter[str]:
+    """Rows and checkpoint together, in the order of the log; how many jobs are new, by queue."""
+    made: Counter[str] = Counter()
     async with connection.transaction():
-        if not jobs:  # a checkpoint lost in a crash: the same events make no jobs again
+        if not changes:  # a checkpoint lost in a crash: the same events make no jobs again
             await connection.execute("SET LOCAL synchronous_commit = off")
         await connection.execute("SELECT formula_advance(%s, %s, %s)", (CONSUMER, position, to))
-        return await insert_jobs(connection, jobs) if jobs else 0
+        for _, same in groupby(changes, lambda change: isinstance(change, NewJob)):
+            group = list(same)
+            jobs = [change for change in group if isinstance(change, NewJob)]
+            if jobs:
+                new = await insert_jobs(connection, jobs)
+                made.update(job.queue for job in jobs if job.id in new)
+            for order in group:
+                if not isinstance(order, NewJob):
+                    await _obey(connection, order, reactions)
+                    made[""] += 1
+    return made
 
 
-def reactions(recorded: Recorded[Event], kinds: Sequence[Job[Any]]) -> list[NewJob]:
-    """The jobs that an event asks for. A kind that fails at it leaves a dead one to be seen."""
-    asked: list[NewJob] = []
-    for kind in kinds:
-        if not isinstance(recorded.event, kind.events):
-            continue
-        try:
-            asked.extend(
-                _job(kind, recorded, args.key, msgspec.to_builtins(args))
-                for args in kind.react(recorded)
-            )
-        except Exception as error:
-            log.exception("reaction_failed", name=kind.name, position=recorded.position)
-            asked.append(_job(kind, recorded, "", {}, repr(error)))
-    return asked
-
-
-def _job(
-    kind: Job[Any],
-    recorded: Recorded[Event],
-    key: str,
-    args: dict[str, Any],
-    error: str | None = None,
-) -> NewJob:
-    return NewJob(
-        queue=kind.queue.name,
-        name=kind.name,
-        consumer=CONSUMER,
-        position=recorded.position,
-        key=key,
-        args=args,
-        max_attempts=kind.queue.max_attempts,
-        correlation_id=recorded.meta.correlation_id,
-        owner=recorded.meta.actor,
-        error=error,
-    )
+async def _obey(db: Connection, order: Recorded[Any], reactions: Reactions) -> None:
+    match order.event:
+        case CancelAsked(reason=reason):
+            await managing.cancel(db, order.stream, reason)
+        case RetryAsked():
+            await managing.retry(db, order.stream, reactions.attempts)
+        case QueuePaused(queue=queue, reason=reason):
+            await managing.pause(db, queue, order.at, order.meta.actor, reason)
+        case QueueResumed(queue=queue):
+            await managing.resume(db, queue)
+        case DeadRetryAsked(queue=queue, job=name):
+            await managing.retry_dead(db, queue, name, reactions.attempts)
+        case event:
+            raise TypeError(f"not an order: {event!r}")

@@ -1,21 +1,19 @@
 """A worker's queues: a taskiq receiver for each, stopped within a bound."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from taskiq.receiver import Receiver
 
 from infra.runtime import Runtime
-from workers.broker import HintBroker
-from workers.model import Job, Queue
+from workers.broker import TASK, HintBroker
+from workers.model import Queue
 from workers.runner import Runner
 
 
 async def listen(
     runtime: Runtime,
     runner: Runner,
-    kinds: Sequence[Job[Any]],
     queues: Sequence[Queue],
     note: Callable[[str, bool], None],
     stop_s: float,
@@ -24,50 +22,37 @@ async def listen(
 
     Then nothing more is taken, what runs may end within `stop_s`, and the rest is given back.
     """
-    brokers = [_broker(runtime, runner, kinds, queue, note) for queue in queues]
+    brokers = [_broker(runtime, runner, queue, note) for queue in queues]
     stop = asyncio.Event()
     receiving = [
         asyncio.create_task(_receiver(broker, queue, stop_s).listen(stop), name=queue.name)
         for broker, queue in zip(brokers, queues, strict=True)
     ]
-    beating = asyncio.create_task(runner.beat(), name="leases")
     try:
         ended, _ = await asyncio.wait(
-            [*receiving, beating, runner.failed], return_when=asyncio.FIRST_COMPLETED
+            [*receiving, runner.failed], return_when=asyncio.FIRST_COMPLETED
         )
         ended.pop().result()
     finally:
         stop.set()
         await asyncio.wait(receiving, timeout=stop_s + 1.0)
         await runner.stop()
-        for task in (beating, *receiving):
+        for task in receiving:
             task.cancel()
-        await asyncio.gather(beating, *receiving, return_exceptions=True)
+        await asyncio.gather(*receiving, return_exceptions=True)
         for broker in brokers:
             await broker.shutdown()
 
 
 def _broker(
-    runtime: Runtime,
-    runner: Runner,
-    kinds: Sequence[Job[Any]],
-    queue: Queue,
-    note: Callable[[str, bool], None],
+    runtime: Runtime, runner: Runner, queue: Queue, note: Callable[[str, bool], None]
 ) -> HintBroker:
+    async def run() -> None:
+        await runner.run(queue.name)
+
     broker = HintBroker(runtime.settings, queue, runtime.node, note)
-    for kind in kinds:
-        if kind.queue == queue:
-            broker.register_task(_task(runner), task_name=kind.name)
+    broker.register_task(run, task_name=TASK)
     return broker
-
-
-def _task(runner: Runner) -> Callable[[str], Coroutine[Any, Any, None]]:
-    """taskiq renames what it registers, and a bound method has no name of its own."""
-
-    async def run(job: str) -> None:
-        await runner.run(job)
-
-    return run
 
 
 def _receiver(broker: HintBroker, queue: Queue, stop_s: float) -> Receiver:

@@ -38,4 +38,4 @@ async def run(context: Context, args: Assigned) -> None:
     await context.mail.send(mail, context.job)
 
 
-JOB = Job("mail_assigned", EMAIL, Assigned, (TaskAssigned,), react, run)
+JOB = Job("mail_assigned", EMAIL, Assigned, run, (TaskAssigned,), react)

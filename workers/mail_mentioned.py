@@ -47,4 +47,4 @@ async def run(context: Context, args: Mentioned) -> None:
     await context.mail.send(mail, context.job)
 
 
-JOB = Job("mail_mentioned", EMAIL, Mentioned, (CommentAdded, CommentEdited), react, run)
+JOB = Job("mail_mentioned", EMAIL, Mentioned, run, (CommentAdded, CommentEdited), react)

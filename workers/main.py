@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
+from domain.jobs import QueueName
 from infra.log import configure_logging
 from infra.mail import Mailer
 from infra.nodes import heartbeat
@@ -14,22 +15,22 @@ from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
-from workers.model import QUEUES, Queue
+from workers.model import queues_of
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
 from workers.scheduler import schedule
 
 
 async def run_worker(
-    settings: Settings, queues: Sequence[Queue] = QUEUES, tuning: Tuning | None = None
+    settings: Settings, only: Sequence[str] = (), tuning: Tuning | None = None
 ) -> None:
-    """Work until cancelled. Ready means: every queue is listened to."""
+    """Work until cancelled, at `only` some queues or at all. Ready means: each is listened to."""
+    queues = [queue for queue in queues_of(settings) if not only or queue.name in only]
     tuning = tuning or Tuning()
     listens = dict.fromkeys((queue.name for queue in queues), False)
     leads = {"jobs": False}
     async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
         mail = Mailer(settings, runtime.now)
-        runner = Runner(runtime, mail, JOBS, tuning)
 
         def beat() -> None:
             heart.detail = {"listens": listens, "leads": leads["jobs"]}
@@ -43,8 +44,8 @@ async def run_worker(
             leads["jobs"] = leading
             beat()
 
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(listen(runtime, runner, JOBS, queues, note_queue, tuning.stop_s))
+        async with Runner(runtime, mail, JOBS, tuning) as runner, asyncio.TaskGroup() as tasks:
+            tasks.create_task(listen(runtime, runner, queues, note_queue, tuning.stop_s))
             tasks.create_task(consume(runtime, JOBS, tuning, note_lead))
 
 
@@ -64,7 +65,7 @@ def main() -> int:
     roles = parser.add_subparsers(dest="role", required=True)
     roles.add_parser("scheduler", help="lock expiry, lost nodes, housekeeping")
     worker = roles.add_parser("worker", help="jobs of the queues")
-    names = [queue.name for queue in QUEUES]
+    names = [name.value for name in QueueName]
     worker.add_argument(
         "--queue", action="append", default=[], choices=names, help="all queues if none is named"
     )
@@ -73,9 +74,7 @@ def main() -> int:
     configure_logging(settings)
     if options.role == "scheduler":
         return run(settings, run_scheduler)
-    wanted: list[str] = options.queue or names
-    queues = [queue for queue in QUEUES if queue.name in wanted]
-    return run(settings, partial(run_worker, queues=queues))
+    return run(settings, partial(run_worker, only=options.queue))
 
 
 if __name__ == "__main__":

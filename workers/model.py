@@ -1,14 +1,17 @@
-"""What a job is: a queue, its arguments, a pure `react` that asks for it, and the work itself."""
+"""What a job is: a queue, its arguments, the work itself, and the events that ask for it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from domain.jobs import PRIORITY, QueueName
 from domain.kernel import Event, Recorded
 from infra.mail import Mailer
 from infra.runtime import Origin, Runtime
+from infra.settings import Settings
 from workers.progress import Progress
 
 
@@ -18,28 +21,52 @@ class Queue(msgspec.Struct, frozen=True):
     name: str
     concurrency: int
     retries: int
+    per_minute: int = 0  # handed out, to all workers together; 0: no limit
 
     @property
     def max_attempts(self) -> int:
         return self.retries + 1
 
 
-EMAIL = Queue("email", concurrency=5, retries=3)
-REPORTS = Queue("reports", concurrency=2, retries=2)
-FILES = Queue("files", concurrency=3, retries=3)
-NOTIFICATIONS = Queue("notifications", concurrency=10, retries=5)
-ANALYTICS = Queue("analytics", concurrency=1, retries=2)
-MAINTENANCE = Queue("maintenance", concurrency=1, retries=2)
+EMAIL = QueueName.EMAIL
+REPORTS = QueueName.REPORTS
+FILES = QueueName.FILES
+NOTIFICATIONS = QueueName.NOTIFICATIONS
+ANALYTICS = QueueName.ANALYTICS
+MAINTENANCE = QueueName.MAINTENANCE
 
-QUEUES = (EMAIL, REPORTS, FILES, NOTIFICATIONS, ANALYTICS, MAINTENANCE)
+
+def queues_of(settings: Settings) -> tuple[Queue, ...]:
+    """All queues, as the settings have them."""
+    values: dict[str, int] = msgspec.structs.asdict(settings)
+    return tuple(
+        Queue(
+            name.value,
+            concurrency=values[f"{name}_workers"],
+            retries=values[f"{name}_retries"],
+            per_minute=values[f"{name}_per_minute"],
+        )
+        for name in QueueName
+    )
 
 
 class Args(msgspec.Struct, frozen=True):
-    """What a job is told. With the event's position, `key` makes it unique among its kind."""
+    """What a job is told that follows from an event. With the event's position, `key` makes it
+    unique among its kind."""
 
     @property
     def key(self) -> str:
         return ""
+
+    @property
+    def unique(self) -> str | None:
+        """None is made while another of the kind with the same text is not over."""
+        return None
+
+    @property
+    def run_at(self) -> datetime | None:
+        """Not before."""
+        return None
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -50,6 +77,8 @@ class Context(msgspec.Struct, frozen=True):
     job: UUID
     position: int  # of the event that asked for the job
     correlation_id: UUID | None
+    owner: UUID | None = None  # who did what led to it
+    batch: UUID | None = None
     progress: Progress | None = None  # None: nobody is told
 
     async def report(self, done: int, total: int) -> None:
@@ -57,22 +86,36 @@ class Context(msgspec.Struct, frozen=True):
         if self.progress is not None:
             await self.progress.report(done, total)
 
+    async def log(self, line: str) -> None:
+        """A line for whoever looks at the job: no secrets, no addresses."""
+        if self.progress is not None:
+            await self.progress.log(line)
+
     @property
     def origin(self) -> Origin:
         """The system, because of that event."""
         return Origin(causation=self.position, correlation_id=self.correlation_id)
 
 
-A = TypeVar("A", bound=Args)
+A = TypeVar("A", bound=msgspec.Struct)
+
+
+def _nothing(_recorded: Recorded[Any]) -> list[Any]:
+    """No event asks for it: people and schedules do (domain/jobs.py)."""
+    return []
 
 
 class Job(msgspec.Struct, Generic[A], frozen=True):
-    """A kind of job. `run` may run more than once: whatever it does must bear that."""
+    """A kind of job. `run` may run more than once: whatever it does must bear that.
+
+    What `run` returns is kept with the job as its result.
+    """
 
     name: str
-    queue: Queue
+    queue: QueueName
     args: type[A]
-    events: tuple[type[Event], ...]
-    react: Callable[[Recorded[Any]], list[A]]
-    run: Callable[[Context, A], Awaitable[None]]
+    run: Callable[[Context, A], Awaitable[msgspec.Struct | None]]
+    events: tuple[type[Event], ...] = ()
+    react: Callable[[Recorded[Any]], list[A]] = _nothing
     timeout_s: float = 60.0
+    priority: int = PRIORITY

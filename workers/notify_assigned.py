@@ -24,4 +24,4 @@ async def run(context: Context, args: Assigned) -> None:
     await notify(context, uuid5(args.user, f"assigned:{context.position}"), notice)
 
 
-JOB = Job("notify_assigned", NOTIFICATIONS, Assigned, (TaskAssigned,), react, run)
+JOB = Job("notify_assigned", NOTIFICATIONS, Assigned, run, (TaskAssigned,), react)

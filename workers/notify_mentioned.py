@@ -26,4 +26,4 @@ async def run(context: Context, args: Mentioned) -> None:
     await notify(context, uuid5(args.user, f"mentioned:{context.position}"), notice)
 
 
-JOB = Job("notify_mentioned", NOTIFICATIONS, Mentioned, (CommentAdded, CommentEdited), react, run)
+JOB = Job("notify_mentioned", NOTIFICATIONS, Mentioned, run, (CommentAdded, CommentEdited), react)

@@ -12,15 +12,15 @@ from uuid import UUID
 
 import msgspec
 
+from domain.jobs import QueueName
 from domain.rooms import OPS
 from infra.db import Connection
-from infra.jobs import Count, depths
+from infra.jobs.reading import Count, depths
 from infra.nodes import nodes
 from infra.runtime import Runtime
 from projections.projector import lag
 from projections.read import reading
 from projections.telling import tell
-from workers.model import QUEUES
 
 TYPE = "ops.status"
 MOST_NODES = 100  # told of; more stand in the health summary
@@ -66,7 +66,7 @@ async def _watched(db: Connection) -> bool:
 
 async def look(runtime: Runtime) -> OpsStatus:
     async with runtime.db.connection() as db:
-        queues = await depths(db, [queue.name for queue in QUEUES])
+        queues = await depths(db, [name.value for name in QueueName])
     found = await nodes(runtime)
     return OpsStatus(
         at=runtime.now(),

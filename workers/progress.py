@@ -1,6 +1,7 @@
-"""How far a job is: written into its row, and told to its owner in the owner's room."""
+"""What a job tells while it runs: how far it is, and lines for its log."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from math import inf
 from uuid import UUID
 
@@ -9,12 +10,15 @@ import psycopg
 import structlog
 
 from infra.bus import user_room
-from infra.jobs import Claim, JobState, note_progress
+from infra.db import Connection
+from infra.jobs.model import Claim, JobState
+from infra.jobs.working import note_line, note_progress
 from infra.runtime import Runtime
 from projections.telling import tell
 
 TYPE = "job.progress"
 EVERY_S = 0.5  # between two reports of a job
+MAX_LINES = 200  # of an attempt
 
 log = structlog.get_logger()
 
@@ -29,30 +33,44 @@ class JobProgress(msgspec.Struct, frozen=True):
 
 
 class Progress:
-    """Of one attempt at a job. One that never reports is nothing its owner hears of."""
+    """Of one attempt at a job. What cannot be written down must not fail the job."""
 
-    def __init__(self, runtime: Runtime, claim: Claim) -> None:
-        self._runtime, self._claim = runtime, claim
+    def __init__(self, runtime: Runtime, claim: Claim, *, asked_for: bool = False) -> None:
+        """`asked_for`: the owner asked for this job and hears of its end in any case."""
+        self._runtime, self._claim, self._asked_for = runtime, claim, asked_for
         self._told, self._at = 0.0, -inf
+        self._lines = 0
 
     async def report(self, done: int, total: int) -> None:
-        """`done` of `total`; as often as one likes. A report that fails must not fail the job."""
+        """`done` of `total`; as often as one likes."""
         now = asyncio.get_running_loop().time()
         if now - self._at < EVERY_S or not total:
             return
-        self._told, self._at = min(done / total, 1.0), now
-        try:
-            async with self._runtime.db.connection() as db:
-                await note_progress(db, self._runtime.node, self._claim, self._told)
-        except (psycopg.OperationalError, TimeoutError) as error:
-            log.warning("progress_not_noted", job=str(self._claim.id), error=str(error).strip())
+        told = self._told = min(done / total, 1.0)
+        self._at = now
+        await self._note(lambda db: note_progress(db, self._runtime.node, self._claim, told))
         await self._tell(JobState.RUNNING)
+
+    async def log(self, line: str) -> None:
+        """Kept with the job; beyond MAX_LINES nothing is."""
+        if self._lines == MAX_LINES:
+            return
+        self._lines += 1
+        last = " (and no more lines than these)" if self._lines == MAX_LINES else ""
+        await self._note(lambda db: note_line(db, self._claim, line + last))
 
     async def over(self, state: JobState) -> None:
         """The attempt ended so; a job that is queued will be tried again."""
-        if self._at > -inf:
+        if self._asked_for or self._at > -inf:
             self._told = 1.0 if state is JobState.DONE else self._told
             await self._tell(state)
+
+    async def _note(self, write: Callable[[Connection], Awaitable[None]]) -> None:
+        try:
+            async with self._runtime.db.connection() as db:
+                await write(db)
+        except (psycopg.OperationalError, TimeoutError) as error:
+            log.warning("progress_not_noted", job=str(self._claim.id), error=str(error).strip())
 
     async def _tell(self, state: JobState) -> None:
         claim = self._claim

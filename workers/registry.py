@@ -8,6 +8,7 @@ from workers import (
     mail_mentioned,
     notify_assigned,
     notify_mentioned,
+    ping,
     snapshot_day,
 )
 from workers.model import Job
@@ -19,4 +20,5 @@ JOBS: tuple[Job[Any], ...] = (
     notify_mentioned.JOB,
     announce.JOB,
     snapshot_day.JOB,
+    ping.JOB,
 )

@@ -1,21 +1,23 @@
-"""The relay: tells Redis of waiting rows, and takes rows back from lost workers."""
+"""The relay: tells Redis how many jobs wait, and takes rows back from lost workers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import psycopg
 import structlog
 from redis.exceptions import RedisError
 
-from infra import jobs
+from infra.jobs.reading import due
+from infra.jobs.working import expire_leases
 from infra.runtime import Runtime
-from workers.broker import MAX_HINTS, rooms, send_hints
+from workers.broker import MAX_HINTS, lengths, send_hints
 from workers.model import Queue
 from workers.runner import Tuning
 from workers.steady import Steady
 
-TICK_S = 1.0
+TICK_S = 0.5
 FULL_S = 0.1  # until the next look while a stream is filled as fast as it is emptied
 
 log = structlog.get_logger()
@@ -26,28 +28,36 @@ class Relay:
 
     def __init__(self, runtime: Runtime, queues: Sequence[Queue], tuning: Tuning) -> None:
         self._runtime = runtime
-        self._queues = queues
+        self._queues = {queue.name: queue for queue in queues}
         self._tuning = tuning
-        self._made = asyncio.Event()
+        self._made: Counter[str] = Counter()
+        self._news = asyncio.Event()
+        self._tokens = {queue.name: 0.0 for queue in queues if queue.per_minute}
+        self._filled_at = asyncio.get_running_loop().time()
 
-    def wake(self) -> None:
-        """There are new rows: do not wait for the next tick."""
-        self._made.set()
+    def made(self, jobs: Mapping[str, int]) -> None:
+        """There are so many new rows, by queue: do not wait for the next tick."""
+        if jobs:
+            self._made.update(jobs)
+            self._news.set()
 
     async def hint(self) -> None:
-        """For ever: every waiting, due row is known to Redis, whatever happened to Redis."""
+        """For ever: workers know of as many hints as there are due rows, whatever befalls Redis."""
         while True:
-            self._made.clear()
+            self._news.clear()
+            made, self._made = self._made, Counter()
             pause_s = TICK_S
             try:
-                if await self._hint():
+                if made and all(self._at_once(queue) for queue in made):
+                    await self._send(made)
+                elif await self._top_up():
                     pause_s = FULL_S
             except (psycopg.OperationalError, RedisError, OSError) as error:
                 log.warning("hints_not_sent", error=repr(error))
                 await asyncio.sleep(TICK_S)
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
-                    await self._made.wait()
+                    await self._news.wait()
 
     async def expire(self) -> None:
         """For ever: the rows of lost workers are waiting again."""
@@ -60,27 +70,49 @@ class Relay:
                 log.warning("leases_not_expired", error=str(error).strip())
             await asyncio.sleep(min(TICK_S, lease_s / 4))
 
-    async def _hint(self) -> bool:
-        """Whether there may be more that did not fit.
+    def _at_once(self, queue: str) -> bool:
+        """Whether its new jobs need no look at how things stand."""
+        return queue in self._queues and queue not in self._tokens
 
-        Only an empty stream can have lost a hint: what waits in one is not sent twice.
+    async def _send(self, hints: Mapping[str, int]) -> None:
+        await send_hints(self._runtime.redis, self._runtime.settings.redis_prefix, hints)
+
+    async def _top_up(self) -> bool:
+        """As many hints as are missing; whether there may be more than a stream takes.
+
+        What was taken out of a stream but is not claimed yet is told of twice: that finds nothing.
         """
+        self._fill()
         redis, prefix = self._runtime.redis, self._runtime.settings.redis_prefix
-        free = await rooms(redis, prefix, self._queues)
-        empty = {queue for queue, room in free.items() if room == MAX_HINTS}
+        there = await lengths(redis, prefix, list(self._queues))
         async with self._runtime.db.connection() as db:
-            hints = await jobs.unhinted(db, free, empty, self._tuning.hint_again_s)
-        if hints:
-            await send_hints(redis, prefix, hints)
-        sent = [hint.queue for hint in hints]
-        return any(0 < room == sent.count(queue) for queue, room in free.items())
+            waiting = await due(db, dict.fromkeys(self._queues, MAX_HINTS))
+        missing = {queue: self._take(queue, jobs - there[queue]) for queue, jobs in waiting.items()}
+        await self._send(missing)
+        return any(jobs == MAX_HINTS for jobs in waiting.values())
+
+    def _fill(self) -> None:
+        """A queue's rate, saved up for a second at most: a pause is not made good in one go."""
+        now = asyncio.get_running_loop().time()
+        for name, tokens in self._tokens.items():
+            per_s = self._queues[name].per_minute / 60
+            more = tokens + (now - self._filled_at) * per_s
+            self._tokens[name] = min(more, max(per_s, 1.0))
+        self._filled_at = now
+
+    def _take(self, queue: str, jobs: int) -> int:
+        if queue not in self._tokens:
+            return max(jobs, 0)
+        taken = max(min(jobs, int(self._tokens[queue])), 0)
+        self._tokens[queue] -= taken
+        return taken
 
     async def _expire(self, steady: Steady) -> None:
         async with self._runtime.db.connection() as db:
             await db.execute("SELECT 1")
             if not steady.beat(asyncio.get_running_loop().time()):
                 return
-            lost = await jobs.expire_leases(db)
+            lost = await expire_leases(db)
         if lost:
             log.warning("leases_expired", jobs=lost)
-            self.wake()
+            self.made({"": lost})

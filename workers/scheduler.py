@@ -22,12 +22,12 @@ from projections.index_use import refresh_statistics
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
-from workers import snapshot_day
 from workers.denied import Denied
 from workers.dismissed import Dismissed
 from workers.nightly import NightlyCheck
 from workers.ops import TellOps
 from workers.reaper import Reaper
+from workers.schedules import Schedules
 from workers.together import side_by_side, together
 from workers.waiters import Waiters
 
@@ -59,7 +59,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("maintain_motion", 60.0, schedule.maintain_motion),
         Tick("sweep", 600.0, schedule.sweep),
         Tick("refresh_views", 5.0, schedule.refresh_views),
-        Tick("snapshot", 600.0, schedule.snapshot),
+        Tick("schedules", 1.0, Schedules(runtime)),
         Tick("keyframes", 60.0, schedule.keyframes),
         Tick("refresh_statistics", 600.0, schedule.refresh_statistics),
         Tick("tell_ops", 2.0, TellOps(runtime)),
@@ -140,10 +140,6 @@ class Schedule:
         """The analysts' views follow every switch, whoever made it."""
         async with self._runtime.db.connection() as db:
             await refresh_views(db)
-
-    async def snapshot(self, _now: float) -> None:
-        async with self._runtime.db.connection() as db:
-            await snapshot_day.ask(self._runtime, db)
 
     async def keyframes(self, _now: float) -> None:
         async with reading(self._runtime) as db:

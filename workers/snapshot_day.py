@@ -1,15 +1,8 @@
 """Write down how each project stood when a day (UTC) was over."""
 
-from datetime import UTC, date, timedelta
-
-from domain.kernel import Event, Recorded
-from infra.db import Connection
-from infra.jobs import NewJob, insert_jobs
-from infra.runtime import Runtime
+from domain.jobs import SnapshotDay
 from projections.read import reading
-from workers.model import ANALYTICS, Args, Context, Job
-
-SCHEDULE = "schedule"  # the consumer of jobs that no event asks for
+from workers.model import ANALYTICS, Context, Job
 
 # Days since the last one that was written down, so that none is missing after a pause.
 SNAPSHOT = """
@@ -33,34 +26,6 @@ ON CONFLICT (day, project) DO NOTHING
 """
 
 
-class SnapshotDay(Args, frozen=True):
-    day: date
-
-    @property
-    def key(self) -> str:
-        return self.day.isoformat()
-
-
-def react(_recorded: Recorded[Event]) -> list[SnapshotDay]:
-    """No event asks for it: the scheduler does."""
-    return []
-
-
-async def ask(runtime: Runtime, db: Connection) -> int:
-    """Ask for yesterday, once however often this is called; how many jobs are new."""
-    yesterday = SnapshotDay(runtime.now().astimezone(UTC).date() - timedelta(days=1))
-    job = NewJob(
-        queue=ANALYTICS.name,
-        name=JOB.name,
-        consumer=SCHEDULE,
-        position=0,
-        key=yesterday.key,
-        args={"day": yesterday.key},
-        max_attempts=ANALYTICS.max_attempts,
-    )
-    return await insert_jobs(db, [job])
-
-
 async def run(context: Context, args: SnapshotDay) -> None:
     """What was written down stays: a retry adds only what is missing."""
     head = await context.runtime.store.head()
@@ -68,4 +33,4 @@ async def run(context: Context, args: SnapshotDay) -> None:
         await db.execute(SNAPSHOT, {"day": args.day})
 
 
-JOB = Job("snapshot_day", ANALYTICS, SnapshotDay, (), react, run, timeout_s=600.0)
+JOB = Job("snapshot_day", ANALYTICS, SnapshotDay, run, timeout_s=600.0)

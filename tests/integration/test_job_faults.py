@@ -12,9 +12,9 @@ import msgspec
 import psycopg
 import pytest
 
-from infra import jobs
 from infra.eventstore.reader import reached
-from infra.jobs import Hint, JobRow
+from infra.jobs.making import insert_jobs
+from infra.jobs.reading import JobRow
 from infra.process import EXIT_UNKNOWN_TAG
 from infra.runtime import Runtime
 from infra.settings import Settings, child_environment
@@ -30,9 +30,9 @@ from tests.workers.office import (
     working,
 )
 from workers import broker
-from workers.broker import GROUP, rooms, send_hints, stream
-from workers.consumer import CONSUMER
-from workers.model import EMAIL, QUEUES
+from workers.broker import GROUP, lengths, send_hints, stream
+from workers.model import EMAIL, QueueName
+from workers.reactions import CONSUMER
 
 BOB = UUID(int=2)
 
@@ -132,8 +132,8 @@ async def test_jobs_survive_a_redis_that_forgets_everything(
     runtime = office.runtime
     async with working(settings):
         await until(lambda: ready(runtime))
-        for queue in QUEUES:
-            await runtime.redis.delete(stream(settings.redis_prefix, queue.name))
+        for queue in QueueName:
+            await runtime.redis.delete(stream(settings.redis_prefix, queue))
         await office.assigned_task()
         (row,) = await office.ended("mail_assigned")
     assert row.state == "done"
@@ -172,9 +172,8 @@ async def test_hints_that_nobody_acknowledged_are_cleared_away(
 ) -> None:
     for name, quick in (("IDLE_MS", 50), ("BLOCK_MS", 100), ("RECLAIM_S", 0.1)):
         monkeypatch.setattr(broker, name, quick)
-    redis, name = office.runtime.redis, stream(settings.redis_prefix, EMAIL.name)
-    hint = Hint(new_job().id, EMAIL.name, "mail_assigned")
-    await send_hints(redis, settings.redis_prefix, [hint])
+    redis, name = office.runtime.redis, stream(settings.redis_prefix, EMAIL)
+    await send_hints(redis, settings.redis_prefix, {EMAIL: 1})
     await redis.xgroup_create(name, GROUP, id="0")
     assert await redis.xreadgroup(GROUP, "killed", {name: ">"})
 
@@ -205,9 +204,7 @@ async def test_hints_that_were_lost_are_sent_again(office: Office, settings: Set
     async with working(msgspec.structs.replace(settings, redis_prefix=f"{os.getpid()}-elsewhere:")):
         await office.ended("mail_assigned")
     (row,) = await office.jobs("mail_assigned")
-    await run_again(office.runtime, row.id)
-    async with office.runtime.db.connection() as db:
-        assert await jobs.unhinted(db, {"email": 10}, (), 0.0)  # told to a Redis that forgot it
+    await run_again(office.runtime, row.id)  # and nobody is told of it
     async with working(settings):
         (row,) = await office.ended("mail_assigned")
     assert (row.state, row.attempts) == ("done", 2)
@@ -234,7 +231,7 @@ async def test_arguments_that_cannot_be_read_are_dead_and_stop_nothing(
 ) -> None:
     poison = new_job(name="mail_assigned", args={"user": "nobody"})
     async with office.runtime.db.connection() as db:
-        await jobs.insert_jobs(db, [poison])
+        await insert_jobs(db, [poison])
     await office.runtime.redis.xadd(stream(settings.redis_prefix, "email"), {"data": b"\xff{"})
     async with working(settings):
         await office.assigned_task()
@@ -251,8 +248,8 @@ async def test_nothing_stays_in_the_streams(office: Office, settings: Settings) 
         await office.assigned_task()
         await office.ended("mail_assigned")
         await office.ended("notify_assigned")
-        assert set((await rooms(redis, prefix, QUEUES)).values()) == {5_000}
-        pending = await redis.xpending(stream(prefix, EMAIL.name), GROUP)
+        assert set((await lengths(redis, prefix, list(QueueName))).values()) == {0}
+        pending = await redis.xpending(stream(prefix, EMAIL), GROUP)
         assert pending["pending"] == 0
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from domain.user import Role
 from infra.bus import Entry, Kind, unpack
-from infra.jobs import NewJob, insert_jobs
+from infra.jobs.making import insert_jobs
+from infra.jobs.model import NewJob
 from infra.nodes import heartbeat
 from infra.runtime import Origin, Runtime
 from infra.subscriptions import subscriptions

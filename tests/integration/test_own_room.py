@@ -6,7 +6,10 @@ import pytest
 
 from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
 from domain.user import Role
-from infra.jobs import End, JobState, NewJob, claim, get_job, insert_jobs, note_progress, settle
+from infra.jobs.making import insert_jobs
+from infra.jobs.model import End, JobState, NewJob
+from infra.jobs.reading import get_job
+from infra.jobs.working import claim, note_progress, settle
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from tests.integration.sockets import Json, Live, live_gateway
@@ -76,7 +79,7 @@ async def test_only_who_holds_a_job_says_how_far_it_is(runtime: Runtime) -> None
     mine, other = runtime.new_id(), runtime.new_id()
     async with runtime.db.connection() as db:
         await insert_jobs(db, [job])
-        [held] = await claim(db, [job.id], mine, lease_s=60)
+        [held] = await claim(db, {"email": 1}, mine, lease_s=60)
         await note_progress(db, other, held, 0.9)
         row = await get_job(db, job.id)
         assert row is not None

@@ -20,6 +20,8 @@ NAME = "loaded"
 STORE = (
     "formula_events",
     "formula_jobs",
+    "formula_job_log",
+    "formula_job_needs",
     "formula_credentials",
     "formula_refresh_tokens",
     "formula_snapshots",

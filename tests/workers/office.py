@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role
-from infra.jobs import JobRow, list_jobs
+from infra.jobs.reading import Filter, JobRow, list_jobs
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from workers.main import run_worker
@@ -25,7 +25,7 @@ from workers.runner import Tuning
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 LIMIT_S = 25.0
-QUICK = Tuning(lease_s=1.0, retry_base_s=0.2, stop_s=2.0, hint_again_s=0.5)
+QUICK = Tuning(lease_s=1.0, retry_base_s=0.2, stop_s=2.0)
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class Office:
 
     async def jobs(self, name: str) -> Sequence[JobRow]:
         async with self.runtime.db.connection() as db:
-            return await list_jobs(db, name=name, limit=200)
+            return await list_jobs(db, Filter(name=name), limit=200)
 
     async def ended(self, name: str, jobs: int = 1) -> Sequence[JobRow]:
         """All jobs of that name, once there are so many and none is waiting or running."""

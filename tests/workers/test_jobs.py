@@ -1,23 +1,42 @@
 """Jobs as values: what each event asks for, and nothing more."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from domain.announcement import AnnouncementPublished
+from domain.jobs import (
+    BatchRequested,
+    JobRequested,
+    Ping,
+    QueueName,
+    SnapshotDay,
+    Wanted,
+    member_id,
+)
 from domain.kernel import Event, Metadata, Recorded
 from domain.task import CommentAdded, CommentEdited, TaskAssigned
+from infra.jobs.model import NewJob
+from infra.settings import Settings
 from tests.workers.office import AT
 from workers import announce, mail_assigned, mail_mentioned
 from workers.announce import Announce
-from workers.consumer import CONSUMER, reactions
 from workers.mail_assigned import Assigned
 from workers.mail_mentioned import Mentioned
-from workers.model import QUEUES, Job
+from workers.model import Job, queues_of
+from workers.reactions import CONSUMER, Reactions
 from workers.registry import JOBS
 
 ANN, BOB, EVE, TASK, COMMENT = (UUID(int=n) for n in (1, 2, 3, 11, 12))
+
+
+QUEUES = queues_of(Settings(email_retries=7))
+
+
+def reactions(event: Recorded[Any], kinds: Sequence[Job[Any]] = JOBS) -> list[NewJob]:
+    return Reactions(kinds, QUEUES).of(event)
 
 
 def recorded(event: Event, by: UUID | None = ANN) -> Recorded[Any]:
@@ -53,7 +72,7 @@ def test_an_announcement_is_one_job() -> None:
 
 def test_two_mentioned_people_are_two_jobs_of_each_kind() -> None:
     event = CommentAdded(comment=COMMENT, author=ANN, body="look", mentions=(BOB, EVE), at=AT)
-    asked = reactions(recorded(event), JOBS)
+    asked = reactions(recorded(event))
     assert [(job.name, job.queue, job.key) for job in asked] == [
         ("mail_mentioned", "email", str(BOB)),
         ("mail_mentioned", "email", str(EVE)),
@@ -68,12 +87,12 @@ def test_a_job_knows_what_led_to_it() -> None:
     assert (job.consumer, job.position) == (CONSUMER, 42)
     assert job.correlation_id == UUID(int=99)
     assert job.args == {"user": str(BOB), "task": str(TASK), "by": str(ANN)}
-    assert job.max_attempts == 4
+    assert job.max_attempts == 8
 
 
 def test_the_words_of_a_comment_stay_out_of_the_rows() -> None:
     event = CommentAdded(comment=COMMENT, author=ANN, body="secret", mentions=(BOB,), at=AT)
-    assert all("secret" not in str(job.args) for job in reactions(recorded(event), JOBS))
+    assert all("secret" not in str(job.args) for job in reactions(recorded(event)))
 
 
 def test_a_reaction_that_fails_leaves_a_dead_job_and_the_others() -> None:
@@ -97,4 +116,38 @@ def test_arguments_survive_the_row() -> None:
 
 def test_every_job_has_a_name_of_its_own_and_a_known_queue() -> None:
     assert len({job.name for job in JOBS}) == len(JOBS)
-    assert all(job.queue in QUEUES for job in JOBS)
+    assert {job.queue for job in JOBS} <= set(QueueName)
+
+
+# Jobs that somebody asked for
+
+
+def test_a_job_that_was_asked_for_has_the_id_of_the_request() -> None:
+    wanted = Wanted(
+        args=SnapshotDay(day=AT.date()), priority=1, run_at=AT, unique="u", needs=(BOB,)
+    )
+    (job,) = reactions(recorded(JobRequested(wanted=wanted)))
+    assert (job.id, job.name, job.queue) == (TASK, "snapshot_day", "analytics")
+    assert (job.priority, job.run_at, job.singleton, job.needs) == (1, AT, "u", (BOB,))
+    assert job.args == {"type": "snapshot_day", "day": "2026-05-04"}
+    assert job.owner == ANN
+
+
+def test_a_ping_goes_to_the_queue_that_it_is_for() -> None:
+    wanted = Wanted(args=Ping(queue=QueueName.EMAIL))
+    (job,) = reactions(recorded(JobRequested(wanted=wanted)))
+    assert (job.queue, job.max_attempts) == ("email", 8)
+
+
+def test_the_last_job_of_a_batch_waits_for_the_others_however_they_end() -> None:
+    wanted = Wanted(args=Ping())
+    jobs = reactions(recorded(BatchRequested(jobs=(wanted, wanted), then=wanted)))
+    assert [job.id for job in jobs] == [member_id(TASK, index) for index in (0, 1, -1)]
+    assert {job.batch for job in jobs} == {TASK}
+    assert jobs[-1].needs == (jobs[0].id, jobs[1].id)
+    assert [job.anyway for job in jobs] == [False, False, True]
+
+
+def test_a_job_that_nobody_knows_is_dead_from_the_start() -> None:
+    (job,) = reactions(recorded(JobRequested(wanted=Wanted(args=Ping()))), [mail_assigned.JOB])
+    assert job.error == "no worker knows the job ping"

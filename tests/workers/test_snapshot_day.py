@@ -4,13 +4,13 @@ from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.jobs import SnapshotDay
 from domain.task import TASK, ChangeTaskStatus, CreateTask, TaskStatus
 from infra.mail import Mailer
 from infra.runtime import SYSTEM, Runtime
 from projections.read import wait_for
 from workers import snapshot_day
 from workers.model import Context
-from workers.snapshot_day import SnapshotDay
 
 PROJECT, OPEN, DONE = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -33,20 +33,14 @@ async def test_a_day_is_written_down_as_it_was_and_stays(projected: Runtime) -> 
     await wait_for(runtime, "analytics", outcome.position or 0)
     today = now.astimezone(UTC).date()
     context = Context(runtime, Mailer(runtime.settings, runtime.now), runtime.new_id(), 0, None)
-    await snapshot_day.run(context, SnapshotDay(today - timedelta(days=1)))
+    await snapshot_day.run(context, SnapshotDay(day=today - timedelta(days=1)))
     assert await rows(runtime) == []  # there was nothing yet
-    await snapshot_day.run(context, SnapshotDay(today))
+    await snapshot_day.run(context, SnapshotDay(day=today))
     written = (today, PROJECT, 2, 1, 1, 1)
     assert await rows(runtime) == [written]
     await runtime.execute(SYSTEM, TASK, OPEN, change, project=PROJECT)
-    await snapshot_day.run(context, SnapshotDay(today))
+    await snapshot_day.run(context, SnapshotDay(day=today))
     assert await rows(runtime) == [written]
-    await snapshot_day.run(context, SnapshotDay(today + timedelta(days=2)))  # one was missed
+    await snapshot_day.run(context, SnapshotDay(day=today + timedelta(days=2)))  # one was missed
     later = [(today + timedelta(days=n), PROJECT, 2, 0, 2, 0) for n in (1, 2)]
     assert await rows(runtime) == [written, *later]
-
-
-async def test_a_day_is_asked_for_once(runtime: Runtime) -> None:
-    async with runtime.db.connection() as db:
-        assert await snapshot_day.ask(runtime, db) == 1
-        assert await snapshot_day.ask(runtime, db) == 0

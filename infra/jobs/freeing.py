@@ -1,0 +1,43 @@
+"""Jobs that waited for others: queued when those are done, cancelled when they never will be."""
+
+from collections import Counter
+from collections.abc import Mapping
+from uuid import UUID
+
+from infra.db import Connection
+from infra.jobs.model import JobState
+
+# One that is dead may be tried again: what needs it waits on, save what only needs it over.
+FREE = """
+WITH met AS (
+    DELETE FROM formula_job_needs n
+    USING unnest(%(ids)s::uuid[], %(states)s::text[]) e(id, state)
+    WHERE n.needs = e.id AND (n.anyway OR e.state <> 'dead')
+    RETURNING n.job, NOT n.anyway AND e.state <> 'done' AS failed, n.needs
+), jobs AS (
+    SELECT job, count(*) AS met, bool_or(failed) AS failed,
+        min(needs::text) FILTER (WHERE failed) AS because
+    FROM met GROUP BY job
+)
+UPDATE formula_jobs j SET needs = j.needs - m.met,
+    state = CASE WHEN m.failed THEN 'cancelled' WHEN j.needs > m.met THEN 'blocked'
+        ELSE 'queued' END,
+    error = CASE WHEN m.failed THEN 'not done, and needed: ' || m.because END,
+    finished_at = CASE WHEN m.failed THEN clock_timestamp() END
+FROM jobs m WHERE j.id = m.job AND j.state = 'blocked'
+RETURNING j.id, j.state, j.queue
+"""
+
+
+async def free(db: Connection, over: Mapping[UUID, JobState]) -> Counter[str]:
+    """Jobs ended as said; how many others are queued now, by queue.
+
+    Runs in a statement after the one that ended them: who needs them may have come meanwhile.
+    """
+    freed: Counter[str] = Counter()
+    while over:
+        states = {"ids": list(over), "states": [state.value for state in over.values()]}
+        rows = await (await db.execute(FREE, states)).fetchall()
+        freed.update(queue for _, state, queue in rows if state == JobState.QUEUED)
+        over = {id_: JobState.CANCELLED for id_, state, _ in rows if state == JobState.CANCELLED}
+    return freed

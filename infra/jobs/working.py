@@ -1,0 +1,172 @@
+"""What workers do to job rows. Every write is durable.
+
+A claim is fenced by worker and attempt: whoever lost its lease can no longer settle the job.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from infra.db import Connection
+from infra.jobs.freeing import free
+from infra.jobs.model import OVER, Claim, End, JobState, short
+
+# The time of the statement's start is a constant to the index, clock_timestamp() is none.
+CLAIM = """
+WITH free AS MATERIALIZED (
+    SELECT first.id FROM unnest(%(queues)s::text[], %(most)s::integer[]) asked(queue, most)
+    CROSS JOIN LATERAL (
+        SELECT w.id FROM formula_jobs w
+        WHERE w.queue = asked.queue AND w.state = 'queued' AND w.run_at <= statement_timestamp()
+            AND NOT EXISTS (SELECT FROM formula_queues q
+                WHERE q.name = asked.queue AND q.paused_at IS NOT NULL)
+        ORDER BY w.priority, w.run_at LIMIT asked.most FOR UPDATE SKIP LOCKED
+    ) first
+)
+UPDATE formula_jobs j SET state = 'running', attempts = attempts + 1, worker = %(worker)s,
+    started_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+FROM free WHERE j.id = free.id
+RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.owner,
+    j.attempts AS attempt, j.batch
+"""
+
+
+async def claim(
+    db: Connection, most: Mapping[str, int], worker: UUID, lease_s: float
+) -> list[Claim]:
+    """The first of each queue that are due, at most so many; by priority, then by time."""
+    values = {
+        "queues": list(most),
+        "most": list(most.values()),
+        "worker": worker,
+        "lease_s": lease_s,
+    }
+    async with db.cursor(row_factory=class_row(Claim)) as cursor:
+        await cursor.execute(CLAIM, values)
+        return await cursor.fetchall()
+
+
+RENEW = """
+UPDATE formula_jobs j SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) mine(id, attempt)
+WHERE j.id = mine.id AND j.attempts = mine.attempt AND j.worker = %(worker)s
+    AND j.state = 'running'
+RETURNING j.id
+"""
+
+
+def renewal(worker: UUID, claims: Mapping[UUID, int], lease_s: float) -> dict[str, object]:
+    """What RENEW is given; it returns the jobs, of those given with attempts, still held."""
+    return {**_held(claims), "worker": worker, "lease_s": lease_s}
+
+
+async def note_progress(db: Connection, worker: UUID, claim: Claim, progress: float) -> None:
+    """Nothing where the job is no longer this worker's."""
+    await db.execute(
+        "UPDATE formula_jobs SET progress = %s"
+        " WHERE id = %s AND attempts = %s AND worker = %s AND state = 'running'",
+        (progress, claim.id, claim.attempt, worker),
+    )
+
+
+async def note_line(db: Connection, claim: Claim, line: str) -> None:
+    """A line of the job's log."""
+    await db.execute(
+        "INSERT INTO formula_job_log (job, attempt, level, line)"
+        " SELECT id, %s, 'info', %s FROM formula_jobs WHERE id = %s",
+        (claim.attempt, short(line), claim.id),
+    )
+
+
+# Full jitter (a random part of the exponential bound): failures of one cause do not come back
+# together.
+SETTLE = """
+WITH ended AS (
+    UPDATE formula_jobs j SET
+        state = CASE WHEN NOT e.retry THEN e.state
+            WHEN j.attempts < j.max_attempts THEN 'queued' ELSE 'dead' END,
+        run_at = CASE WHEN e.retry THEN clock_timestamp() + make_interval(secs =>
+            random() * least(%(most_s)s, %(base_s)s * 2 ^ (j.attempts - 1))) ELSE j.run_at END,
+        finished_at = CASE WHEN NOT e.retry OR j.attempts >= j.max_attempts
+            THEN clock_timestamp() END,
+        progress = CASE WHEN e.state = 'done' AND NOT e.retry AND j.progress IS NOT NULL THEN 1
+            ELSE j.progress END,
+        result = e.result, error = e.error, worker = NULL, lease_until = NULL
+    FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[], %(states)s::text[], %(errors)s::text[],
+        %(retries)s::boolean[], %(results)s::jsonb[]) e(id, attempt, state, error, retry, result)
+    WHERE j.id = e.id AND j.attempts = e.attempt AND j.worker = %(worker)s AND j.state = 'running'
+    RETURNING j.id, j.state, j.needed, j.attempts, j.error
+), told AS (
+    INSERT INTO formula_job_log (job, attempt, level, line)
+    SELECT id, attempts, 'error', error FROM ended WHERE error IS NOT NULL
+)
+SELECT id, state, needed FROM ended
+"""
+
+
+async def settle(
+    db: Connection, worker: UUID, ends: Sequence[End], *, base_s: float, most_s: float
+) -> tuple[dict[UUID, JobState], Counter[str]]:
+    """Write down how attempts ended; the new states of those that were still held.
+
+    And how many jobs that waited for them are queued now, by queue. A retry waits a random part of
+    base_s * 2 ** (attempts - 1) seconds, at most `most_s`.
+    """
+    values = {
+        "worker": worker,
+        "ids": [end.id for end in ends],
+        "attempts": [end.attempt for end in ends],
+        "states": [end.state.value for end in ends],
+        "errors": [short(end.error) for end in ends],
+        "retries": [end.retry for end in ends],
+        "results": [None if end.result is None else end.result.decode() for end in ends],
+        "base_s": base_s,
+        "most_s": most_s,
+    }
+    async with db.transaction():
+        rows = await (await db.execute(SETTLE, values)).fetchall()
+        states = {id_: JobState(state) for id_, state, _ in rows}
+        needed = {id_: states[id_] for id_, _, needed in rows if needed and states[id_] in OVER}
+        return states, await free(db, needed)
+
+
+async def release(db: Connection, worker: UUID, claims: Mapping[UUID, int]) -> None:
+    """Give jobs back that were not worked to an end: the attempt does not count."""
+    await db.execute(
+        "UPDATE formula_jobs j SET state = 'queued', attempts = attempts - 1, worker = NULL,"
+        " lease_until = NULL"
+        " FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) mine(id, attempt)"
+        " WHERE j.id = mine.id AND j.attempts = mine.attempt AND j.worker = %(worker)s"
+        " AND j.state = 'running'",
+        {**_held(claims), "worker": worker},
+    )
+
+
+EXPIRE = """
+WITH lost AS (
+    UPDATE formula_jobs SET worker = NULL, lease_until = NULL, error = 'the worker was lost',
+        state = CASE WHEN attempts < max_attempts THEN 'queued' ELSE 'dead' END,
+        finished_at = CASE WHEN attempts >= max_attempts THEN clock_timestamp() END
+    WHERE state = 'running' AND lease_until < statement_timestamp()
+    RETURNING id, state, needed, attempts, error
+), told AS (
+    INSERT INTO formula_job_log (job, attempt, level, line)
+    SELECT id, attempts, 'error', error FROM lost
+)
+SELECT id, state, needed FROM lost
+"""
+
+
+async def expire_leases(db: Connection) -> int:
+    """Put the jobs of lost workers back; a job that outlived every attempt is dead."""
+    async with db.transaction():
+        rows = await (await db.execute(EXPIRE)).fetchall()
+        await free(db, {id_: JobState(state) for id_, state, needed in rows if needed})
+    return len(rows)
+
+
+def _held(claims: Mapping[UUID, int]) -> dict[str, object]:
+    return {"ids": list(claims), "attempts": list(claims.values())}

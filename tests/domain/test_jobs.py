@@ -1,0 +1,124 @@
+from datetime import date, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from domain.jobs import (
+    ASKING,
+    JOB,
+    MAX_BATCH,
+    AnyArgs,
+    BatchRequested,
+    CancelAsked,
+    CancelJob,
+    JobCommand,
+    JobRequested,
+    Ping,
+    QueueName,
+    RequestBatch,
+    RequestJob,
+    RetryAsked,
+    RetryJob,
+    SnapshotDay,
+    Wanted,
+)
+from domain.queue import (
+    QUEUE,
+    DeadRetryAsked,
+    PauseQueue,
+    QueuePaused,
+    QueueResumed,
+    ResumeQueue,
+    RetryDead,
+)
+from tests.dsl import check, refused
+
+PING = Wanted(args=Ping())
+ONE, TWO = UUID(int=1), UUID(int=2)
+EMAIL = QueueName.EMAIL
+
+
+def wanted(**changed: object) -> Wanted:
+    return msgspec.structs.replace(PING, **changed)
+
+
+def test_a_job_is_asked_for_once() -> None:
+    asked = JobRequested(wanted=PING)
+    check(JOB, given=[], when=RequestJob(wanted=PING), then=[asked])
+    check(JOB, given=[asked], when=RequestJob(wanted=PING), then=refused("job.exists"))
+    batch = BatchRequested(jobs=(PING,))
+    check(JOB, given=[batch], when=RequestBatch(jobs=(PING,)), then=refused("job.exists"))
+
+
+def test_what_is_needed_twice_is_needed_once_and_blanks_do_not_count() -> None:
+    check(
+        JOB,
+        given=[],
+        when=RequestJob(wanted=wanted(needs=(ONE, TWO, ONE), unique=" u ")),
+        then=[JobRequested(wanted=wanted(needs=(ONE, TWO), unique="u"))],
+    )
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [
+        (wanted(priority=10), "job.bad_priority"),
+        (wanted(priority=-1), "job.bad_priority"),
+        (wanted(unique="u" * 201), "job.bad_unique"),
+        (wanted(needs=tuple(UUID(int=n) for n in range(101))), "job.too_many_needs"),
+        (wanted(run_at=datetime(2026, 1, 1)), "job.no_time_zone"),  # noqa: DTZ001, the point
+        (wanted(args=Ping(seconds=3_601)), "job.bad_seconds"),
+        (wanted(args=Ping(seconds=-1)), "job.bad_seconds"),
+    ],
+)
+def test_a_job_that_makes_no_sense_is_refused(bad: Wanted, code: str) -> None:
+    commands: list[JobCommand] = [
+        RequestJob(wanted=bad),
+        RequestBatch(jobs=(PING, bad)),
+        RequestBatch(jobs=(PING,), then=bad),
+    ]
+    for command in commands:
+        check(JOB, given=[], when=command, then=refused(code))
+
+
+def test_a_batch_is_neither_empty_nor_endless() -> None:
+    check(JOB, given=[], when=RequestBatch(jobs=()), then=refused("job.bad_batch"))
+    many = RequestBatch(jobs=(PING,) * (MAX_BATCH + 1))
+    check(JOB, given=[], when=many, then=refused("job.bad_batch"))
+
+
+def test_any_job_may_be_cancelled_and_retried_also_one_that_an_event_led_to() -> None:
+    check(JOB, given=[], when=CancelJob(reason=" no "), then=[CancelAsked(reason="no")])
+    check(JOB, given=[CancelAsked()], when=RetryJob(), then=[RetryAsked()])
+    check(JOB, given=[], when=CancelJob(reason="x" * 501), then=refused("job.bad_reason"))
+
+
+def test_for_each_job_it_is_said_who_may_ask_for_it() -> None:
+    assert set(ASKING) == set(AnyArgs.__args__)
+
+
+def test_arguments_are_read_by_their_type_and_nothing_is_ignored() -> None:
+    read = msgspec.json.decode(b'{"type":"snapshot_day","day":"2026-05-04"}', type=AnyArgs)
+    assert read == SnapshotDay(day=date(2026, 5, 4))
+    for bad in (b'{"type":"ping","colour":1}', b'{"type":"rm"}', b'{"type":"snapshot_day"}'):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.json.decode(bad, type=AnyArgs)
+
+
+# Queues
+
+
+def test_a_queue_is_paused_once_and_goes_on_once() -> None:
+    pause, resume = PauseQueue(queue=EMAIL, reason="full"), ResumeQueue(queue=EMAIL)
+    paused = QueuePaused(queue=EMAIL, reason="full")
+    check(QUEUE, given=[], when=pause, then=[paused])
+    check(QUEUE, given=[paused], when=pause, then=[])
+    check(QUEUE, given=[paused], when=resume, then=[QueueResumed(queue=EMAIL)])
+    check(QUEUE, given=[], when=resume, then=[])
+
+
+def test_all_dead_jobs_of_a_queue_are_retried_as_often_as_one_asks() -> None:
+    asked = DeadRetryAsked(queue=EMAIL, job="mail_assigned")
+    retry = RetryDead(queue=EMAIL, job=" mail_assigned ")
+    check(QUEUE, given=[asked], when=retry, then=[asked])

@@ -1,0 +1,241 @@
+"""What jobs wait for, and what operators do to them, in the rows."""
+
+import asyncio
+from uuid import UUID
+
+from infra.jobs import managing, working
+from infra.jobs.making import insert_jobs
+from infra.jobs.model import End, JobState, NewJob
+from infra.jobs.reading import due
+from infra.runtime import Runtime
+from tests.integration.test_job_rows import (
+    OTHER,
+    WORKER,
+    claim,
+    claimed,
+    end,
+    insert,
+    new_job,
+    settle,
+    state,
+)
+from tests.workers.office import AT, until
+
+ATTEMPTS = {"email": 2, "reports": 3}
+
+
+async def states(runtime: Runtime, *jobs: NewJob) -> list[str]:
+    return [(await state(runtime, job)).state for job in jobs]
+
+
+async def cancel(runtime: Runtime, job: UUID, reason: str = "") -> None:
+    async with runtime.db.connection() as db, db.transaction():
+        await managing.cancel(db, job, reason)
+
+
+async def retry(runtime: Runtime, job: UUID) -> int:
+    async with runtime.db.connection() as db:
+        return await managing.retry(db, job, ATTEMPTS)
+
+
+# One at a time
+
+
+async def test_a_second_one_of_its_kind_is_not_run_while_the_first_is_not_over(
+    runtime: Runtime,
+) -> None:
+    first, second = new_job("a", singleton="daily"), new_job("b", singleton="daily")
+    other = new_job("c", name="another", singleton="daily")
+    assert await insert(runtime, first, second, other) == {first.id, other.id}
+    row = await state(runtime, second)
+    assert (row.state, row.error) == ("cancelled", f"there is one that is not over: {first.id}")
+    await claim(runtime, 9)
+    third = new_job("d", singleton="daily")
+    assert await insert(runtime, third) == set()
+    await settle(runtime, WORKER, End(first.id, 1))
+    fourth = new_job("e", singleton="daily")
+    assert await insert(runtime, fourth) == {fourth.id}
+
+
+# After others
+
+
+async def test_a_job_runs_when_those_that_it_needs_are_done(runtime: Runtime) -> None:
+    one, two = new_job("1"), new_job("2", queue="reports")
+    last = new_job("last", needs=(one.id, two.id))
+    await insert(runtime, one, two, last)
+    assert (await state(runtime, last)).needs == 2
+    await end(runtime, one)
+    assert await states(runtime, last) == ["blocked"]
+    (held,) = await claim(runtime, queue="reports")
+    await settle(runtime, WORKER, End(two.id, held.attempt))
+    assert await states(runtime, last) == ["queued"]
+    await end(runtime, last)
+
+
+async def test_what_is_over_already_is_not_waited_for(runtime: Runtime) -> None:
+    one, unknown = new_job("1"), UUID(int=404)
+    await insert(runtime, one)
+    await end(runtime, one)
+    last = new_job("last", needs=(one.id, unknown))
+    await insert(runtime, last)
+    assert await states(runtime, last) == ["queued"]
+
+
+async def test_a_job_whose_need_came_to_nothing_is_cancelled_and_so_are_those_behind(
+    runtime: Runtime,
+) -> None:
+    one = new_job("1")
+    last = new_job("last", needs=(one.id,))
+    behind = new_job("behind", needs=(last.id,))
+    await insert(runtime, one, last, behind)
+    await end(runtime, one, JobState.REFUSED)
+    assert await states(runtime, last, behind) == ["cancelled", "cancelled"]
+    assert str(one.id) in str((await state(runtime, last)).error)
+    late = new_job("late", needs=(one.id,))
+    await insert(runtime, late)
+    assert await states(runtime, late) == ["cancelled"]
+
+
+async def test_a_dead_job_may_be_tried_again_and_what_needs_it_waits(runtime: Runtime) -> None:
+    one = new_job("1", max_attempts=1)
+    last, report = new_job("last", needs=(one.id,)), new_job("r", needs=(one.id,), anyway=True)
+    await insert(runtime, one, last, report)
+    await claimed(runtime, one)
+    await settle(runtime, WORKER, End(one.id, 1, error="no", retry=True))
+    assert await states(runtime, one, last, report) == ["dead", "blocked", "queued"]
+    await end(runtime, report)
+    assert await retry(runtime, one.id) == 1
+    await end(runtime, one)
+    assert await states(runtime, last, report) == ["queued", "done"]
+
+
+async def test_a_worker_lost_for_good_frees_who_waits_anyway(runtime: Runtime) -> None:
+    one = new_job("1", max_attempts=1)
+    then = new_job("then", needs=(one.id,), anyway=True)
+    await insert(runtime, one, then)
+    await claim(runtime, lease_s=0.0)
+    async with runtime.db.connection() as db:
+        await working.expire_leases(db)
+    assert await states(runtime, one, then) == ["dead", "queued"]
+
+
+async def test_who_comes_while_its_need_is_settled_is_not_forgotten(runtime: Runtime) -> None:
+    """Whoever is second waits for the other's lock, and then sees what that one did."""
+    one = new_job("1")
+    last = new_job("last", needs=(one.id,))
+    await insert(runtime, one)
+    held = await claimed(runtime, one)
+    async with runtime.db.connection() as mine, mine.transaction():
+        await insert_jobs(mine, [last])
+        settling = asyncio.create_task(settle(runtime, WORKER, End(one.id, held.attempt)))
+        await until(lambda: waits_for_a_lock(runtime))
+    assert await settling == {one.id: JobState.DONE}
+    assert await states(runtime, last) == ["queued"]
+
+
+async def waits_for_a_lock(runtime: Runtime) -> bool:
+    async with runtime.db.connection() as db:
+        cursor = await db.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return await cursor.fetchone() == (1,)
+
+
+# Operators
+
+
+async def test_a_cancelled_job_is_lost_to_its_worker(runtime: Runtime) -> None:
+    waits, runs, needs = new_job("w", priority=9), new_job("r", priority=0), new_job("n")
+    needs = new_job("n", needs=(waits.id,))
+    await insert(runtime, waits, runs, needs)
+    (held,) = await claim(runtime)
+    assert held.id == runs.id
+    await cancel(runtime, runs.id, "no longer wanted")
+    await cancel(runtime, waits.id)
+    assert await settle(runtime, WORKER, End(runs.id, held.attempt)) == {}
+    assert await states(runtime, waits, runs, needs) == ["cancelled"] * 3
+    assert (await state(runtime, runs)).error == "no longer wanted"
+    await cancel(runtime, runs.id, "again")
+    assert (await state(runtime, runs)).error == "no longer wanted"
+
+
+async def test_a_batch_is_cancelled_and_retried_whole(runtime: Runtime) -> None:
+    batch = UUID(int=7)
+    one, two, done = (new_job(key, batch=batch) for key in ("1", "2", "d"))
+    await insert(runtime, done)
+    await end(runtime, done)
+    await insert(runtime, one, two)
+    await cancel(runtime, batch)
+    assert await states(runtime, one, two, done) == ["cancelled", "cancelled", "done"]
+    assert await retry(runtime, batch) == 2
+    assert await states(runtime, one, two, done) == ["queued", "queued", "done"]
+    async with runtime.db.connection() as db:
+        counted = await managing.outcomes(db, batch, one.id)
+    assert counted == {JobState.QUEUED: 1, JobState.DONE: 1}
+
+
+async def test_a_retry_is_a_new_try_that_an_old_worker_cannot_settle(runtime: Runtime) -> None:
+    job = new_job(max_attempts=1)
+    await insert(runtime, job)
+    old = await claimed(runtime, job)
+    await cancel(runtime, job.id)
+    assert await retry(runtime, job.id) == 1
+    row = await state(runtime, job)
+    assert (row.state, row.attempts, row.max_attempts) == ("queued", 1, 3)
+    new = await claimed(runtime, job)
+    assert await settle(runtime, WORKER, End(job.id, old.attempt)) == {}
+    assert await settle(runtime, WORKER, End(job.id, new.attempt)) == {job.id: JobState.DONE}
+    assert await retry(runtime, job.id) == 0, "what is done is done"
+
+
+async def test_no_retry_makes_a_second_one_of_its_kind(runtime: Runtime) -> None:
+    dead = [new_job(key, singleton="s", error="no") for key in "ab"]
+    await insert(runtime, *dead)
+    async with runtime.db.connection() as db:
+        assert await managing.retry_dead(db, "email", "", ATTEMPTS) == 1
+        assert await managing.retry_dead(db, "email", "", ATTEMPTS) == 0
+
+
+async def test_all_dead_jobs_of_a_queue_or_of_a_name(runtime: Runtime) -> None:
+    mine = [new_job(key, error="no") for key in "ab"]
+    other = new_job("c", name="another", error="no")
+    elsewhere = new_job("d", queue="reports", error="no")
+    await insert(runtime, *mine, other, elsewhere)
+    async with runtime.db.connection() as db:
+        assert await managing.retry_dead(db, "email", "another", ATTEMPTS) == 1
+        assert await managing.retry_dead(db, "email", "", ATTEMPTS) == 2
+    assert await states(runtime, *mine, other, elsewhere) == ["queued"] * 3 + ["dead"]
+
+
+async def test_nothing_is_claimed_of_a_paused_queue(runtime: Runtime) -> None:
+    job, other = new_job(), new_job("o", queue="reports")
+    await insert(runtime, job, other)
+    async with runtime.db.connection() as db:
+        await managing.pause(db, "email", AT, OTHER, "the server is full")
+        assert await due(db, {"email": 9, "reports": 9}) == {"reports": 1}
+        assert await claim(runtime) == []
+        assert len(await claim(runtime, queue="reports")) == 1
+        await managing.resume(db, "email")
+    await claimed(runtime, job)
+
+
+async def test_old_jobs_go_with_their_logs_and_dead_ones_later(runtime: Runtime) -> None:
+    done, dead, needed = new_job("done"), new_job("dead", error="no"), new_job("x", error="no")
+    waits = new_job("waits", needs=(needed.id,))
+    await insert(runtime, done)
+    await end(runtime, done)
+    await insert(runtime, dead, needed, waits)
+    async with runtime.db.connection() as db:
+        await db.execute("UPDATE formula_jobs SET finished_at = finished_at - interval '1 hour'")
+        await db.execute(
+            "INSERT INTO formula_job_log (job, attempt, level, line) VALUES (%s, 1, 'info', 'x')",
+            (done.id,),
+        )
+        queues = ["email"]
+        assert await managing.prune(db, queues, done_s=60, dead_s=7_200) == 1
+        cursor = await db.execute("SELECT count(*) FROM formula_job_log")
+        assert await cursor.fetchone() == (0,)
+        assert await managing.prune(db, queues, done_s=60, dead_s=60) == 1
+    assert await states(runtime, needed, waits) == ["dead", "blocked"]
