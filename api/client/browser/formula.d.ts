@@ -96,15 +96,16 @@ export class Room {
   readonly joined: Joined | undefined;
   /** One entry a person, with all their connections. */
   readonly members: Person[];
-  /** Where the others' cursors are at this moment of their glide. */
+  /** Where the others' cursors are at this moment of their glide: one a connection, so that each
+   * window of a person has its own. Those of one's own other windows are among them. */
   readonly cursors: Cursor[];
   readonly typing: Typing[];
   /** Of connections here. Where they are too many to list, `members` is empty. */
   readonly count: number;
   /** Up to where each person has seen the room. */
   readonly receipts: ReadonlyMap<string, number>;
-  /** By user. */
-  readonly selections: ReadonlyMap<string, Json>;
+  /** By participation. */
+  readonly selections: ReadonlyMap<string, Selection>;
   /** By resource. */
   readonly locks: ReadonlyMap<string, Lock>;
   /** One's own, by resource, with their fencing tokens. */
@@ -159,7 +160,7 @@ export interface RoomEvents {
   cursors: Cursor[];
   typing: Typing[];
   receipts: ReadonlyMap<string, number>;
-  selections: ReadonlyMap<string, Json>;
+  selections: ReadonlyMap<string, Selection>;
   locks: ReadonlyMap<string, Lock>;
   /** A lock of one's own has ended without being asked to. */
   lost: { resource: string; reason?: string; holder?: string; error?: FormulaError };
@@ -262,12 +263,19 @@ export interface Person {
 
 export interface Cursor {
   user: string;
+  participation: string;
   at: any;
 }
 
 export interface Typing {
   user: string;
+  participation: string;
   where: string;
+}
+
+export interface Selection {
+  user: string;
+  selection: Json;
 }
 
 export interface Lock {
