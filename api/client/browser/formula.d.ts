@@ -106,7 +106,7 @@ export class Room {
   readonly receipts: ReadonlyMap<string, number>;
   /** By participation. */
   readonly selections: ReadonlyMap<string, Selection>;
-  /** By resource. */
+  /** By resource: those of the newest snapshot, see its `more`, and of what happened since. */
   readonly locks: ReadonlyMap<string, Lock>;
   /** One's own, by resource, with their fencing tokens. */
   readonly held: ReadonlyMap<string, HeldLock>;
@@ -209,6 +209,9 @@ export interface Joined {
   count?: number;
   receipts?: { user: string; pos: number }[];
   locks?: Lock[];
+  /** There are more than are listed: the `cursor` of `GET /api/v1/projects/{id}/locks`, and of
+   * `GET /api/v1/realtime/rooms/{room}/receipts`, for the rest. */
+  more?: { locks?: string; receipts?: string };
   /** The newest events, oldest first; in a snapshot only. */
   recent?: Event[];
   replay?: Rewound;
