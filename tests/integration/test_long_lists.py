@@ -1,32 +1,22 @@
 """What is too long for a `joined` frame: it says so, and REST goes on where it ends."""
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 
 from domain.receipt import RECEIPT, See, receipt_stream
-from infra.runtime import SYSTEM, Runtime
+from infra.runtime import SYSTEM
 from projections import snapshots
 from projections.read import wait_for
-from tests.integration.reading import Json, Room, asking, http, made, node
-from tests.integration.sockets import Live
+from tests.integration.reading import Json, Room
 
 MOST = 3
 
 
-@pytest.fixture
-async def live(projected: Runtime, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Live]:
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "MAX_LOCKS", MOST)
     monkeypatch.setattr(snapshots, "MAX_RECEIPTS", MOST)
-    async with node(projected.settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def room(live: Live) -> AsyncIterator[Room]:
-    async with asking(http(live)) as client:
-        yield await made(live, client)
 
 
 async def joined(room: Room) -> Json:
