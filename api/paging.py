@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from domain.errors import Invalid
 
-MAX_CURSOR = 500  # characters
+MAX_CURSOR = 1_200  # characters: the longest key is the name of a lock
 
 T = TypeVar("T")
 K = TypeVar("K")

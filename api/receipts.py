@@ -1,11 +1,12 @@
-"""/realtime/unread and /realtime/seen: what one has not seen of one's rooms, and that one has."""
+"""Receipts over REST: what one has not seen of one's rooms, that one has, and who has seen one."""
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.di import NamedDependency, Provide
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
@@ -19,7 +20,8 @@ from domain.access import Action
 from domain.receipt import RECEIPT, See, receipt_stream
 from infra.db import Connection
 from projections.read import reading
-from projections.receipts import UnreadRow, unread_of
+from projections.receipts import Seen as Receipt
+from projections.receipts import UnreadRow, receipts_of, unread_of
 from projections.room_log import heads
 
 
@@ -44,6 +46,22 @@ async def unread(
     return page(rows, limit, lambda row: row.room)
 
 
+@get(
+    "/rooms/{room:str}/receipts",
+    opt={"action": Action.ROOM_JOIN},
+    dependencies={"db": Provide(provide_live_db)},
+)
+async def of_room(
+    room: FromPath[str],
+    db: NamedDependency[Connection],
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[Receipt]:
+    """How far each person has seen a room that one may join, also where its frames end before."""
+    rows = await receipts_of(db, room, from_cursor(cursor, UUID), limit + 1)
+    return page(rows, limit, lambda row: row.user)
+
+
 @post("/seen", status_code=HTTP_200_OK, opt={"action": Action.RECEIPT_WRITE, "own": True})
 async def see(data: JSONBody[Seen], call: NamedDependency[Call]) -> Response[Done]:
     """As the frame `seen`, but stored at once."""
@@ -56,4 +74,4 @@ async def see(data: JSONBody[Seen], call: NamedDependency[Call]) -> Response[Don
     return done(await call.execute(RECEIPT, stream, command, project=membership.project), stream)
 
 
-receipts = Router("/realtime", route_handlers=[unread, see], tags=["realtime"])
+receipts = Router("/realtime", route_handlers=[unread, of_room, see], tags=["realtime"])

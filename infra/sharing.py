@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from infra.waiting import cancelled
 
 BATCH = 500  # calls of one exchange
+MOST = 100_000  # that wait for one: more than the people and addresses of a node's connections
 EVERY_S = 0.05  # between two exchanges
 ANSWER_S = 1.0
 RETRY_S = 1.0
@@ -44,7 +45,11 @@ class Counted(Protocol):
 
 
 class Sharing:
-    """While Redis is away each node goes by its own copies; what it does then is not told later."""
+    """While Redis is away each node goes by its own copies; what it does then is not told later.
+
+    At most MOST wait to be told. Who finds no place is told of with the next that they do, or as a
+    lease that is renewed.
+    """
 
     def __init__(self, redis: Redis, prefix: str) -> None:
         self._redis, self._prefix = redis, prefix
@@ -52,8 +57,12 @@ class Sharing:
         self._wake = asyncio.Event()
 
     def tell(self, counted: Counted) -> None:
-        self._changed[counted.key] = counted
-        self._wake.set()
+        if len(self._changed) < MOST or counted.key in self._changed:
+            self._changed[counted.key] = counted
+            self._wake.set()
+
+    def __len__(self) -> int:
+        return len(self._changed)
 
     async def run(self) -> None:
         """Until cancelled."""

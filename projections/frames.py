@@ -29,12 +29,16 @@ class Ev(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ev"
 
 
 class Mo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mo", tag_field="op"):
-    """Motion: the latest of a person and type wins, and a lost one is no loss."""
+    """Motion: the latest of a participation and type wins, and a lost one is no loss.
+
+    What the system tells has neither `by` nor `participation`.
+    """
 
     room: str
     pos: int
     type: str
     by: UUID | None = None
+    participation: UUID | None = None  # one of the person's connections in the room
     data: msgspec.Raw
 
 
@@ -75,6 +79,7 @@ def mo_bytes(push: Push, data: msgspec.Raw) -> bytes:
             pos=recorded.position,
             type=push.type,
             by=recorded.meta.actor,
+            participation=recorded.stream,
             data=data,
         )
     )

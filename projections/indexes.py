@@ -27,7 +27,7 @@ from projections.projects import (
     projects_of_user,
 )
 from projections.reactions import reactions_to
-from projections.receipts import unread_of
+from projections.receipts import receipts_of, unread_of
 from projections.room_log import missed
 from projections.served import AT, DAY, ID, NEXT, Query, Served, of, sql
 from projections.tasks import comments_of, get_task, list_tasks
@@ -186,7 +186,7 @@ READS = (
     Served(
         "receipts_pkey",
         "who has seen a room",
-        sql("SELECT user_id, pos FROM receipts WHERE room = 'room 7' ORDER BY user_id LIMIT 50"),
+        partial(receipts_of, room="room 7"),
     ),
     Served("receipts_user_id_room_idx", "what one has not seen", partial(unread_of, user=ID)),
     Served(

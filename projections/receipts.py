@@ -11,7 +11,7 @@ from domain.receipt import RECEIPT, ReceiptMoved
 from infra.bus import Kind
 from infra.db import Connection
 from projections.model import Projection, Push, Rows, Table, Write
-from projections.rows import fetch_all
+from projections.rows import FIRST_ID, fetch_all
 
 MOST_UNREAD = 1_000  # counted no further
 
@@ -81,6 +81,19 @@ def project(batch: Sequence[Recorded[ReceiptMoved]]) -> list[Write]:
 def _push(recorded: Recorded[ReceiptMoved]) -> Push:
     event = recorded.event
     return Push(event.room, Kind.SEEN, recorded, Seen(event.user, event.pos))
+
+
+async def receipts_of(
+    db: Connection, room: str, after: UUID | None = None, limit: int = 50
+) -> list[Seen]:
+    """Up to where each person has seen the room, by their ids."""
+    return await fetch_all(
+        db,
+        Seen,
+        'SELECT user_id AS "user", pos FROM receipts'
+        " WHERE room = %(room)s AND user_id > %(after)s ORDER BY user_id LIMIT %(limit)s",
+        {"room": room, "after": after or FIRST_ID, "limit": limit},
+    )
 
 
 async def unread_of(

@@ -16,8 +16,8 @@ from projections.receipts import Seen
 from projections.room_log import LoggedFrame
 
 RECENT = 20  # frames that come with a snapshot
-MAX_LOCKS = 500
-MAX_RECEIPTS = 500
+MAX_LOCKS = 500  # that a snapshot has; it says whether there are more
+MAX_RECEIPTS = 500  # the same
 
 R = TypeVar("R")
 
@@ -33,14 +33,16 @@ class Snapshot(msgspec.Struct, frozen=True):
     """A room at a position: everything pushed above `pos` comes on top of it.
 
     `members`, as a JOIN shows them, is empty where they are more than MAX_LISTED; `size` counts
-    them all the same.
+    them all the same. Of locks, by resource, and receipts, by person, it has the first.
     """
 
     pos: int
     members: list[Raw]
     size: int
     locks: list[LockRow]
+    more_locks: bool
     receipts: list[Seen]
+    more_receipts: bool
     recent: list[LoggedFrame]  # oldest first
 
 
@@ -55,8 +57,8 @@ async def snapshots(db: Connection, wanted: Sequence[Wanted]) -> dict[Wanted, Sn
         members = await _each(db, Member, MEMBERS, rooms, MAX_LISTED + 1)
         crowded = [room for room, named in members.items() if len(named) > MAX_LISTED]
         counted = await sizes(db, crowded) if crowded else {}
-        locks = await _each(db, LockRow, LOCKS, projects, MAX_LOCKS)
-        receipts = await _each(db, Seen, RECEIPTS, rooms, MAX_RECEIPTS)
+        locks = await _each(db, LockRow, LOCKS, projects, MAX_LOCKS + 1)
+        receipts = await _each(db, Seen, RECEIPTS, rooms, MAX_RECEIPTS + 1)
         recent = await _each(db, LoggedFrame, LOGGED, rooms, RECENT)
     listed = {room: [] if room in counted else _raw(named) for room, named in members.items()}
     return {
@@ -64,8 +66,10 @@ async def snapshots(db: Connection, wanted: Sequence[Wanted]) -> dict[Wanted, Sn
             pos=int(row[0]) if row else 0,
             members=listed[one.room],
             size=counted.get(one.room, len(listed[one.room])),
-            locks=[] if one.project is None else locks[one.project],
-            receipts=receipts[one.room],
+            locks=locks.get(one.project, [])[:MAX_LOCKS],
+            more_locks=len(locks.get(one.project, [])) > MAX_LOCKS,
+            receipts=receipts[one.room][:MAX_RECEIPTS],
+            more_receipts=len(receipts[one.room]) > MAX_RECEIPTS,
             recent=recent[one.room][::-1],
         )
         for one in wanted

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from domain.access import RULES, Action, Who, allowed
-from domain.project import PROJECT
-from domain.user import USER, UserStatus
+from domain.access import RULES, Action
+from domain.user import UserStatus
 from infra.runtime import Runtime
 from projections.read import reading
+from workers.rights import may
 from workers.together import together
 from workers.waiters import Queue, stop_waiting
 
@@ -64,11 +64,5 @@ class Denied:
         await together(suspects, self._look_at)
 
     async def _look_at(self, suspect: Suspect) -> None:
-        if not await self._may_lock(suspect.person, suspect.project):
+        if not await may(self._runtime, Action.ROOM_LOCK, suspect.person, suspect.project):
             await stop_waiting(self._runtime, suspect, "denied")
-
-    async def _may_lock(self, person: UUID, project: UUID) -> bool:
-        user = (await self._runtime.load(USER, person)).state
-        members = (await self._runtime.load(PROJECT, project)).state.members
-        who = Who(person, user.role)
-        return user.active and allowed(Action.ROOM_LOCK, who, project_role=members.get(person))

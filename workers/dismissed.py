@@ -11,7 +11,6 @@ from psycopg.rows import class_row
 
 from domain.access import RULES, Action, Who, allowed
 from domain.participation import LeaveReason
-from domain.project import PROJECT
 from domain.rooms import OPS
 from domain.user import USER, User, UserStatus
 from infra.readers import Reader, forget_lapsed, give_up
@@ -19,6 +18,7 @@ from infra.runtime import Runtime
 from projections.locks import LockRow, locks_of_stays
 from projections.read import reading
 from workers.ending import end
+from workers.rights import may
 from workers.together import together
 from workers.waiters import Queue, stop_waiting
 
@@ -80,11 +80,9 @@ class Dismissed:
         return LeaveReason.EXPIRED if reader.session in user.signed_out else None
 
     async def _may_be_in(self, reader: Reader, user: User) -> bool:
-        who = Who(reader.user_id, user.role)
-        if reader.project is None:
-            return reader.room != OPS or allowed(Action.OPS_JOIN, who)
-        members = (await self._runtime.load(PROJECT, reader.project)).state.members
-        return allowed(Action.ROOM_JOIN, who, project_role=members.get(who.id))
+        if reader.project is not None:
+            return await may(self._runtime, Action.ROOM_JOIN, reader.user_id, reader.project)
+        return reader.room != OPS or allowed(Action.OPS_JOIN, Who(reader.user_id, user.role))
 
     async def _end(self, readers: Sequence[Reader], reason: LeaveReason) -> None:
         """The rows first: whoever hears of the end must not take it for a lapse."""

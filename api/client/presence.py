@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,8 @@ from projections.members import ONLINE, Member
 CURSOR_GONE_S, TYPING_GONE_S = 10.0, 6.0  # of silence, as the server counts
 CURSOR, TYPING = public_type(CursorMoved), public_type(Typing)
 
+T = TypeVar("T")
+
 
 class Person(msgspec.Struct, frozen=True):
     """With all connections; `status` and `location` are of the most present one."""
@@ -26,6 +28,20 @@ class Person(msgspec.Struct, frozen=True):
     connections: tuple[Member, ...]
 
 
+class Cursor(msgspec.Struct, frozen=True):
+    """Where somebody points, in their own coordinates."""
+
+    user: UUID
+    at: Any
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """Where somebody types."""
+
+    user: UUID
+    where: str
+
+
 class Presence:
     """Kept current by the frames of a room."""
 
@@ -34,8 +50,8 @@ class Presence:
         self.receipts: dict[UUID, int] = {}  # up to where each person has seen the room
         self._count: int | None = None
         self._away: set[UUID] = set()
-        self._cursors: dict[UUID, tuple[Any, float]] = {}
-        self._typing: dict[UUID, tuple[str, float]] = {}
+        self._cursors: dict[UUID, tuple[Cursor, float]] = {}
+        self._typing: dict[UUID, tuple[Mark, float]] = {}
 
     @property
     def count(self) -> int:
@@ -51,13 +67,13 @@ class Presence:
         return [self._person(user, connections) for user, connections in found.items()]
 
     @property
-    def cursors(self) -> Mapping[UUID, Any]:
-        """Where each person points, in their own coordinates."""
+    def cursors(self) -> Mapping[UUID, Cursor]:
+        """By participation: who has two windows here points in both."""
         return _newer(self._cursors, CURSOR_GONE_S)
 
     @property
-    def typing(self) -> Mapping[UUID, str]:
-        """Where each person types."""
+    def typing(self) -> Mapping[UUID, Mark]:
+        """By participation."""
         return _newer(self._typing, TYPING_GONE_S)
 
     def joined(self, frame: p.Joined) -> None:
@@ -67,6 +83,7 @@ class Presence:
         self.receipts = {receipt.user: receipt.pos for receipt in frame.receipts}
         for raw in reversed(frame.cursors):
             self.moved(msgspec.json.decode(raw, type=Mo))
+        self._forget()
 
     def changed(self, frame: p.Presence) -> None:
         self._count = frame.count
@@ -83,19 +100,20 @@ class Presence:
         for raw in frame.seen:
             receipt = msgspec.json.decode(raw, type=p.Receipt)
             self.receipts[receipt.user] = receipt.pos
-        if frame.count is None:
-            self._forget({member.user for member in self.members.values()})
+        self._forget()
 
     def moved(self, frame: Mo) -> None:
-        if frame.by is None:
+        user, participation = frame.by, frame.participation
+        if user is None or participation is None:
             return
         if frame.type == CURSOR:
-            self._cursors[frame.by] = (msgspec.json.decode(frame.data)["at"], monotonic())
+            at = msgspec.json.decode(frame.data)["at"]
+            self._cursors[participation] = (Cursor(user, at), monotonic())
         elif frame.type == TYPING:
             typing = msgspec.json.decode(frame.data)
-            self._typing.pop(frame.by, None)
+            self._typing.pop(participation, None)
             if typing["on"]:
-                self._typing[frame.by] = (typing["where"], monotonic())
+                self._typing[participation] = (Mark(user, typing["where"]), monotonic())
 
     def _person(self, user: UUID, connections: list[Member]) -> Person:
         best = min(connections, key=self._rank)
@@ -121,12 +139,14 @@ class Presence:
             merged = msgspec.structs.replace(known, **given)
             self.members = {**self.members, change.participation: merged}
 
-    def _forget(self, here: set[UUID]) -> None:
-        """What somebody did goes with them."""
-        self._cursors = {user: one for user, one in self._cursors.items() if user in here}
-        self._typing = {user: one for user, one in self._typing.items() if user in here}
+    def _forget(self) -> None:
+        """What a connection did goes with it; of a crowd nobody is told who goes."""
+        if self._count is None:
+            here = self.members
+            self._cursors = {key: one for key, one in self._cursors.items() if key in here}
+            self._typing = {key: one for key, one in self._typing.items() if key in here}
 
 
-def _newer(all_of: Mapping[UUID, tuple[Any, float]], gone_s: float) -> dict[UUID, Any]:
+def _newer(all_of: Mapping[UUID, tuple[T, float]], gone_s: float) -> dict[UUID, T]:
     since = monotonic() - gone_s
-    return {user: value for user, (value, at) in all_of.items() if at > since}
+    return {key: value for key, (value, at) in all_of.items() if at > since}

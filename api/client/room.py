@@ -63,7 +63,7 @@ class Room(AsyncIterator[Told]):
 
     @property
     def locks(self) -> list[p.Held]:
-        """As of the newest snapshot."""
+        """As of the newest snapshot; REST has more of them where its `more` says so."""
         return self._joined().locks
 
     async def joined(self, frame: p.Joined) -> None:

@@ -61,6 +61,9 @@ as `re`, and the same frame sent again under the same id is done once.
 a frame with `prev > last` tells of a hole (`join` again with `after: last`), one with `pos <= last`
 is a duplicate.
 
+`mo` frames are motion, outside that chain: of a participation and `type` the newest wins, and goes
+when the participation leaves (`presence`), a cursor also after 10 s, typing after 6 s of silence.
+
 | close code | | come back? |
 |---|---|---|
 """

@@ -97,7 +97,7 @@ class Attendance:
         except BaseException:
             self._remove(membership)
             if known or joined_at is not None:
-                await self.holding.give_up(name, "left")
+                await self._let_go(membership, kept=False)
                 await self._leave(membership, LeaveReason.REMOVED, None)
             raise
         self.session = self.session.entered(membership)
@@ -140,8 +140,12 @@ class Attendance:
         if membership.room not in self.session.rooms:
             return None
         self._remove(membership)
-        await self.holding.give_up(membership.room, "left", kept=reason is LeaveReason.REMOVED)
+        await self._let_go(membership, kept=reason is LeaveReason.REMOVED)
         return await self._leave(membership, reason, re)
+
+    async def _let_go(self, membership: s.Membership, *, kept: bool) -> None:
+        """Of its locks and places in queues; `kept`: also of locks not released on leaving."""
+        await self.holding.give_up(membership.room, "left", kept=kept)
 
     async def _leave(
         self, membership: s.Membership, reason: LeaveReason, re: UUID | None

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import msgspec
 
+from api.paging import to_cursor
 from api.realtime import protocol as p
 from api.realtime.member import Member
 from api.realtime.reads import Reads
@@ -133,10 +134,20 @@ def _joined(
                 cursors=place.moving(),
                 locks=[held(lock) for lock in now.locks],
                 receipts=now.receipts,
+                more=_more(now),
                 recent=recent,
                 re=re,
             )
         )
+    )
+
+
+def _more(now: Snapshot) -> p.More | None:
+    if not (now.more_locks or now.more_receipts):
+        return None
+    return p.More(
+        locks=to_cursor(now.locks[-1].resource) if now.more_locks else None,
+        receipts=to_cursor(now.receipts[-1].user) if now.more_receipts else None,
     )
 
 

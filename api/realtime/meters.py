@@ -36,7 +36,7 @@ class Meters:
         )
         self.dropped = Counter(
             "formula_gateway_motion_dropped_total",
-            "motion that slow readers were not sent as it came; of each person the newest follows",
+            "motion slow readers were not sent as it came; the newest of each connection follows",
         )
         self.postponed = Counter(
             "formula_gateway_postponed_total", "events that had to wait in a room for a slow reader"

@@ -13,25 +13,30 @@ Key = tuple[UUID | None, str]
 
 class _Head(msgspec.Struct, frozen=True):
     type: str
-    by: UUID | None = None
+    participation: UUID | None = None  # None: the system tells it
 
 
 _decoder = msgspec.json.Decoder(_Head)
 
 
 class Newest:
-    """`mo` frames by person and type; times are monotonic seconds."""
+    """`mo` frames by participation and type; times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._frames: OrderedDict[Key, tuple[float, bytes]] = OrderedDict()
+        self._gone: OrderedDict[UUID, None] = OrderedDict()
 
-    def note(self, frame: bytes, now: float) -> None:
+    def note(self, frame: bytes, now: float) -> bool:
+        """Whether it is news: motion gives way in the log, also to the end of its participation."""
         head = _decoder.decode(frame)
-        key = (head.by, head.type)
+        if head.participation in self._gone:
+            return False
+        key = (head.participation, head.type)
         self._frames[key] = (now, frame)
         self._frames.move_to_end(key)
         if len(self._frames) > MOST:
             self._frames.popitem(last=False)
+        return True
 
     def since(self, then: float, now: float) -> list[bytes]:
         """What came at `then` or later and is not silent yet, newest first."""
@@ -43,7 +48,10 @@ class Newest:
                 found.append(frame)
         return found
 
-    def gone(self, user: UUID) -> None:
-        """Their motion goes with them."""
+    def gone(self, participation: UUID) -> None:
+        """Its motion goes with it; a person's other connections keep theirs."""
         for kind in ("motion.cursor", "motion.typing", "motion.selected"):
-            self._frames.pop((user, kind), None)
+            self._frames.pop((participation, kind), None)
+        self._gone[participation] = None
+        if len(self._gone) > MOST:
+            self._gone.popitem(last=False)

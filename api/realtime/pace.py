@@ -1,4 +1,4 @@
-"""How often a person's motion goes on to a room: the more people, the less often; latest wins."""
+"""How often somebody's motion goes on to a room: the more people, the less often; latest wins."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import msgspec
 from domain.kernel import Event
 from infra.eventstore.types import Motion
 
-OFTEN_S = 1 / 30  # between two cursors of a person
+OFTEN_S = 1 / 30  # between two cursors of a participation
 SELDOM_S = 1.0
 DELIVERIES = 20_000  # of a room in a second, when everybody in it moves
 
@@ -17,7 +17,7 @@ Key = tuple[UUID, type[Event]]
 
 
 def pace_s(members: int) -> float:
-    """Seconds between two motions of a kind, of each of so many people."""
+    """Seconds between two motions of a kind, of each of so many."""
     return min(max(members * members / DELIVERIES, OFTEN_S), SELDOM_S)
 
 

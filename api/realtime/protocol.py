@@ -212,6 +212,13 @@ class Held(msgspec.Struct, frozen=True, omit_defaults=True):
     queue: list[UUID] = []  # participations that wait for it, the longest first
 
 
+class More(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Of lists that end before all: the `cursor` with which REST goes on."""
+
+    locks: str | None = None  # of GET /projects/{id}/locks
+    receipts: str | None = None  # of GET /realtime/rooms/{room}/receipts
+
+
 class Rewound(msgspec.Struct, frozen=True, omit_defaults=True):
     """What only a replay's `joined` says: the time that `pos` was, its end, and how it goes on."""
 
@@ -233,6 +240,7 @@ class Joined(ServerFrame, frozen=True, tag="joined"):
     count: int | None = None  # of members, in a room of too many to list
     locks: list[Held] = []
     receipts: list[Receipt] = []  # how far each person has seen the room
+    more: More | None = None  # there are more locks or receipts than are listed
     recent: list[msgspec.Raw] = []  # the newest `ev` frames, oldest first; in a snapshot only
     cursors: list[msgspec.Raw] = []  # `mo` frames that are not silent yet, newest first
     replay: Rewound | None = None

@@ -93,15 +93,18 @@ class Leased(Attendance):
             rows = await locks_of_stays(db, [*projects], [*rooms])
         self.holding.locks = recalled(rows, rooms)
 
+    async def _let_go(self, membership: s.Membership, *, kept: bool) -> None:
+        """Who has only let a token run out may come back to what it held, as on a socket."""
+        expires = self.session.expires
+        if expires is None or self._runtime.now() < expires:
+            await self.recall(membership)
+            await super()._let_go(membership, kept=kept)
+
     async def _leave(
         self, membership: s.Membership, reason: LeaveReason, re: UUID | None
     ) -> Outcome:
         """The row first: whoever hears of the end must not take it for a lapse."""
-        participation, expires = membership.participation, self.session.expires
-        # Who has only let a token run out may come back to what it held, as on a socket.
-        if expires is None or self._runtime.now() < expires:
-            await self.recall(membership)
-            await self.holding.give_up(membership.room, "left")
+        participation = membership.participation
         async with self._runtime.db.connection() as db:
             await readers.give_up(db, [participation])
         left = s.Part(PARTICIPATION, participation, Leave(reason=reason))

@@ -53,7 +53,7 @@ def shown(room: str, one: Recorded[Event], prev: int) -> Ev | Mo | p.Presence:
     """As a live room tells it; `prev` is the room's previous `ev`."""
     event = one.event
     if isinstance(event, MOTION):
-        return _mo(room, one.position, event, one.meta.actor)
+        return _mo(room, one.position, event, one.stream, one.meta.actor)
     if isinstance(event, Joined | StatusSet | Left):
         return _presence(room, one.position, one.stream, event)
     return Ev(
@@ -117,7 +117,7 @@ def _recent(room: str, newest: Sequence[Recorded[Event]]) -> list[msgspec.Raw]:
 
 def _pointed(room: str, pos: int, pointer: Pointer) -> Mo:
     """The newest motion of somebody, as the fact that it was."""
-    return _mo(room, pos, _fact(pointer), pointer.user)
+    return _mo(room, pos, _fact(pointer), pointer.participation, pointer.user)
 
 
 def _fact(pointer: Pointer) -> CursorMoved | Selected | Typing:
@@ -131,8 +131,15 @@ def _fact(pointer: Pointer) -> CursorMoved | Selected | Typing:
             return Typing(room=pointer.room, where=where, on=True)
 
 
-def _mo(room: str, pos: int, event: Event, by: UUID | None) -> Mo:
-    return Mo(room=room, pos=pos, type=public_type(type(event)), by=by, data=event_data(event))
+def _mo(room: str, pos: int, event: Event, participation: UUID, by: UUID | None) -> Mo:
+    return Mo(
+        room=room,
+        pos=pos,
+        type=public_type(type(event)),
+        by=by,
+        participation=participation,
+        data=event_data(event),
+    )
 
 
 def _raw(value: msgspec.Struct) -> msgspec.Raw:

@@ -122,7 +122,7 @@ class Room:
             self._catch_up_motion(member)
 
     def _catch_up_motion(self, member: Member) -> None:
-        """Of what was kept back the newest of each person and kind."""
+        """Of what was kept back the newest of each participation and kind."""
         if member.unmoved is None:
             return
         since, member.unmoved = member.unmoved, None
@@ -191,7 +191,8 @@ class Room:
 
     def _motion(self, entry: Entry) -> None:
         now = asyncio.get_running_loop().time()
-        self._newest.note(entry.payload, now)
+        if not self._newest.note(entry.payload, now):
+            return
         frame, kept = text_frame(entry.payload), 0
         for member in self.members.values():
             if member.after >= 0 and not (member.socket.paused or member.behind):
@@ -215,7 +216,7 @@ class Room:
         self.recount = True
         someone = someone_of(entry)
         if entry.kind is Kind.LEAVE:
-            self._newest.gone(someone.user)
+            self._newest.gone(someone.participation)
             if member := self.members.get(someone.participation):
                 member.socket.reaped(someone.participation)
         if self.listed:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from api.client.errors import Closed
+from api.client.presence import Cursor, Mark
 from api.client.room import MOST_MOTION, MOST_WAITING, Gap, Room
 from api.realtime import protocol as p
 from projections.frames import Ev, Mo
@@ -139,12 +140,17 @@ def member(number: int, user: UUID, status: str = "online") -> Member:
     return Member(participation=UUID(int=number), user=user, status=status, location=status)
 
 
-def moved(by: UUID, x: int) -> Mo:
-    return Mo(room=NAME, pos=1, type="motion.cursor", by=by, data=raw({"at": {"x": x}}))
+def motion(kind: str, number: int, by: UUID, data: object) -> Mo:
+    here = UUID(int=number)
+    return Mo(room=NAME, pos=1, type=kind, by=by, participation=here, data=raw(data))
 
 
-def typing(by: UUID, *, on: bool) -> Mo:
-    return Mo(room=NAME, pos=1, type="motion.typing", by=by, data=raw({"where": "title", "on": on}))
+def moved(number: int, by: UUID, x: int) -> Mo:
+    return motion("motion.cursor", number, by, {"at": {"x": x}})
+
+
+def typing(number: int, by: UUID, *, on: bool) -> Mo:
+    return motion("motion.typing", number, by, {"where": "title", "on": on})
 
 
 async def test_a_person_with_several_connections_is_as_present_as_the_most_present_one() -> None:
@@ -159,16 +165,31 @@ async def test_a_person_with_several_connections_is_as_present_as_the_most_prese
     assert (ann.away, bob.status, bob.location, bob.away) == (True, "busy", "busy", False)
 
 
-async def test_the_newest_cursor_of_each_is_kept_until_they_go() -> None:
+async def test_the_newest_cursor_of_each_connection_is_kept_until_it_goes() -> None:
     room = Room(NAME, follow=False)
-    await room.joined(joined(5, "snapshot", member(1, ANN), member(2, BOB)))
-    for frame in (moved(ANN, 1), moved(BOB, 5), moved(ANN, 2), typing(BOB, on=True)):
+    one, other, his = UUID(int=1), UUID(int=2), UUID(int=3)
+    await room.joined(joined(5, "snapshot", member(1, ANN), member(2, ANN), member(3, BOB)))
+    for frame in (moved(1, ANN, 1), moved(2, ANN, 7), moved(3, BOB, 5), moved(1, ANN, 2)):
         await room.motion(frame)
-    assert room.presence.cursors == {ANN: {"x": 2}, BOB: {"x": 5}}
-    assert room.presence.typing == {BOB: "title"}
-    await room.motion(typing(BOB, on=False))
-    await room.diff(p.Presence(room=NAME, pos=6, leave=[UUID(int=1)]))
-    assert (room.presence.cursors, room.presence.typing) == ({BOB: {"x": 5}}, {})
+    for number, by in ((2, ANN), (3, BOB)):
+        await room.motion(typing(number, by, on=True))
+    presence = room.presence
+    cursors = {one: Cursor(ANN, {"x": 2}), other: Cursor(ANN, {"x": 7}), his: Cursor(BOB, {"x": 5})}
+    assert presence.cursors == cursors
+    assert presence.typing == {other: Mark(ANN, "title"), his: Mark(BOB, "title")}
+    await room.motion(typing(3, BOB, on=False))
+    await room.diff(p.Presence(room=NAME, pos=6, leave=[one]))
+    del cursors[one]
+    assert (presence.cursors, presence.typing) == (cursors, {other: Mark(ANN, "title")})
+
+
+async def test_a_snapshot_takes_away_what_they_did_who_went_meanwhile() -> None:
+    room = Room(NAME, follow=False)
+    await room.joined(joined(5, "snapshot", member(1, ANN), member(2, ANN)))
+    for number in (1, 2):
+        await room.motion(moved(number, ANN, number))
+    await room.joined(joined(9, "snapshot", member(2, ANN)))
+    assert room.presence.cursors == {UUID(int=2): Cursor(ANN, {"x": 2})}
 
 
 async def test_a_crowd_is_counted() -> None:

@@ -13,6 +13,7 @@ from infra.bus import Entry, Kind
 from projections.members import MAX_LISTED
 
 ROOM = "project:x"
+ANN = uuid4()
 
 
 class Peer:
@@ -59,8 +60,9 @@ def event(pos: int, prev: int, audience: int = 0) -> Entry:
     return Entry(Kind.EVENT, pos, payload, prev, audience)
 
 
-def motion(pos: int, by: UUID | None = None) -> Entry:
-    frame = {"op": "mo", "type": "motion.cursor", "by": by or uuid4(), "pos": pos}
+def motion(pos: int, participation: UUID | None = None) -> Entry:
+    here = participation or uuid4()
+    frame = {"op": "mo", "type": "motion.cursor", "by": ANN, "participation": here, "pos": pos}
     return Entry(Kind.MOTION, pos, msgspec.json.encode(frame))
 
 
@@ -124,16 +126,16 @@ async def test_a_slow_reader_gets_events_later_and_the_newest_motion_and_delays_
     slow, quick = Peer(), Peer()
     room, (member, _), _ = room_with(slow, quick)
     slow.paused = True
-    ann, bob = uuid4(), uuid4()
-    room.take_in([motion(1, ann), event(3, 0), motion(4, ann), motion(4, bob), event(5, 3)])
+    one, two = uuid4(), uuid4()  # of one person
+    room.take_in([motion(1, one), event(3, 0), motion(4, one), motion(4, two), event(5, 3)])
     assert quick.positions == [1, 3, 4, 4, 5]
     assert slow.frames == []
     slow.paused = False
     room.take_in([event(7, 5)])
     assert slow.frames == [], "not before what it still has to get"
-    room.take_in([motion(8, ann)])
+    room.take_in([motion(8, one)])
     room.drained(member)
-    room.take_in([event(9, 7), motion(10, ann)])
+    room.take_in([event(9, 7), motion(10, one)])
     assert slow.positions == [3, 5, 7, 8, 4, 9, 10]
     room.drained(member)
     assert len(slow.frames) == 7
@@ -223,14 +225,16 @@ async def test_people_are_counted_where_they_are_too_many_to_name() -> None:
 
 
 async def test_a_newcomer_is_shown_who_moves() -> None:
-    room, _, _ = room_with(Peer())
-    ann = uuid4()
-    room.take_in([motion(1, ann), motion(2, ann)])
-    assert [msgspec.json.decode(frame)["pos"] for frame in room.moving()] == [2]
-    left = {"participation": uuid4(), "user": ann, "reason": "said"}
-    room.take_in([Entry(Kind.LEAVE, 3, msgspec.json.encode(left))])
+    peer = Peer()
+    room, _, _ = room_with(peer)
+    one, two = uuid4(), uuid4()
+    room.take_in([motion(1, one), motion(2, one), motion(3, two)])
+    assert [msgspec.json.decode(frame)["pos"] for frame in room.moving()] == [3, 2]
+    left = {"participation": one, "user": ANN, "reason": "said"}
+    room.take_in([Entry(Kind.LEAVE, 4, msgspec.json.encode(left)), motion(5, one)])
     room.stop()
-    assert room.moving() == []
+    assert [msgspec.json.decode(frame)["pos"] for frame in room.moving()] == [3]
+    assert peer.positions == [1, 2, 3], "nothing of who has left"
 
 
 async def test_what_each_was_sent_is_counted_whenever_it_was_sent() -> None:

@@ -24,7 +24,10 @@ async function work(project: string): Promise<void> {
   const room: Room = await formula.join(`project:${project}`, { location: "board" });
   const stop: () => void = room.on("event", ({ type, by, pos }) => console.log(type, by, pos));
   room.on("members", (members: Person[]) => console.log(members[0]?.connections.length));
-  room.on("cursors", (cursors) => cursors.map(({ user, at }) => [user, at.x, at.y]));
+  room.on("cursors", (cursors) =>
+    cursors.map(({ user, participation, at }) => [user, participation, at.x, at.y]),
+  );
+  room.on("selections", (all) => [...all].map(([participation, { user }]) => [participation, user]));
   room.on("typing", (typing) => typing.map(({ user, where }) => [user, where]));
   room.on("lost", ({ resource, reason }) => console.log(resource, reason));
   room.on("left", ({ why }) => console.log(why));

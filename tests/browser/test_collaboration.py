@@ -93,7 +93,9 @@ async def test_typing_shows_and_is_over_when_it_is_said_so(stage: Stage) -> None
     ann, bob, _ = await both(stage)
     await ann.run('for (const key of "title") room.type("title")')
     await bob.sees("room.typing.length === 1")
-    assert await bob.run("return room.typing") == [{"user": ann.id, "where": "title"}]
+    here = await ann.run("return room.joined.participation")
+    typing = [{"participation": here, "user": ann.id, "where": "title"}]
+    assert await bob.run("return room.typing") == typing
     await ann.run('room.type("title", false)')
     await bob.sees("room.typing.length === 0")
 
@@ -101,9 +103,29 @@ async def test_typing_shows_and_is_over_when_it_is_said_so(stage: Stage) -> None
 async def test_what_somebody_selected_goes_with_them(stage: Stage) -> None:
     ann, bob, name = await both(stage)
     await ann.run('room.select({ tasks: ["a", "b"] }); room.type("title")')
-    await bob.sees("room.selections.get(ann)?.tasks[1] === 'b'", ann=ann.id)
+    await bob.sees("[...room.selections.values()][0]?.selection.tasks[1] === 'b'")
+    assert await bob.run("return [...room.selections.values()].map(({ user }) => user)") == [ann.id]
     await ann.run("await formula.leave(name)", name=name)
     await bob.sees("room.selections.size === 0 && room.typing.length === 0")
+
+
+@everywhere
+async def test_a_person_on_two_devices_points_with_both(stage: Stage) -> None:
+    ann, bob, name = await both(stage)
+    pointed = "[...room.cursors].map(({ at }) => at.x).sort().join()"
+    async with bob.person.connect(device="phone") as phone:
+        there = await phone.join(name, follow=False)
+        await bob.run("room.cursor({ x: 1, y: 1 })")
+        await phone.cursor(name, {"x": 5, "y": 5})
+        await phone.select(name, "a")
+        await ann.sees(f"{pointed} === '1,5' && room.selections.size === 1")
+        ends = await ann.run("return paths.filter(({ x }) => x !== 1 && x !== 5)")
+        assert ends == [], "one did not glide to the other"
+        assert {one["user"] for one in await ann.run("return room.cursors")} == {bob.id}
+        await bob.sees(f"{pointed} === '5'")
+        own = await bob.run("return room.cursors.map((one) => one.participation)")
+        assert own == [str(there.participation)], "the other device's, not one's own"
+    await ann.sees(f"{pointed} === '1' && room.selections.size === 0")
 
 
 @everywhere

@@ -59,7 +59,7 @@ async def test_what_they_declare_is_there() -> None:
             const formula = new all.Formula(closed);
             const made = {
                 Formula: formula,
-                Room: new all.Room("r", null, () => undefined),
+                Room: new all.Room("r", null),
                 FormulaError: new all.FormulaError("code"),
             };
             const missing = Object.entries(declared).flatMap(([name, members]) =>

@@ -9,11 +9,13 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from infra import buckets
+from infra import buckets, sharing
+from infra.buckets import Buckets, Rate
 from infra.folder import free_port
 from infra.limits import Limits, address_of
 from infra.runtime import open_redis
 from infra.settings import Settings
+from infra.sharing import Sharing
 
 ANN, BOB = UUID(int=1), UUID(int=2)
 A, B = UUID(int=11), UUID(int=12)  # nodes
@@ -163,6 +165,27 @@ async def test_a_node_keeps_a_bounded_number_of_buckets(
         for number in range(1_000):
             one.action(UUID(int=number))
         assert len(one.buckets) == 100
+
+
+async def test_no_more_than_so_many_wait_to_be_told_and_nothing_spent_is_forgotten(
+    settings: Settings, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "MOST", 3)
+    shared = Sharing(redis, settings.redis_prefix)
+    copies, rate = Buckets(shared, lambda: 0.0), Rate(burst=100.0, per_s=0.001)
+    for number in (*range(10), 0, 9):
+        copies.take(rate, f"b{number}")
+    assert len(shared) == 3, "while nobody listens"
+    telling = asyncio.create_task(shared.run())
+    await until(lambda: not len(shared))
+    copies.take(rate, "b9")
+    key = f"{settings.redis_prefix}b9"
+    async with asyncio.timeout(WAIT_S):
+        while (left := await redis.hget(key, "left")) is None:  # noqa: ASYNC110, as above
+            await asyncio.sleep(0.005)
+    assert float(left) == pytest.approx(97.0, abs=0.1), "all three, at once"
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

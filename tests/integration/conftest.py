@@ -15,6 +15,8 @@ from domain.user import Role
 from infra.nodes import Heart, heartbeat
 from infra.runtime import SYSTEM, Runtime
 from tests.integration.application import CHEAP, application
+from tests.integration.reading import Room, asking, http, made, node
+from tests.integration.sockets import Live
 
 PASSWORD = "correct horse battery"
 
@@ -129,3 +131,16 @@ async def place(api: Api) -> Place:
         "POST", f"/projects/{project}/tasks", {"title": "Draw", "due": "2026-05-01"}
     )
     return Place(boss, ann, project, task["id"])
+
+
+@pytest.fixture
+async def live(projected: Runtime) -> AsyncIterator[Live]:
+    """A node as production runs it, for sockets and for HTTP."""
+    async with node(projected.settings) as running:
+        yield running
+
+
+@pytest.fixture
+async def room(live: Live) -> AsyncIterator[Room]:
+    async with asking(http(live)) as client:
+        yield await made(live, client)

@@ -1,43 +1,23 @@
 """Rooms without a WebSocket: streams, long polls and actions, on a node as production runs it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from uuid import uuid4
 
-import pytest
-
 from api.tokens import read
 from domain.user import USER, DeactivateUser, SignOut
-from infra.runtime import SYSTEM, Runtime
+from infra.runtime import SYSTEM
 from tests.integration.conftest import refusal
 from tests.integration.reading import (
     Json,
     Reader,
     Room,
-    asking,
     dismissed,
-    http,
     in_room,
     joins,
-    made,
-    node,
     number_of,
     numbers_of,
 )
-from tests.integration.sockets import Live
-
-
-@pytest.fixture
-async def live(projected: Runtime) -> AsyncIterator[Live]:
-    async with node(projected.settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def room(live: Live) -> AsyncIterator[Room]:
-    async with asking(http(live)) as client:
-        yield await made(live, client)
 
 
 async def test_a_stream_has_the_frames_of_a_socket(room: Room) -> None:

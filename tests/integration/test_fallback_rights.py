@@ -1,7 +1,7 @@
 """Whoever reads without a socket and loses a right keeps nothing by it, whatever they ask next."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from uuid import UUID
@@ -17,27 +17,14 @@ from domain.registry import tag_of
 from domain.rooms import OPS
 from domain.user import USER, ChangeRole, DeactivateUser, Role
 from infra import accounts
-from infra.runtime import SYSTEM, Runtime
+from infra.runtime import SYSTEM
 from tests.integration.conftest import refusal
-from tests.integration.reading import Json, Reader, Room, asking, http, made, node
-from tests.integration.sockets import Live
+from tests.integration.reading import Json, Reader, Room, asking, http, node
 from tests.workers.office import until
 from workers.denied import Denied
 from workers.dismissed import Dismissed
 
 TTL_MS = 300_000  # no lock here ends by itself
-
-
-@pytest.fixture
-async def live(projected: Runtime) -> AsyncIterator[Live]:
-    async with node(projected.settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def room(live: Live) -> AsyncIterator[Room]:
-    async with asking(http(live)) as client:
-        yield await made(live, client)
 
 
 async def lock(room: Room, resource: str) -> Lock:
@@ -174,6 +161,18 @@ async def test_a_stream_that_ends_for_good_gives_up_its_locks_itself(room: Room)
             async with asyncio.timeout(5):
                 await until(given_up)
     assert (await lock(room, "kept")).holder == room.bob, "as after any leave"
+
+
+async def test_who_is_removed_while_they_read_keeps_no_lock(room: Room) -> None:
+    """As on a socket, and without waiting for any look."""
+    bob = room.reader()
+    async with bob.stream() as stream:
+        await stream.op("joined")
+        await wanting(room, bob)
+        await remove(room)
+        await stream.ended()
+    async with asyncio.timeout(5):
+        await until(lambda: nothing_left(room))
 
 
 async def test_without_a_socket_one_has_no_more_locks_than_with_one(

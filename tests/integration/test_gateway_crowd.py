@@ -1,6 +1,7 @@
 """Rooms with many people and much motion: counted instead of named, cursors at a rate."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 
@@ -8,7 +9,7 @@ from api.realtime import rooms
 from domain.project import ProjectRole
 from infra.runtime import Runtime
 from projections import snapshots
-from tests.integration.sockets import Live, Socket, live_gateway
+from tests.integration.sockets import Json, Live, Socket, live_gateway
 
 
 @pytest.fixture
@@ -64,3 +65,42 @@ async def test_cursors_come_at_a_rate_the_last_one_too_and_newcomers_see_it(live
     joined = await three.ask("join", room=room)
     [cursor] = joined["cursors"]
     assert (cursor["by"], cursor["data"]["at"]) == (str(ann), {"x": moves - 1})
+
+
+async def test_two_windows_of_one_person_have_a_cursor_each(live: Live) -> None:
+    ann, bob = await live.user("ann"), await live.user("bob")
+    project = await live.project(ann)
+    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
+    room = f"project:{project}"
+    one, other, his = await live.open(ann), await live.open(ann), await live.open(bob)
+    here, there, _ = [
+        (await socket.ask("join", room=room))["participation"] for socket in (one, other, his)
+    ]
+    for socket, x in ((one, 1), (other, 2)):
+        await socket.say("cursor", room=room, at={"x": x})
+        await socket.say("select", room=room, selection=x)
+    for _ in range(4):
+        await his.until(lambda frame: frame["op"] == "mo")
+    moved = {_pointed(frame) for frame in his.seen if frame["op"] == "mo"}
+    assert moved == {
+        (str(ann), participation, kind, x)
+        for participation, x in ((here, 1), (there, 2))
+        for kind in ("motion.cursor", "motion.selected")
+    }
+    assert await _shown_to_newcomer(live, bob, room) == moved
+
+    await other.ask("leave", room=room)
+    await his.until(lambda frame: there in frame.get("leave", []))
+    stays = {one for one in moved if one[1] == here}
+    assert await _shown_to_newcomer(live, bob, room) == stays
+
+
+def _pointed(frame: Json) -> tuple[str, str, str, int]:
+    data = frame["data"]
+    x = data["at"]["x"] if "at" in data else data["selection"]
+    return frame["by"], frame["participation"], frame["type"], x
+
+
+async def _shown_to_newcomer(live: Live, user: UUID, room: str) -> set[tuple[str, str, str, int]]:
+    joined = await (await live.open(user)).ask("join", room=room)
+    return {_pointed(frame) for frame in joined["cursors"]}

@@ -160,6 +160,8 @@ async def test_it_opens_with_the_scene_of_its_moment(past: Past) -> None:
         ("mo", "motion.typing"),
     }
     assert {"room": past.room, "at": {"x": 3}} in [one["data"] for one in joined["cursors"]]
+    here = {one["participation"]: one["user"] for one in joined["members"]}
+    assert all(here[one["participation"]] == one["by"] for one in joined["cursors"])
     assert joined["recent"][-1]["data"] == wave["data"]
     assert (joined["replay"]["at"], joined["replay"]["speed"]) == (wave["at"], 2.0)
     frames = await ended(socket, joined["room"])

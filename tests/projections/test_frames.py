@@ -49,6 +49,7 @@ def test_a_motion_frame_has_no_place_in_the_chain() -> None:
         "pos": 9,
         "type": "motion.typing",
         "by": str(ANN),
+        "participation": str(CONN),
         "data": {"room": ROOM, "where": "title", "on": True},
     }
     assert msgspec.json.decode(mo_bytes(push, event_data(typing)), type=Mo).pos == 9

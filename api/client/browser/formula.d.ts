@@ -96,16 +96,17 @@ export class Room {
   readonly joined: Joined | undefined;
   /** One entry a person, with all their connections. */
   readonly members: Person[];
-  /** Where the others' cursors are at this moment of their glide. */
+  /** Where the others' cursors are at this moment of their glide: one a connection, so that each
+   * window of a person has its own. Those of one's own other windows are among them. */
   readonly cursors: Cursor[];
   readonly typing: Typing[];
   /** Of connections here. Where they are too many to list, `members` is empty. */
   readonly count: number;
   /** Up to where each person has seen the room. */
   readonly receipts: ReadonlyMap<string, number>;
-  /** By user. */
-  readonly selections: ReadonlyMap<string, Json>;
-  /** By resource. */
+  /** By participation. */
+  readonly selections: ReadonlyMap<string, Selection>;
+  /** By resource: those of the newest snapshot, see its `more`, and of what happened since. */
   readonly locks: ReadonlyMap<string, Lock>;
   /** One's own, by resource, with their fencing tokens. */
   readonly held: ReadonlyMap<string, HeldLock>;
@@ -159,7 +160,7 @@ export interface RoomEvents {
   cursors: Cursor[];
   typing: Typing[];
   receipts: ReadonlyMap<string, number>;
-  selections: ReadonlyMap<string, Json>;
+  selections: ReadonlyMap<string, Selection>;
   locks: ReadonlyMap<string, Lock>;
   /** A lock of one's own has ended without being asked to. */
   lost: { resource: string; reason?: string; holder?: string; error?: FormulaError };
@@ -208,6 +209,9 @@ export interface Joined {
   count?: number;
   receipts?: { user: string; pos: number }[];
   locks?: Lock[];
+  /** There are more than are listed: the `cursor` of `GET /api/v1/projects/{id}/locks`, and of
+   * `GET /api/v1/realtime/rooms/{room}/receipts`, for the rest. */
+  more?: { locks?: string; receipts?: string };
   /** The newest events, oldest first; in a snapshot only. */
   recent?: Event[];
   replay?: Rewound;
@@ -262,12 +266,19 @@ export interface Person {
 
 export interface Cursor {
   user: string;
+  participation: string;
   at: any;
 }
 
 export interface Typing {
   user: string;
+  participation: string;
   where: string;
+}
+
+export interface Selection {
+  user: string;
+  selection: Json;
 }
 
 export interface Lock {

@@ -177,7 +177,7 @@ export class Formula extends Emitter {
   }
 
   #open(name, location = "") {
-    const room = new Room(name, this.#link, () => this.me, location);
+    const room = new Room(name, this.#link, location);
     room.on("refused", (error) => {
       this.#close(room, error.code);
       this.#resumed(name);

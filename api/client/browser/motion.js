@@ -6,7 +6,7 @@ const GLIDE_LEAST = 40; // a glide takes as long as the frame before it was away
 const GLIDE_MOST = 300;
 const GLIDING = ["x", "y"]; // the coordinates that glide; where another differs the cursor jumps
 
-/** The others' cursors by user, each on its way from where it was seen to where it is. */
+/** The others' cursors by participation, each on its way from where it was seen to where it is. */
 export class Cursors {
   #all = new Map();
   #changed;
@@ -18,20 +18,20 @@ export class Cursors {
   }
 
   get list() {
-    return [...this.#all].map(([user, { at }]) => ({ user, at }));
+    return [...this.#all].map(([participation, { user, at }]) => ({ user, participation, at }));
   }
 
-  move(user, to) {
+  move(participation, user, to) {
     const now = performance.now();
-    const known = this.#all.get(user);
+    const known = this.#all.get(participation);
     const takes = known && glides(known.at, to) ? clamped(now - known.moved) : 0;
     const from = takes ? known.at : to;
-    this.#all.set(user, { from, to, at: from, moved: now, takes });
+    this.#all.set(participation, { user, from, to, at: from, moved: now, takes });
     this.#next();
   }
 
-  drop(user) {
-    if (this.#all.delete(user)) this.#next();
+  drop(participation) {
+    if (this.#all.delete(participation)) this.#next();
   }
 
   clear() {
@@ -54,8 +54,8 @@ export class Cursors {
   #step(now) {
     let gliding = false;
     let oldest = now;
-    for (const [user, one] of this.#all) {
-      if (now - one.moved >= CURSOR_GONE) this.#all.delete(user);
+    for (const [participation, one] of this.#all) {
+      if (now - one.moved >= CURSOR_GONE) this.#all.delete(participation);
       else oldest = Math.min(oldest, one.moved);
       const part = one.takes ? Math.min(1, Math.max(0, now - one.moved) / one.takes) : 1;
       one.at = part < 1 ? between(one.from, one.to, part) : one.to;
@@ -69,7 +69,7 @@ export class Cursors {
   }
 }
 
-/** Marks by user that go by themselves after `gone` milliseconds. */
+/** Marks by participation that go by themselves after `gone` milliseconds. */
 export class Marks {
   #all = new Map();
   #changed;
@@ -81,18 +81,19 @@ export class Marks {
   }
 
   get list() {
-    return [...this.#all].map(([user, { value }]) => ({ user, ...value }));
+    return [...this.#all].map(([participation, { value }]) => ({ participation, ...value }));
   }
 
-  set(user, value) {
-    clearTimeout(this.#all.get(user)?.timer);
-    this.#all.set(user, { value, timer: setTimeout(() => this.drop(user), this.#gone) });
+  set(participation, value) {
+    clearTimeout(this.#all.get(participation)?.timer);
+    const timer = setTimeout(() => this.drop(participation), this.#gone);
+    this.#all.set(participation, { value, timer });
     this.#changed();
   }
 
-  drop(user) {
-    clearTimeout(this.#all.get(user)?.timer);
-    if (this.#all.delete(user)) this.#changed();
+  drop(participation) {
+    clearTimeout(this.#all.get(participation)?.timer);
+    if (this.#all.delete(participation)) this.#changed();
   }
 
   clear() {

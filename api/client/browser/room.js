@@ -17,10 +17,10 @@ export class Room extends Emitter {
   last; // the position of the newest event applied; undefined: not joined yet
   joined; // the newest `joined` frame
   receipts = new Map(); // up to where each person has seen the room
-  selections = new Map(); // by user
+  selections = new Map(); // by participation
   #members = new Map(); // by participation
   #people; // the same by user, made when it is asked for
-  #me;
+  #own = new Set(); // the participations one has had here: another one after every drop
   #link;
   #count; // of members, where they are too many to list
   #rejoining = false;
@@ -31,12 +31,11 @@ export class Room extends Emitter {
   #saw = new Paced((pos) => this.#tell("seen", { pos }), SEEN_EVERY);
   #typed = {}; // the newest mark of one's own, and when it was sent
 
-  constructor(name, link, me, location = "") {
+  constructor(name, link, location = "") {
     super();
     this.name = name;
     this.location = location;
     this.#link = link;
-    this.#me = me;
   }
 
   /** Who is here: one entry a person, with all their connections. */
@@ -189,6 +188,7 @@ export class Room extends Emitter {
   #join(frame) {
     const returned = this.joined && this.joined.participation !== frame.participation;
     this.joined = frame;
+    this.#own.add(frame.participation);
     this.#rejoining = false;
     if (frame.mode === "snapshot" || this.last === undefined) this.last = frame.pos;
     this.#members = byKey(frame.members, "participation");
@@ -213,14 +213,16 @@ export class Room extends Emitter {
     this.emit("event", frame);
   }
 
-  #motion({ type, by, data }) {
-    if (by === this.#me() && !this.replay) return; // one knows what one does
-    if (type === "motion.cursor") this.#cursors.move(by, data.at);
-    else if (type === "motion.typing" && data.on) this.#typing.set(by, { where: data.where });
-    else if (type === "motion.typing") this.#typing.drop(by);
+  #motion({ type, by: user, participation, data }) {
+    if (this.#own.has(participation)) return; // one knows what one does
+    if (type === "motion.cursor") this.#cursors.move(participation, user, data.at);
+    else if (type === "motion.typing" && data.on)
+      this.#typing.set(participation, { user, where: data.where });
+    else if (type === "motion.typing") this.#typing.drop(participation);
     else if (type === "motion.selected") {
-      if (data.selection === null) this.selections.delete(by);
-      else this.selections.set(by, data.selection);
+      const { selection } = data;
+      if (selection === null) this.selections.delete(participation);
+      else this.selections.set(participation, { user, selection });
       this.emit("selections", this.selections);
     }
   }
@@ -252,13 +254,17 @@ export class Room extends Emitter {
     this.emit("members", this.members);
   }
 
-  /** What somebody did goes with them. */
+  /** What a connection did goes with it. */
   #forget() {
-    const here = new Set(this.members.map(({ user }) => user));
-    const gone = ({ user }) => !here.has(user);
-    for (const { user } of this.cursors.filter(gone)) this.#cursors.drop(user);
-    for (const { user } of this.typing.filter(gone)) this.#typing.drop(user);
-    for (const user of this.selections.keys()) if (!here.has(user)) this.selections.delete(user);
+    const gone = (participation) => !this.#members.has(participation);
+    const moved = [...this.cursors, ...this.typing].map(({ participation }) => participation);
+    for (const participation of moved.filter(gone)) {
+      this.#cursors.drop(participation);
+      this.#typing.drop(participation);
+    }
+    const selected = [...this.selections.keys()].filter(gone);
+    for (const participation of selected) this.selections.delete(participation);
+    if (selected.length) this.emit("selections", this.selections);
   }
 
   #receive(receipts = []) {
