@@ -37,7 +37,9 @@ from infra.supervisor import Supervisor
 
 DATABASE = ROLE = "formula"
 RECOVERY_S = 300.0  # Postgres replays up to max_wal_size after a crash before it answers
-SCRAM_ITERATIONS = 1  # the password is random: 4,096 would guard it no better, and slow each session
+SCRAM_ITERATIONS = (
+    1  # the password is random: 4,096 would guard it no better, and slow each session
+)
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 POSTGRES_SETTINGS = {
     "listen_addresses": "127.0.0.1",
