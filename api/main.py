@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 import uvicorn
+from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.app import bind, create_app
@@ -17,6 +18,7 @@ from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
 from infra.log import configure_logging
 from infra.nodes import heartbeat
+from infra.passwords import Passwords
 from infra.process import run
 from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
@@ -47,6 +49,10 @@ def front(app: ASGIApp, gateway: Gateway) -> ASGIApp:
 
 
 async def serve(settings: Settings) -> None:
+    await serve_app(settings, create_app(), Passwords())
+
+
+async def serve_app(settings: Settings, app: Litestar, passwords: Passwords) -> None:
     """Serve until cancelled; then readiness goes first, sockets drain, requests finish."""
     with listen(settings) as listener:
         async with (
@@ -55,8 +61,8 @@ async def serve(settings: Settings) -> None:
             open_gateway(runtime) as gateway,
         ):
             heart.report = gateway.hub.meters.short
-            app = front(bind(create_app(), runtime, heart, gateway), gateway)
-            server = Server(config(app, settings))
+            bound = bind(app, runtime, heart, gateway, passwords)
+            server = Server(config(front(bound, gateway), settings))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             heart.set("ready")
             log.info("listening", host=settings.host, port=settings.port)
