@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 AT_ONCE = 2  # waves on their way: one has the CPU while the other waits for Postgres
 MOST = 100  # of a wave: other work of the loop has its turn between
-LONGEST_S = 0.25  # who takes longer does not keep the next ones waiting
+LONGEST_S = 1.0  # who takes longer does not keep the next ones waiting
 
 
 class _Wave:
