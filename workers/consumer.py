@@ -103,7 +103,7 @@ async def _advance(
 ) -> Counter[str]:
     """Rows and checkpoint together, in the order of the log; how many jobs are new, by queue."""
     made: Counter[str] = Counter()
-    async with connection.transaction():
+    async with connection.pipeline(), connection.transaction():
         if not changes:  # a checkpoint lost in a crash: the same events make no jobs again
             await connection.execute("SET LOCAL synchronous_commit = off")
         await connection.execute("SELECT formula_advance(%s, %s, %s)", (CONSUMER, position, to))

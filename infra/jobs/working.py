@@ -119,24 +119,33 @@ async def exchange(
 
     By queue; of each queue by priority, then by time. In one transaction.
     """
-    async with db.transaction():
-        states, freed = await settle(db, worker, ends, times) if ends else ({}, Counter[str]())
-        claims = await claim(db, most, worker, times.lease_s) if any(most.values()) else []
+    if not ends:
+        return Exchanged({}, {}, await claim(db, most, worker, times.lease_s))
+    async with db.pipeline(), db.cursor(row_factory=class_row(Claim)) as cursor:
+        async with db.transaction():
+            states, freed = await settle(db, worker, ends, times)
+            if any(most.values()):
+                await cursor.execute(CLAIM, _claiming(most, worker, times.lease_s))
+        claims = await cursor.fetchall() if any(most.values()) else []  # goes with the commit
     return Exchanged(states, freed, claims)
 
 
 async def claim(
     db: Connection, most: Mapping[str, int], worker: UUID, lease_s: float
 ) -> list[Claim]:
-    values = {
+    """See exchange."""
+    async with db.cursor(row_factory=class_row(Claim)) as cursor:
+        await cursor.execute(CLAIM, _claiming(most, worker, lease_s))
+        return await cursor.fetchall()
+
+
+def _claiming(most: Mapping[str, int], worker: UUID, lease_s: float) -> dict[str, object]:
+    return {
         "queues": list(most),
         "most": list(most.values()),
         "worker": worker,
         "lease_s": lease_s,
     }
-    async with db.cursor(row_factory=class_row(Claim)) as cursor:
-        await cursor.execute(CLAIM, values)
-        return await cursor.fetchall()
 
 
 async def settle(
