@@ -11,7 +11,7 @@ from infra.db import Connection
 from projections.index_use import IndexUse
 
 LEAST_BYTES = 16 * 2**20  # smaller ones are not worth a rebuild
-BLOATED = 2.0  # as many times the size that its rows need
+BLOATED = 2.5  # times what its rows need; pages that were split are half empty by themselves
 
 # Of what may be rebuilt: read tables and jobs, whose rows come and go; the log's only come.
 OURS = """
@@ -24,7 +24,8 @@ OURS = """
 SIZES = f"""
 SELECT n.nspname AS schema, t.relname AS table, c.relname AS index,
     pg_relation_size(c.oid) AS bytes,
-    (8192 * (2 + ceil(c.reltuples * (12 + 8 * ceil(w.width / 8)) / (8152 * 0.9))))::bigint AS needed
+    (8192 * (2 + ceil(c.reltuples * (12 + 8 * ceil(w.width / 8.0)) / (8152 * 0.9))))::bigint
+        AS needed
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace JOIN pg_am a ON a.oid = c.relam
 CROSS JOIN LATERAL (
