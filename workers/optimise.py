@@ -8,7 +8,7 @@ from projections.index_care import Bloated, bloated, duplicates, rebuild
 from projections.index_use import index_use, refresh_statistics
 from workers.model import MAINTENANCE, Context, Job
 
-SESSION = "-c lock_timeout=2s"
+SESSION = "-c lock_timeout=10s"  # nobody who reads or writes waits behind it
 MOST_NAMED = 200  # of each kind: a result is no place for thousands
 
 

@@ -8,6 +8,7 @@ from domain.jobs import CleanUp
 from domain.project import PROJECT
 from infra.db import Connection
 from infra.eventstore.snapshots import fingerprint
+from infra.nodes import nodes
 from infra.runtime import Runtime
 from projections.checking import check
 from projections.read import reading, wait_for
@@ -52,12 +53,14 @@ async def test_what_nobody_needs_goes(projected: Runtime) -> None:
             " VALUES (%s, 'of another log', 1, '')",
             (ANN,),
         )
+        shown = {one.node for one in await nodes(projected)}
+        assert (LOST in shown, ALIVE in shown) == (False, True), "it is not there until it goes"
         found = await clean(projected)
         assert found == CleanedUp(jobs=0, tokens=1, nodes=1, frames=0, states=1, keyframes=1)
         assert await left(db, "SELECT token_hash FROM formula_refresh_tokens") == [b"new"]
         assert await left(db, "SELECT stream FROM formula_snapshots") == [ALIVE]
-        nodes = await left(db, "SELECT node FROM formula_nodes")
-        assert (LOST in nodes, ALIVE in nodes) == (False, True)
+        there = await left(db, "SELECT node FROM formula_nodes")
+        assert (LOST in there, ALIVE in there) == (False, True)
         lines = await left(db, "SELECT line FROM formula_job_log ORDER BY id")
         assert lines[:2] == ["jobs: 0 removed", "tokens: 1 removed"]
 
