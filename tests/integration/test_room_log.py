@@ -125,6 +125,17 @@ async def test_who_is_there_misses_nothing_while_frames_go(story: Story) -> None
         assert len(await missed(db, story.room, 0, 100)) == KEPT
 
 
+async def test_between_two_pages_no_log_has_a_hole(story: Story) -> None:
+    await story.act(20)
+    pages = 0
+    async with reading(story.live.runtime, group="live") as db:
+        async for gone in prune(db, story.places[-1]):
+            pages += gone > 0
+            for place in story.places:
+                await whole_above(story, place)
+    assert pages >= 3
+
+
 async def whole_above(story: Story, after: int) -> None:
     """What the log shows above a position is all there is, or it is seen that its start is gone."""
     known = [place for place in story.places if place > after]
