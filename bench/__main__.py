@@ -17,11 +17,11 @@ from infra.settings import Settings
 
 SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "append": append.run,
+    "jobs": jobs.run,
     "projections": projections.run,
     "realtime": realtime.run,
-    "jobs": jobs.run,
 }
-ABOUT = tuple(module.__doc__ or "" for module in (append, projections, realtime, jobs))
+ABOUT = tuple(module.__doc__ or "" for module in (append, jobs, projections, realtime))
 
 
 def main() -> int:

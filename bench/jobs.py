@@ -5,6 +5,7 @@ from msgspec import UNSET
 
 from bench.contestant import Contestant, contestant
 from bench.harness import Results, Stage, compete
+from bench.load.announced import Announced
 from bench.load.drain import Drain
 from bench.load.enqueue import Enqueue
 from bench.load.loops import Window
@@ -55,6 +56,7 @@ def run(stage: Stage) -> list[Row]:
         *enqueue(field),
         *pickup(field),
         *takeover(field),
+        *announcements(field),
         *([] if field.skipped is None else [_absent(field.skipped)]),
     ]
 
@@ -127,6 +129,22 @@ def takeover(field: Field) -> list[Row]:
             target=Target(least=1, most=1),
         ),
         *_others(results, title, "s", "seconds"),
+    ]
+
+
+def announcements(field: Field) -> list[Row]:
+    """To everybody, until everybody is shown them."""
+    people, times = (100, 5) if field.stage.quick else (1_000, 100)
+    load = Announced(field.stage.database("announced"), people, times)
+    results = compete([contestant(MINE, load)], rounds=1)
+    title, least = f"announcements, {times} to {people:,}", Target(least=2_000)
+    return [
+        _row(results, title, "notifications/s", MINE, target=least),
+        *(
+            _row(results, f"{title}, {name} for 10,000", "CPU s", MINE, f"{name} s")
+            for name in ("worker", "projector")
+        ),
+        _row(results, f"{title}, memory of the worker", "MB", MINE, "worker MB"),
     ]
 
 

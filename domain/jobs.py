@@ -55,12 +55,34 @@ class SnapshotDay(JobArgs, frozen=True, kw_only=True, tag="snapshot_day"):
     day: date
 
 
-AnyArgs: TypeAlias = Ping | SnapshotDay
+class RollUpMetrics(JobArgs, frozen=True, kw_only=True, tag="roll_up_metrics"):
+    """What was done on a day (UTC), in each project and in all."""
+
+    day: date
+
+
+class CleanUp(JobArgs, frozen=True, kw_only=True, tag="clean_up"):
+    """Removes what was kept for long enough."""
+
+
+class RefreshStatistics(JobArgs, frozen=True, kw_only=True, tag="refresh_statistics"):
+    """What Postgres plans queries by, where rows have changed."""
+
+
+class Optimise(JobArgs, frozen=True, kw_only=True, tag="optimise"):
+    """Looks through the indexes, and builds anew those that are mostly empty."""
+
+
+AnyArgs: TypeAlias = Ping | SnapshotDay | RollUpMetrics | CleanUp | RefreshStatistics | Optimise
 
 # Who may ask for what: the action that the one table of access must allow.
 ASKING: Mapping[type[AnyArgs], Action] = {
     Ping: Action.JOBS_MANAGE,
     SnapshotDay: Action.JOBS_MANAGE,
+    RollUpMetrics: Action.JOBS_MANAGE,
+    CleanUp: Action.JOBS_MANAGE,
+    RefreshStatistics: Action.JOBS_MANAGE,
+    Optimise: Action.JOBS_MANAGE,
 }
 
 

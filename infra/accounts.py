@@ -132,3 +132,11 @@ async def _revoke(connection: Connection, family: UUID) -> None:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
+
+
+async def forget_expired(db: Connection) -> int:
+    """Refresh tokens that nobody can use any more; how many."""
+    cursor = await db.execute(
+        "DELETE FROM formula_refresh_tokens WHERE expires_at < clock_timestamp()"
+    )
+    return cursor.rowcount

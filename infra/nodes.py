@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
+from infra.db import Connection
 from infra.runtime import Runtime
 
 BEAT_S = 1.0
@@ -112,7 +113,8 @@ async def heartbeat(runtime: Runtime, role: str) -> AsyncGenerator[Heart]:
 NODES = """
 SELECT node, role, name, pid, state, detail, started_at, seen_at,
     seen_at > clock_timestamp() - make_interval(secs => %(lease)s) AS alive
-FROM formula_nodes ORDER BY role, started_at, node LIMIT 1000
+FROM formula_nodes WHERE seen_at > clock_timestamp() - make_interval(secs => %(kept_s)s)
+ORDER BY role, started_at, node LIMIT 1000
 """
 
 
@@ -122,7 +124,7 @@ async def nodes(runtime: Runtime) -> list[Node]:
         runtime.db.connection() as connection,
         connection.cursor(row_factory=class_row(Node)) as cursor,
     ):
-        await cursor.execute(NODES, {"lease": LEASE_S})
+        await cursor.execute(NODES, {"lease": LEASE_S, "kept_s": KEPT_S})
         return await cursor.fetchall()
 
 
@@ -130,3 +132,12 @@ async def missing_roles(runtime: Runtime) -> list[str]:
     """The roles of which no process is alive and ready."""
     there = {node.role for node in await nodes(runtime) if node.alive and node.state == "ready"}
     return [role for role in ROLES if role not in there]
+
+
+async def forget_nodes(db: Connection) -> int:
+    """Those that nobody has seen for KEPT_S; how many."""
+    cursor = await db.execute(
+        "DELETE FROM formula_nodes WHERE seen_at < clock_timestamp() - make_interval(secs => %s)",
+        (KEPT_S,),
+    )
+    return cursor.rowcount

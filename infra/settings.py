@@ -49,6 +49,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     motion_retention_s: Annotated[
         int, Meta(ge=60, description="cursors and typing stay in the log for at least so long")
     ] = 7 * 86_400
+    room_log_kept_s: Annotated[
+        int,
+        Meta(
+            ge=3_600,
+            description="frames of rooms stay so long for who comes back; older: a snapshot",
+        ),
+    ] = 7 * 86_400
     rebuild_on_deploy: Annotated[
         bool, Meta(description="a changed read model is built anew by itself")
     ] = True

@@ -582,6 +582,25 @@ CREATE TABLE public.formula_nodes (
     seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.formula_project_days (
+    day date NOT NULL,
+    project uuid NOT NULL,
+    events bigint NOT NULL,
+    people integer NOT NULL,
+    comments integer NOT NULL,
+    created integer NOT NULL,
+    completed integer NOT NULL,
+    cycle_p50_hours double precision,
+    cycle_p90_hours double precision,
+    locks integer NOT NULL,
+    locked_seconds double precision NOT NULL
+);
+
+CREATE TABLE public.formula_pruned (
+    projection text NOT NULL,
+    "position" bigint NOT NULL
+);
+
 CREATE TABLE public.formula_queues (
     name text NOT NULL,
     paused_at timestamp with time zone,
@@ -634,6 +653,14 @@ CREATE TABLE public.formula_snapshots (
     taken_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
+CREATE TABLE public.formula_system_days (
+    day date NOT NULL,
+    events bigint NOT NULL,
+    people integer NOT NULL,
+    by_type jsonb NOT NULL,
+    jobs jsonb NOT NULL
+);
+
 ALTER TABLE ONLY public.formula_events ALTER COLUMN notification_id SET DEFAULT nextval('public.formula_events_notification_id_seq'::regclass);
 
 ALTER TABLE ONLY public.formula_checkpoints
@@ -681,6 +708,12 @@ ALTER TABLE ONLY public.formula_motion_events
 ALTER TABLE ONLY public.formula_nodes
     ADD CONSTRAINT formula_nodes_pkey PRIMARY KEY (node);
 
+ALTER TABLE ONLY public.formula_project_days
+    ADD CONSTRAINT formula_project_days_pkey PRIMARY KEY (day, project);
+
+ALTER TABLE ONLY public.formula_pruned
+    ADD CONSTRAINT formula_pruned_pkey PRIMARY KEY (projection);
+
 ALTER TABLE ONLY public.formula_queues
     ADD CONSTRAINT formula_queues_pkey PRIMARY KEY (name);
 
@@ -704,6 +737,9 @@ ALTER TABLE ONLY public.formula_slices
 
 ALTER TABLE ONLY public.formula_snapshots
     ADD CONSTRAINT formula_snapshots_pkey PRIMARY KEY (stream);
+
+ALTER TABLE ONLY public.formula_system_days
+    ADD CONSTRAINT formula_system_days_pkey PRIMARY KEY (day);
 
 CREATE INDEX formula_daily_project_idx ON public.formula_daily USING btree (project, day);
 
@@ -734,6 +770,8 @@ CREATE INDEX formula_jobs_waiting_idx ON public.formula_jobs USING btree (queue,
 CREATE INDEX formula_motion_events_project_idx ON ONLY public.formula_motion_events USING btree (project, "position");
 
 CREATE INDEX formula_nodes_role_idx ON public.formula_nodes USING btree (role, seen_at);
+
+CREATE INDEX formula_project_days_project_idx ON public.formula_project_days USING btree (project, day);
 
 CREATE INDEX formula_refresh_tokens_family_idx ON public.formula_refresh_tokens USING btree (family);
 

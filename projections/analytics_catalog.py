@@ -1,38 +1,9 @@
 """What analysts can ask: each view and function with its meaning, column by column."""
 
-import msgspec
-
+from projections.analytics_days import DAYS
 from projections.analytics_history import PROJECT_HISTORY, TASK_HISTORY
+from projections.analytics_model import Function, View
 from projections.apply import sql_type
-
-
-class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A view over projections; `{name}` in its query is the schema of one that serves.
-
-    `filtered`: it has a column `project`, and shows a person's own projects to those who do not
-    see all.
-    """
-
-    name: str
-    about: str
-    columns: dict[str, str]
-    query: str
-    reads: tuple[str, ...] = ()
-    filtered: bool = True
-
-    @property
-    def over(self) -> tuple[str, ...]:
-        return (*self.reads, "projects") if self.filtered else self.reads
-
-
-class Function(msgspec.Struct, frozen=True):
-    """The rows of a history as they were at a time."""
-
-    name: str
-    about: str
-    over: str
-    returns: dict[str, str]
-
 
 PROJECT = "The project's id."
 TASK = "The task's id."
@@ -358,23 +329,7 @@ VIEWS = (
         "  WINDOW w AS (PARTITION BY project, resource ORDER BY token)) holds GROUP BY 1, 2",
         reads=("analytics_locks",),
     ),
-    View(
-        name="daily",
-        about="Each project at the end of each day, as it was written down then.",
-        columns={
-            "day": "UTC.",
-            "project": PROJECT,
-            "tasks": "All there were.",
-            "open": "Neither done nor cancelled.",
-            "in_progress": "Being worked on, or in review.",
-            "done": "Done.",
-            "overdue": "Open, and due before that day.",
-            "unassigned": "Open, and nobody's.",
-            "assignees": "People with an open task.",
-        },
-        query="SELECT day, project, tasks, open, in_progress, done, overdue, unassigned, assignees"
-        " FROM formula_daily",
-    ),
+    *DAYS,
 )
 
 FUNCTIONS = (

@@ -9,7 +9,8 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from infra.db import Connection
-from projections.analytics_catalog import FUNCTIONS, VIEWS, Function, View
+from projections.analytics_catalog import FUNCTIONS, VIEWS
+from projections.analytics_model import Function, View
 
 LOCK = 5_014_011  # of who makes the views: projector, scheduler
 LOCK_WAIT = "1s"  # behind a query that reads a view; then another time

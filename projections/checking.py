@@ -113,13 +113,16 @@ async def _compare(
     note: Note,
 ) -> tuple[int, int, list[Difference]]:
     rows, different, shown = 0, 0, list[Difference]()
+    pruned = await _pruned(reader, projection)
     for done, table in enumerate(projection.tables, 1):
-        here = await _sums(reader, serves, table)
-        there = await _sums(builder, shadow, table)
+        here = await _sums(reader, serves, table, pruned)
+        there = await _sums(builder, shadow, table, pruned)
         rows += sum(count for count, _ in here.values())
         for part in sorted(here.keys() | there.keys()):
             if here.get(part) != there.get(part):
-                found = await _rows_that_differ(reader, builder, table, serves, shadow, part)
+                found = await _rows_that_differ(
+                    reader, builder, table, serves, shadow, part, pruned
+                )
                 different += len(found)
                 shown += found[: SHOWN - len(shown)]
         note("compare", done, len(projection.tables))
@@ -136,12 +139,27 @@ def _part(table: Table) -> sql.Composed:
     return sql.SQL("(hashtextextended({}, 0) & 1023)::int").format(_key(table))
 
 
-async def _sums(connection: Connection, schema: str, table: Table) -> Part:
+async def _pruned(connection: Connection, projection: AnyProjection) -> int:
+    """Up to which position rows may be gone: those are not compared."""
+    cursor = await connection.execute(
+        "SELECT position FROM formula_pruned WHERE projection = %s", (projection.name,)
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _kept(table: Table, pruned: int) -> sql.Composable:
+    if not table.pruned:
+        return sql.SQL("true")
+    return sql.SQL("t.{} > {}").format(sql.Identifier(table.pruned), sql.Literal(pruned))
+
+
+async def _sums(connection: Connection, schema: str, table: Table, pruned: int) -> Part:
     """The order of rows plays no part: sums of their hashes."""
     query = sql.SQL(
         "SELECT {part}, count(*), sum(hashtextextended(t::text, 0)::numeric)"
-        " FROM {table} t GROUP BY 1"
-    ).format(part=_part(table), table=sql.Identifier(schema, table.name))
+        " FROM {table} t WHERE {kept} GROUP BY 1"
+    ).format(part=_part(table), table=sql.Identifier(schema, table.name), kept=_kept(table, pruned))
     return {
         part: (count, int(total))
         for part, count, total in await (await connection.execute(query)).fetchall()
@@ -149,10 +167,16 @@ async def _sums(connection: Connection, schema: str, table: Table) -> Part:
 
 
 async def _rows_that_differ(
-    reader: Connection, builder: Connection, table: Table, serves: str, shadow: str, part: int
+    reader: Connection,
+    builder: Connection,
+    table: Table,
+    serves: str,
+    shadow: str,
+    part: int,
+    pruned: int,
 ) -> list[Difference]:
-    here = await _rows(reader, serves, table, part)
-    there = await _rows(builder, shadow, table, part)
+    here = await _rows(reader, serves, table, part, pruned)
+    there = await _rows(builder, shadow, table, part, pruned)
     return [
         Difference(table.name, key, here.get(key), there.get(key))
         for key in sorted(here.keys() | there.keys())
@@ -161,9 +185,12 @@ async def _rows_that_differ(
 
 
 async def _rows(
-    connection: Connection, schema: str, table: Table, part: int
+    connection: Connection, schema: str, table: Table, part: int, pruned: int
 ) -> dict[str, dict[str, Any]]:
-    query = sql.SQL("SELECT {key}, to_jsonb(t) FROM {table} t WHERE {part} = {number}").format(
+    query = sql.SQL(
+        "SELECT {key}, to_jsonb(t) FROM {table} t WHERE {part} = {number} AND {kept}"
+    ).format(
+        kept=_kept(table, pruned),
         key=_key(table),
         table=sql.Identifier(schema, table.name),
         part=_part(table),

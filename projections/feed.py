@@ -25,6 +25,7 @@ ROOM_LOG = Table(
         "frame": "bytea NOT NULL",
     },
     key=("room", "pos"),
+    pruned="pos",
 )
 ROOM_HEADS = Table(
     name="room_heads",

@@ -37,6 +37,12 @@ FROM pg_stat_user_tables WHERE {OURS} AND seq_scan > 0 AND n_live_tup >= %(many)
     AND seq_tup_read >= seq_scan * %(many)s ORDER BY seq_tup_read DESC, relname LIMIT 100
 """  # noqa: S608, literals
 
+UNTIDY = f"""
+SELECT schemaname AS schema, relname AS table, n_live_tup + n_dead_tup AS rows, n_dead_tup AS dead
+FROM pg_stat_user_tables WHERE {OURS} AND n_dead_tup >= %(many)s AND n_dead_tup >= n_live_tup / 4
+ORDER BY n_dead_tup DESC, relname LIMIT 100
+"""  # noqa: S608, literals
+
 SINCE = "SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()"
 
 
@@ -70,6 +76,15 @@ class ReadWhole(msgspec.Struct, frozen=True):
     last_read: datetime | None
 
 
+class Untidy(msgspec.Struct, frozen=True):
+    """A table of which much is dead rows: a VACUUM would make room for others."""
+
+    schema: str
+    table: str
+    rows: int
+    dead: int
+
+
 class Indexes(msgspec.Struct, frozen=True):
     """`unused` since `since`; None: since the database was made. `missing`: named, not there."""
 
@@ -97,6 +112,13 @@ async def index_use(db: Connection) -> Indexes:
         missing=[served.index for served in INDEXES if served.index not in names],
         read_whole=read_whole,
     )
+
+
+async def untidy(db: Connection) -> list[Untidy]:
+    """Tables where a fifth and more is dead rows; autovacuum comes at that, unless held up."""
+    async with db.cursor(row_factory=class_row(Untidy)) as cursor:
+        await cursor.execute(UNTIDY, {"many": MANY})
+        return await cursor.fetchall()
 
 
 async def refresh_statistics(conninfo: str) -> int:

@@ -367,6 +367,16 @@ STORE = (
         sql("SELECT * FROM formula_daily WHERE day = %(day)s", day=DAY),
     ),
     Served("formula_daily_project_idx", "of a project", of("formula_daily", "project", "day")),
+    Served(
+        "formula_project_days_pkey",
+        "what was done on a day",
+        sql("SELECT * FROM formula_project_days WHERE day = %(day)s", day=DAY),
+    ),
+    Served(
+        "formula_project_days_project_idx",
+        "what was done in a project",
+        of("formula_project_days", "project", "day"),
+    ),
     Served("formula_keyframes_pkey", "a moment", of("formula_keyframes", "project", "position")),
 )
 INDEXES = (*READS, *ANALYTICS, *STORE, *JOBS)

@@ -21,6 +21,7 @@ class Table(msgspec.Struct, frozen=True):
     columns: dict[str, str]
     key: tuple[str, ...]
     indexes: tuple[str, ...] = ()
+    pruned: str = ""  # the position column by which rows go that were kept for long enough
 
 
 Row = dict[str, object]

@@ -11,8 +11,8 @@ from infra.db import Connection
 from projections.locks import LockRow
 from projections.members import MAX_LISTED
 from projections.receipts import Seen
+from projections.room_log import RECENT
 
-RECENT = 20  # frames that come with a snapshot
 MAX_LOCKS = 500  # that a snapshot has; it says whether there are more
 MAX_RECEIPTS = 500  # the same
 

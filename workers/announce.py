@@ -1,5 +1,7 @@
 """Bring an announcement to everybody whom it is for."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from domain.announcement import AnnouncementPublished
@@ -9,8 +11,7 @@ from domain.user import Role, UserStatus
 from projections.read import reading
 from projections.users import UserRow, count_users, list_users
 from workers.model import NOTIFICATIONS, Args, Context, Job
-from workers.notices import notify
-from workers.together import together
+from workers.notices import notify_all
 
 PAGE = 500  # people
 
@@ -30,26 +31,31 @@ def react(recorded: Recorded[AnnouncementPublished]) -> list[Announce]:
 
 async def run(context: Context, args: Announce) -> None:
     """Page by page. A retry starts over: whoever has the message gets no second one."""
-
-    async def tell(user: UserRow) -> None:
-        notice = SendNotification(
-            user=user.id,
-            kind="announcement",
-            title=args.title,
-            body=args.body,
-            level=args.level,
-            at=context.runtime.now(),
-        )
-        await notify(context, uuid5(args.announcement, user.id.hex), notice)
-
     async with reading(context.runtime, min_position=context.position) as db:
         total, told = await count_users(db, UserStatus.ACTIVE), 0
     after: tuple[str, UUID] | None = None
     while page := await _people(context, after):
         concerned = [user for user in page if not args.roles or user.role in args.roles]
-        await together(concerned, tell)
+        await notify_all(context, _notices(args, concerned, context.runtime.now()))
         after, told = (page[-1].name, page[-1].id), told + len(page)
         await context.report(told, total)
+
+
+def _notices(
+    args: Announce, people: Iterable[UserRow], at: datetime
+) -> dict[UUID, SendNotification]:
+    """By their streams: of each announcement one for each person."""
+    return {
+        uuid5(args.announcement, user.id.hex): SendNotification(
+            user=user.id,
+            kind="announcement",
+            title=args.title,
+            body=args.body,
+            level=args.level,
+            at=at,
+        )
+        for user in people
+    }
 
 
 async def _people(context: Context, after: tuple[str, UUID] | None) -> list[UserRow]:

@@ -4,11 +4,15 @@ from typing import Any
 
 from workers import (
     announce,
+    clean_up,
     mail_assigned,
     mail_mentioned,
     notify_assigned,
     notify_mentioned,
+    optimise,
     ping,
+    refresh_statistics,
+    roll_up_metrics,
     snapshot_day,
 )
 from workers.model import Job
@@ -20,5 +24,9 @@ JOBS: tuple[Job[Any], ...] = (
     notify_mentioned.JOB,
     announce.JOB,
     snapshot_day.JOB,
+    roll_up_metrics.JOB,
+    clean_up.JOB,
+    refresh_statistics.JOB,
+    optimise.JOB,
     ping.JOB,
 )

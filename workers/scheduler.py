@@ -15,10 +15,9 @@ from domain.lock import LOCK, ExpireLock
 from infra.db import Connection, leading
 from infra.eventstore.motion import maintain
 from infra.eventstore.types import Conflict, StoreOverloaded
-from infra.nodes import KEPT_S, LEASE_S
+from infra.nodes import LEASE_S
 from infra.runtime import SYSTEM, Runtime
 from projections.analytics_views import refresh_views
-from projections.index_use import refresh_statistics
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
@@ -57,11 +56,9 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("deny", 2.0, Denied(runtime)),
         Tick("dismiss", 1.0, Dismissed(runtime)),
         Tick("maintain_motion", 60.0, schedule.maintain_motion),
-        Tick("sweep", 600.0, schedule.sweep),
         Tick("refresh_views", 5.0, schedule.refresh_views),
         Tick("schedules", 1.0, Schedules(runtime)),
         Tick("keyframes", 60.0, schedule.keyframes),
-        Tick("refresh_statistics", 600.0, schedule.refresh_statistics),
         Tick("tell_ops", 2.0, TellOps(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
     )
@@ -144,18 +141,3 @@ class Schedule:
     async def keyframes(self, _now: float) -> None:
         async with reading(self._runtime) as db:
             await keep_up(db)
-
-    async def refresh_statistics(self, _now: float) -> None:
-        await refresh_statistics(self._runtime.settings.database_url)
-
-    async def sweep(self, _now: float) -> None:
-        """Rows of processes long gone, and tokens that nobody can use any more."""
-        async with self._runtime.db.connection() as db:
-            await db.execute(
-                "DELETE FROM formula_nodes"
-                " WHERE seen_at < clock_timestamp() - make_interval(secs => %s)",
-                (KEPT_S,),
-            )
-            await db.execute(
-                "DELETE FROM formula_refresh_tokens WHERE expires_at < clock_timestamp()"
-            )

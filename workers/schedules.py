@@ -17,7 +17,17 @@ import structlog
 from cronsim import CronSim
 
 from domain.errors import WrongState
-from domain.jobs import JOB, AnyArgs, RequestJob, SnapshotDay, Wanted
+from domain.jobs import (
+    JOB,
+    AnyArgs,
+    CleanUp,
+    Optimise,
+    RefreshStatistics,
+    RequestJob,
+    RollUpMetrics,
+    SnapshotDay,
+    Wanted,
+)
 from infra.db import Connection
 from infra.eventstore.types import Conflict
 from infra.runtime import SYSTEM, Runtime
@@ -47,7 +57,17 @@ def _yesterday(at: datetime) -> SnapshotDay:
     return SnapshotDay(day=at.astimezone(UTC).date() - timedelta(days=1))
 
 
-SCHEDULES = (Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),)
+def _roll_up(at: datetime) -> RollUpMetrics:
+    return RollUpMetrics(day=_yesterday(at).day)
+
+
+SCHEDULES = (
+    Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),
+    Schedule("roll_up_metrics", _roll_up, cron="20 0 * * *", zone="UTC"),
+    Schedule("clean_up", lambda _at: CleanUp(), cron="30 1 * * *"),
+    Schedule("refresh_statistics", lambda _at: RefreshStatistics(), cron="5 * * * *"),
+    Schedule("optimise", lambda _at: Optimise(), cron="30 2 * * 0"),
+)
 
 
 def ticks(schedule: Schedule, after: datetime, zone: str) -> Iterator[datetime]:

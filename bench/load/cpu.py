@@ -16,9 +16,11 @@ class Spent:
         times = {name: process.cpu_times() for name, process in self._processes.items()}
         return {name: one.user + one.system for name, one in times.items()}
 
+    def seconds(self) -> dict[str, float]:
+        return {name: after - self._before[name] for name, after in self._now().items()}
+
     def percent(self, seconds: float) -> dict[str, float]:
         """Of a core, by process: `<name> cpu`."""
         return {
-            f"{name} cpu": round(100 * (after - self._before[name]) / seconds, 1)
-            for name, after in self._now().items()
+            f"{name} cpu": round(100 * spent / seconds, 1) for name, spent in self.seconds().items()
         }

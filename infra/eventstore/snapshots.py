@@ -5,6 +5,7 @@ A cache that can be emptied at any time. What other code has folded is not looke
 
 import inspect
 import sys
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -15,7 +16,7 @@ from psycopg.rows import args_row
 
 from domain import upcasts
 from domain.kernel import Decider
-from infra.db import Pool
+from infra.db import Connection, Pool
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -63,6 +64,15 @@ async def keep(pool: Pool, stream: UUID, fingerprint: str, snapshot: Snapshot) -
                 "state": snapshot.state,
             },
         )
+
+
+async def forget(db: Connection, deciders: Iterable[Decider[Any, Any, Any]]) -> int:
+    """Those that other code took and nobody has needed since; how many."""
+    cursor = await db.execute(
+        "DELETE FROM formula_snapshots WHERE fingerprint <> ALL(%s)",
+        ([fingerprint(decider) for decider in deciders],),
+    )
+    return cursor.rowcount
 
 
 def fingerprint(decider: Decider[Any, Any, Any]) -> str:

@@ -65,17 +65,19 @@ async def seek(db: Connection, project: UUID, position: int) -> Then:
 
 
 async def keep_up(db: Connection) -> int:
-    """Make the keyframes that are due, so that nobody waits for them; returns of how many projects.
-
-    Those of another log or of other code go.
-    """
+    """Make those that are due, so that nobody waits for them; returns of how many projects."""
     fingerprint = await _fingerprint(db)
-    await db.execute(FORGET, {"fingerprint": fingerprint})
     values = {"fingerprint": fingerprint, "every": EVERY, "limit": MOST_DUE}
     due = [project for (project,) in await (await db.execute(DUE, values)).fetchall()]
     for project in due:
         await seek(db, project, NEWEST_POSITION)
     return len(due)
+
+
+async def forget(db: Connection) -> int:
+    """Keyframes of another log or of other code, which nobody takes any more; how many."""
+    cursor = await db.execute(FORGET, {"fingerprint": await _fingerprint(db)})
+    return cursor.rowcount
 
 
 async def _start(

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from email.headerregistry import Address
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import msgspec
 import pytest
 
 from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
+from domain.notification import NOTIFICATION, SendNotification
 from domain.project import PROJECT, RemoveMember
 from domain.user import USER, DeactivateUser, Role
 from infra.runtime import SYSTEM, Origin, Runtime
@@ -130,6 +131,22 @@ async def test_an_announcement_reaches_everybody_it_is_for_once(
     sent = await notifications(projected)
     assert sorted(one["user"] for one in sent) == sorted(map(str, members))
     assert {one["title"] for one in sent} == {"Down at 8"}
+
+
+async def test_who_was_told_by_an_attempt_at_others_is_not_told_again(
+    projected: Runtime, settings: Settings
+) -> None:
+    office, announcement = Office(projected), projected.new_id()
+    members = [await office.person(f"Member {n}") for n in range(3)]
+    stream = uuid5(announcement, members[1].hex)
+    first = SendNotification(user=members[1], kind="announcement", title="Down at 8", at=AT)
+    await projected.execute(SYSTEM, NOTIFICATION, stream, first, command_id=stream)
+    publish = PublishAnnouncement(title="Down at 8", at=AT)
+    await projected.execute(SYSTEM, ANNOUNCEMENT, announcement, publish)
+    async with working(settings):
+        await office.ended("announce")
+    sent = await notifications(projected)
+    assert sorted(one["user"] for one in sent) == sorted(map(str, members))
 
 
 async def notifications(runtime: Runtime) -> list[dict[str, Any]]:

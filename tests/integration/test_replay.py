@@ -43,7 +43,7 @@ from projections.members import MemberRow
 from projections.projects import get_project, project_members_of
 from projections.read import reading, wait_for
 from projections.replay import keyframes
-from projections.replay.keyframes import keep_up, seek
+from projections.replay.keyframes import forget, keep_up, seek
 from projections.replay.moments import resolve
 from projections.replay.room import difference, room_at
 from projections.replay.state import Then
@@ -215,6 +215,7 @@ async def test_keyframes_are_made_before_somebody_needs_them(
             " VALUES (gen_random_uuid(), 'of another log', 1, '')"
         )
         assert [await keep_up(db) for _ in range(2)] == [1, 0]
+        assert [await forget(db) for _ in range(2)] == [1, 0]
     assert await count_keyframes(story.runtime) == 2
 
 

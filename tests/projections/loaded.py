@@ -27,6 +27,7 @@ STORE = (
     "formula_snapshots",
     "formula_dead_letters",
     "formula_daily",
+    "formula_project_days",
     "formula_keyframes",
 )
 

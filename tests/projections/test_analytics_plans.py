@@ -53,6 +53,8 @@ QUESTIONS: Mapping[LiteralString, tuple[LiteralString, ...]] = {
     "lock_holds": (P, "holder = %(id)s"),
     "lock_contention": (P,),
     "daily": (P, "day = '2030-02-01'"),
+    "daily_activity": (P, "day = '2030-02-01'"),
+    "daily_system": ("day = '2030-02-01'",),
     "task_as_of('2030-01-02')": (P, "task = %(id)s"),
     "project_as_of('2030-01-02')": (P,),
 }
@@ -80,7 +82,7 @@ async def load(db: Connection, models: list[AnyProjection]) -> dict[str, AnyProj
         for schema, one in schemas.items():
             for table in one.tables:
                 fill(connection, f"{schema}.{table.name}", ROWS)
-        for name in ("formula_daily", "formula_events"):
+        for name in ("formula_daily", "formula_project_days", "formula_events"):
             fill(connection, name, ROWS)
     await db.execute(MOVES)
     await db.execute("ANALYZE")

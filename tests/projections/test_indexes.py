@@ -27,11 +27,13 @@ SMALL = frozenset(
         "formula_migrations",
         "formula_motion_events",  # read by position, all of it or a project's
         "formula_nodes",
+        "formula_pruned",
         "formula_queues",
         "formula_readers",
         "formula_schedules",
         "formula_skipped_events",
         "formula_slices",
+        "formula_system_days",
     }
 )
 

@@ -11,15 +11,17 @@ from email.message import EmailMessage
 from typing import Any, TypeVar
 from uuid import UUID
 
+import msgspec
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from domain.jobs import JOB, AnyArgs, RequestJob, Wanted
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role
-from infra.jobs.reading import Filter, JobRow, list_jobs
+from infra.jobs.reading import Filter, JobRow, get_job, list_jobs
 from infra.jobs.working import Times
-from infra.runtime import Origin, Runtime
+from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
 from workers.main import run_worker
 from workers.runner import Tuning
@@ -81,6 +83,21 @@ class Office:
         task = await self.task(await self.project(ann, bob), ann)
         await self.assign(task, bob, ann)
         return bob
+
+    async def done(self, args: AnyArgs, result: type[T]) -> T:
+        """What the job came to, once a worker has done it."""
+        asked, wanted = self.runtime.new_id(), Wanted(args=args)
+        await self.runtime.execute(SYSTEM, JOB, asked, RequestJob(wanted=wanted))
+
+        async def over() -> JobRow | None:
+            async with self.runtime.db.connection() as db:
+                row = await get_job(db, asked)
+            return row if row and row.finished_at else None
+
+        row = await until(over)
+        assert row is not None
+        assert row.state == "done", row.error
+        return msgspec.convert(row.result, result)
 
     async def jobs(self, name: str) -> Sequence[JobRow]:
         async with self.runtime.db.connection() as db:

@@ -210,28 +210,6 @@ async def test_motion_has_partitions_ahead_of_the_log(runtime: Runtime) -> None:
         assert await cursor.fetchone() == (0,)
 
 
-async def test_what_nobody_needs_is_swept_away(runtime: Runtime) -> None:
-    async with runtime.db.connection() as db:
-        await db.execute(
-            "INSERT INTO formula_nodes (node, role, name, pid, state, seen_at) VALUES"
-            " (%s, 'worker', 'here', 1, 'ready', clock_timestamp() - interval '2 hours'),"
-            " (%s, 'worker', 'here', 2, 'ready', clock_timestamp() - interval '2 minutes')",
-            (LOST, ALIVE),
-        )
-        await db.execute(
-            "INSERT INTO formula_refresh_tokens (token_hash, family, user_id, expires_at) VALUES"
-            " ('old', %(ann)s, %(ann)s, clock_timestamp() - interval '1 second'),"
-            " ('new', %(ann)s, %(ann)s, clock_timestamp() + interval '1 hour')",
-            {"ann": ANN},
-        )
-        await Schedule(runtime).sweep(0.0)
-        tokens = await (
-            await db.execute("SELECT token_hash FROM formula_refresh_tokens")
-        ).fetchall()
-    assert await known_nodes(runtime) == {ALIVE}
-    assert tokens == [(b"new",)]
-
-
 async def test_another_scheduler_takes_over_from_one_that_ends(runtime: Runtime) -> None:
     first: list[bool] = []
     second: list[bool] = []
