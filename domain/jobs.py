@@ -55,12 +55,19 @@ class SnapshotDay(JobArgs, frozen=True, kw_only=True, tag="snapshot_day"):
     day: date
 
 
-AnyArgs: TypeAlias = Ping | SnapshotDay
+class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
+    """The digests whose time came in the hour that ends `at`."""
+
+    at: datetime
+
+
+AnyArgs: TypeAlias = Ping | SnapshotDay | SendDigests
 
 # Who may ask for what: the action that the one table of access must allow.
 ASKING: Mapping[type[AnyArgs], Action] = {
     Ping: Action.JOBS_MANAGE,
     SnapshotDay: Action.JOBS_MANAGE,
+    SendDigests: Action.JOBS_MANAGE,
 }
 
 
@@ -162,6 +169,8 @@ def _checked(wanted: Wanted) -> Wanted:
     if len(wanted.needs) > MAX_NEEDS:
         raise Invalid("job.too_many_needs", needs=len(wanted.needs), most=MAX_NEEDS)
     if wanted.run_at is not None and wanted.run_at.tzinfo is None:
+        raise Invalid("job.no_time_zone")
+    if isinstance(wanted.args, SendDigests) and wanted.args.at.tzinfo is None:
         raise Invalid("job.no_time_zone")
     if isinstance(wanted.args, Ping) and not 0 <= wanted.args.seconds <= MAX_PING_S:
         raise Invalid("job.bad_seconds", seconds=wanted.args.seconds, most=MAX_PING_S)
