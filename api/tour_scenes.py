@@ -124,6 +124,7 @@ async def comment(stage: Stage) -> Facts:
     check(seen.pos == stage.mention, "the comment came at another position")
     stage.say("Ann mentions Bob in a comment; he sees it in the project's room.")
     told = await event(own, "notification.sent", lambda sent: str(stage.task) in sent["link"])
+    stage.notice = told.pos
     stage.say("A worker tells him in his own room as well: " + data(told)["title"])
     return {"position": stage.mention}
 
@@ -221,8 +222,8 @@ async def mail(stage: Stage) -> Facts:
     rest = stage.operator.client.rest
 
     async def done() -> Any:
-        found = (await rest.get("/jobs", queue="email", name="mail_mentioned")).body["items"]
-        ours = [job for job in found if job["position"] == stage.mention]
+        found = (await rest.get("/jobs", queue="email", name="mail_notice")).body["items"]
+        ours = [job for job in found if job["position"] == stage.notice]
         check(len(ours) <= 1, "one mention became two mails")
         check(all(job["state"] != "dead" for job in ours), "the mail could not be sent")
         return next((job for job in ours if job["state"] == "done"), None)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from zoneinfo import available_timezones
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.errors import Invalid
 from domain.kernel import Command, Decider, Event
@@ -63,12 +64,12 @@ class DigestTimeSet(Event, frozen=True, kw_only=True, tag="preferences.digest_ti
 
 
 class SetPreferences(Command, frozen=True, kw_only=True, tag="set_preferences"):
-    """Kinds that `channels` does not name stay as they are."""
+    """What is left out stays as it is."""
 
     user: UUID
     channels: Mapping[Notice, Channels] = {}
-    hour: int = MORNING
-    zone: str = ""
+    hour: int | UnsetType = UNSET
+    zone: str | UnsetType = UNSET
 
 
 class Unsubscribe(Command, frozen=True, kw_only=True, tag="unsubscribe"):
@@ -86,6 +87,10 @@ class Preferences(msgspec.Struct, frozen=True):
     chosen: Mapping[Notice, Channels] = {}
     digest: DigestTime | None = None  # None: never said
 
+    @property
+    def time(self) -> DigestTime:
+        return self.digest or DigestTime()
+
     def of(self, notice: Notice) -> Channels:
         return self.chosen.get(notice, DEFAULTS[notice])
 
@@ -101,7 +106,7 @@ def preferences_stream(user: UUID) -> UUID:
 def decide(command: PreferencesCommand, preferences: Preferences) -> list[PreferencesEvent]:
     match command:
         case SetPreferences(user=user, channels=channels):
-            time = _checked(DigestTime(command.hour, command.zone))
+            time = _time(command, preferences.time)
             asked: list[PreferencesEvent] = []
             if time != preferences.digest:
                 asked.append(DigestTimeSet(user=user, hour=time.hour, zone=time.zone))
@@ -125,13 +130,15 @@ def _set(user: UUID, notice: Notice, channels: Channels) -> ChannelsSet:
     return ChannelsSet(user=user, notice=notice, in_app=channels.in_app, email=channels.email)
 
 
-def _checked(time: DigestTime) -> DigestTime:
+def _time(command: SetPreferences, was: DigestTime) -> DigestTime:
     """Raises Invalid."""
-    if not 0 <= time.hour <= LAST_HOUR:
-        raise Invalid("preferences.bad_hour", hour=time.hour, most=LAST_HOUR)
-    if time.zone and time.zone not in _zones():
-        raise Invalid("preferences.bad_zone", zone=time.zone[:60])
-    return time
+    hour = was.hour if command.hour is UNSET else command.hour
+    zone = was.zone if command.zone is UNSET else command.zone
+    if not 0 <= hour <= LAST_HOUR:
+        raise Invalid("preferences.bad_hour", hour=hour, most=LAST_HOUR)
+    if zone and zone not in _zones():
+        raise Invalid("preferences.bad_zone", zone=zone[:60])
+    return DigestTime(hour, zone)
 
 
 @cache

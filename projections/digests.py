@@ -9,7 +9,7 @@ import msgspec
 from domain.digest import DIGEST, DigestStarted
 from domain.kernel import Recorded
 from infra.db import Connection
-from projections.model import Projection, Table, Upsert, Write
+from projections.model import Projection, Row, Table, Upsert, Write
 from projections.rows import FIRST_ID, fetch_all
 
 DIGESTS = Table(
@@ -53,7 +53,7 @@ def project(batch: Sequence[Recorded[DigestStarted]]) -> list[Write]:
     for recorded in batch:
         event = recorded.event
         upto[event.user] = max(event.upto, upto.get(event.user, 0))
-    rows = [{"user_id": user, "upto": position} for user, position in upto.items()]
+    rows: list[Row] = [{"user_id": user, "upto": position} for user, position in upto.items()]
     return [Upsert(DIGESTS, rows, newest="upto")]
 
 

@@ -1,18 +1,21 @@
 """Bring an announcement to everybody whom it is for."""
 
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
 from domain.announcement import AnnouncementPublished
 from domain.kernel import Recorded
 from domain.notification import Level, SendNotification
+from domain.preferences import Channels, Notice
 from domain.user import Role, UserStatus
+from projections.preferences import channels_of
 from projections.read import reading
 from projections.users import UserRow, count_users, list_users
 from workers.model import NOTIFICATIONS, Args, Context, Job
 from workers.notices import notify
 from workers.together import together
 
-PAGE = 500  # people
+PAGE = 500  # people, told at once: they share the log's transactions
 
 
 class Announce(Args, frozen=True):
@@ -31,23 +34,24 @@ def react(recorded: Recorded[AnnouncementPublished]) -> list[Announce]:
 async def run(context: Context, args: Announce) -> None:
     """Page by page. A retry starts over: whoever has the message gets no second one."""
 
-    async def tell(user: UserRow) -> None:
+    async def tell(to: tuple[UUID, Channels]) -> None:
+        user, channels = to
         notice = SendNotification(
-            user=user.id,
-            kind="announcement",
+            user=user,
+            kind=Notice.ANNOUNCEMENT,
             title=args.title,
             body=args.body,
             level=args.level,
             at=context.runtime.now(),
         )
-        await notify(context, uuid5(args.announcement, user.id.hex), notice)
+        await notify(context, uuid5(args.announcement, user.hex), notice, channels)
 
     async with reading(context.runtime, min_position=context.position) as db:
         total, told = await count_users(db, UserStatus.ACTIVE), 0
     after: tuple[str, UUID] | None = None
     while page := await _people(context, after):
-        concerned = [user for user in page if not args.roles or user.role in args.roles]
-        await together(concerned, tell)
+        concerned = [user.id for user in page if not args.roles or user.role in args.roles]
+        await together(await _channels(context, concerned), tell, at_once=PAGE)
         after, told = (page[-1].name, page[-1].id), told + len(page)
         await context.report(told, total)
 
@@ -56,6 +60,12 @@ async def _people(context: Context, after: tuple[str, UUID] | None) -> list[User
     """The active users by name, as far as they were registered before the announcement."""
     async with reading(context.runtime, min_position=context.position) as db:
         return await list_users(db, status=UserStatus.ACTIVE, after=after, limit=PAGE)
+
+
+async def _channels(context: Context, users: Sequence[UUID]) -> Iterable[tuple[UUID, Channels]]:
+    """With the ways by which each is told, as they were chosen before the announcement."""
+    async with reading(context.runtime, min_position=context.position) as db:
+        return (await channels_of(db, Notice.ANNOUNCEMENT, users)).items()
 
 
 JOB = Job(

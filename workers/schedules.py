@@ -17,7 +17,7 @@ import structlog
 from cronsim import CronSim
 
 from domain.errors import WrongState
-from domain.jobs import JOB, AnyArgs, RequestJob, SnapshotDay, Wanted
+from domain.jobs import JOB, AnyArgs, RequestJob, SendDigests, SnapshotDay, Wanted
 from infra.db import Connection
 from infra.eventstore.types import Conflict
 from infra.runtime import SYSTEM, Runtime
@@ -47,7 +47,14 @@ def _yesterday(at: datetime) -> SnapshotDay:
     return SnapshotDay(day=at.astimezone(UTC).date() - timedelta(days=1))
 
 
-SCHEDULES = (Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),)
+def _digests(at: datetime) -> SendDigests:
+    return SendDigests(at=at)
+
+
+SCHEDULES = (
+    Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),
+    Schedule("send_digests", _digests, every_s=3_600, missed="all"),
+)
 
 
 def ticks(schedule: Schedule, after: datetime, zone: str) -> Iterator[datetime]:
