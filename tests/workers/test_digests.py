@@ -34,6 +34,7 @@ from projections.digests import Hour
 from tests.workers.office import AT, Office, working
 from workers import send_digests
 from workers.model import Context
+from workers.schedules import SCHEDULES, SPACE, ask
 from workers.send_digests import hours
 
 HOUR = timedelta(hours=1)
@@ -208,6 +209,19 @@ async def test_a_tick_that_runs_again_or_twice_at_once_starts_nothing_twice(
     started = await postman.started()
     assert sorted(one.user for one in started) == sorted(people)
     assert len(await postman.mails(5)) == 5
+
+
+async def test_a_tick_of_the_scheduler_leads_to_the_mail(postman: Postman) -> None:
+    ann = await postman.office.person("Ann")
+    await postman.prefers(ann)
+    await postman.notice(ann, "Hello")
+    (schedule,) = [one for one in SCHEDULES if one.name == "send_digests"]
+    for _ in range(2):  # two believe that they lead
+        job = await ask(postman.runtime, schedule, NINE, SPACE)
+    (mail,) = await postman.mails(1)
+    assert "Hello" in text(mail)
+    (row,) = await postman.office.jobs("send_digests")
+    assert (row.id, row.state) == (job, "done")
 
 
 async def test_who_moves_gets_one_on_a_day(postman: Postman) -> None:
