@@ -9,7 +9,7 @@ from domain.user import Role
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import End, JobState, NewJob
 from infra.jobs.reading import get_job
-from infra.jobs.working import claim, note_progress, settle
+from infra.jobs.working import Times, claim, note_progress, settle
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from tests.integration.sockets import Json, Live, live_gateway
@@ -85,7 +85,7 @@ async def test_only_who_holds_a_job_says_how_far_it_is(runtime: Runtime) -> None
         assert row is not None
         assert row.progress is None
         await note_progress(db, mine, held, 0.5)
-        await settle(db, mine, [End(job.id, 1, retry=True)], base_s=0.0, most_s=0.0)
+        await settle(db, mine, [End(job.id, 1, retry=True)], Times(retry_base_s=0.0))
         await note_progress(db, mine, held, 0.7)
         row = await get_job(db, job.id)
     assert row is not None

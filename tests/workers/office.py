@@ -19,6 +19,7 @@ from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role
 from infra.jobs.reading import Filter, JobRow, list_jobs
+from infra.jobs.working import Times
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from workers.main import run_worker
@@ -26,7 +27,7 @@ from workers.runner import Tuning
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 LIMIT_S = 25.0
-QUICK = Tuning(lease_s=1.0, retry_base_s=0.2, stop_s=2.0)
+QUICK = Tuning(Times(lease_s=1.0, retry_base_s=0.2), stop_s=2.0)
 
 T = TypeVar("T")
 
