@@ -212,8 +212,8 @@ async def operate(stage: Stage) -> Facts:
     stage.say(f"The log is at {status['position']}; positions behind: {lag}.")
     health = (await rest.get("/realtime/health/summary")).body
     check(health["status"] == "up", f"the system says it is {health['status']}")
-    counts = (await rest.get("/jobs/counts")).body
-    queues = ", ".join(f"{one['queue']} {one['jobs']} {one['state']}" for one in counts)
+    counts = (await rest.get("/jobs/stats")).body
+    queues = ", ".join(f"{one['queue']} {one['done']} done" for one in counts)
     stage.say(f"Queues: {queues}.")
     return {"position": status["position"], "lag": status["lag"], "nodes": status["nodes"]}
 
