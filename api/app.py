@@ -27,6 +27,7 @@ from api.limiting import RateLimit
 from api.locks import locks
 from api.metrics import metrics
 from api.operations import operations
+from api.preferences import preferences
 from api.projects import projects
 from api.reactions import reactions
 from api.reads import provide_db
@@ -39,6 +40,7 @@ from api.replay import replays
 from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
+from api.unsubscribing import unsubscribing
 from api.users import users
 from infra.metrics import Metrics
 from infra.nodes import Heart
@@ -50,6 +52,8 @@ MAX_BODY = 1 << 20  # bytes of a request
 ROUTERS = (
     sessions,
     users,
+    preferences,
+    unsubscribing,
     clients,
     projects,
     tasks,

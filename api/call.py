@@ -105,15 +105,15 @@ def provide_call(
         runtime_of(request.scope),
         request.user,
         request.scope["state"].get("concerned", Concerned()),
-        origin_of(request, request.user),
+        origin_of(request, request.user.id),
         client_id(idempotency_key) if idempotency_key is not None else None,
         version(if_match) if if_match is not None else None,
     )
 
 
-def origin_of(request: Request[Any, Any, Any], caller: Caller) -> Origin:
+def origin_of(request: Request[Any, Any, Any], actor: UUID) -> Origin:
     return Origin(
-        actor=caller.id,
+        actor=actor,
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "").replace("\x00", ""),
         correlation_id=request_id(request.scope),

@@ -124,6 +124,7 @@ async def comment(stage: Stage) -> Facts:
     check(seen.pos == stage.mention, "the comment came at another position")
     stage.say("Ann mentions Bob in a comment; he sees it in the project's room.")
     told = await event(own, "notification.sent", lambda sent: str(stage.task) in sent["link"])
+    stage.notice = told.pos
     stage.say("A worker tells him in his own room as well: " + data(told)["title"])
     return {"position": stage.mention}
 
@@ -211,8 +212,8 @@ async def operate(stage: Stage) -> Facts:
     stage.say(f"The log is at {status['position']}; positions behind: {lag}.")
     health = (await rest.get("/realtime/health/summary")).body
     check(health["status"] == "up", f"the system says it is {health['status']}")
-    counts = (await rest.get("/jobs/counts")).body
-    queues = ", ".join(f"{one['queue']} {one['jobs']} {one['state']}" for one in counts)
+    counts = (await rest.get("/jobs/stats")).body
+    queues = ", ".join(f"{one['queue']} {one['done']} done" for one in counts)
     stage.say(f"Queues: {queues}.")
     return {"position": status["position"], "lag": status["lag"], "nodes": status["nodes"]}
 
@@ -221,8 +222,8 @@ async def mail(stage: Stage) -> Facts:
     rest = stage.operator.client.rest
 
     async def done() -> Any:
-        found = (await rest.get("/jobs", queue="email", name="mail_mentioned")).body["items"]
-        ours = [job for job in found if job["position"] == stage.mention]
+        found = (await rest.get("/jobs", queue="email", name="mail_notice")).body["items"]
+        ours = [job for job in found if job["position"] == stage.notice]
         check(len(ours) <= 1, "one mention became two mails")
         check(all(job["state"] != "dead" for job in ours), "the mail could not be sent")
         return next((job for job in ours if job["state"] == "done"), None)

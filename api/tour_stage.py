@@ -54,6 +54,7 @@ class Stage:
         self.since: datetime
         self.task: UUID
         self.mention = 0  # the position of the comment that mentions Bob
+        self.notice = 0  # and that of what tells him so
         self.done: list[int] = []  # positions of what the tour did, oldest first
         self.latency: Latency | None = None
         self._stack = stack

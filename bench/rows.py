@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from domain.client import ClientStatus
+from domain.notification import Mailed
 from domain.priority import Priority
 from domain.project import ProjectStatus
 from domain.task import TaskStatus
@@ -28,6 +29,7 @@ CHOICES: dict[str, type[StrEnum]] = {
     "projects.priority": Priority,
     "tasks.priority": Priority,
     "formula_jobs.state": JobState,
+    "notifications.email": Mailed,
 }
 KINDS = {"aggregate", "type", "verb", "kind", "department", "queue", "projection", "generation"}
 WORDY = {"name", "title", "words"}

@@ -19,6 +19,7 @@ class Action(StrEnum):
     USER_CHANGE_ROLE = "user.change_role"
     USER_DEACTIVATE = "user.deactivate"
     USER_SET_PASSWORD = "user.set_password"  # noqa: S105, the action's name
+    USER_PREFERENCES = "user.preferences"
     CLIENT_READ = "client.read"
     CLIENT_WRITE = "client.write"
     PROJECT_LIST = "project.list"
@@ -102,6 +103,7 @@ RULES: Mapping[Action, Rule] = {
     Action.USER_CHANGE_ROLE: _rule(),
     Action.USER_DEACTIVATE: _rule(),
     Action.USER_SET_PASSWORD: _rule(oneself=True),
+    Action.USER_PREFERENCES: _rule(oneself=True),
     Action.CLIENT_READ: _rule(*STAFF),
     Action.CLIENT_WRITE: _rule(Role.MANAGER),
     Action.PROJECT_LIST: _rule(*EVERYBODY),  # one's own

@@ -73,7 +73,15 @@ class Optimise(JobArgs, frozen=True, kw_only=True, tag="optimise"):
     """Looks through the indexes, and builds anew those that are mostly empty."""
 
 
-AnyArgs: TypeAlias = Ping | SnapshotDay | RollUpMetrics | CleanUp | RefreshStatistics | Optimise
+class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
+    """The digests whose time came in the hour that ends `at`."""
+
+    at: datetime
+
+
+AnyArgs: TypeAlias = (
+    Ping | SnapshotDay | RollUpMetrics | CleanUp | RefreshStatistics | Optimise | SendDigests
+)
 
 # Who may ask for what: the action that the one table of access must allow.
 ASKING: Mapping[type[AnyArgs], Action] = {
@@ -83,6 +91,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     CleanUp: Action.JOBS_MANAGE,
     RefreshStatistics: Action.JOBS_MANAGE,
     Optimise: Action.JOBS_MANAGE,
+    SendDigests: Action.JOBS_MANAGE,
 }
 
 
@@ -184,6 +193,8 @@ def _checked(wanted: Wanted) -> Wanted:
     if len(wanted.needs) > MAX_NEEDS:
         raise Invalid("job.too_many_needs", needs=len(wanted.needs), most=MAX_NEEDS)
     if wanted.run_at is not None and wanted.run_at.tzinfo is None:
+        raise Invalid("job.no_time_zone")
+    if isinstance(wanted.args, SendDigests) and wanted.args.at.tzinfo is None:
         raise Invalid("job.no_time_zone")
     if isinstance(wanted.args, Ping) and not 0 <= wanted.args.seconds <= MAX_PING_S:
         raise Invalid("job.bad_seconds", seconds=wanted.args.seconds, most=MAX_PING_S)

@@ -1,6 +1,7 @@
 """Notification: one message to one person, and whether it was read."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal, TypeAlias, assert_never
 from uuid import UUID
 
@@ -18,6 +19,14 @@ MAX_LINK = 500  # characters
 Level: TypeAlias = Literal["info", "warning", "critical"]
 
 
+class Mailed(StrEnum):
+    """How a notice goes by mail."""
+
+    NEVER = "never"
+    AT_ONCE = "at_once"
+    DAILY = "daily"  # in the digest
+
+
 class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent.v1"):
     user: UUID
     kind: str
@@ -26,6 +35,8 @@ class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent.
     link: str = ""
     project: UUID | None = None
     level: Level = "info"
+    mail_only: bool = False
+    email: Mailed = Mailed.NEVER
     at: datetime
 
 
@@ -34,6 +45,8 @@ class NotificationRead(Event, frozen=True, kw_only=True, tag="notification.read.
 
 
 class SendNotification(Command, frozen=True, kw_only=True, tag="send_notification"):
+    """`in_app` and `email`: the ways on which it is wanted; what is on none is not sent."""
+
     user: UUID
     kind: str
     title: str
@@ -41,7 +54,18 @@ class SendNotification(Command, frozen=True, kw_only=True, tag="send_notificatio
     link: str = ""
     project: UUID | None = None
     level: Level = "info"
+    in_app: bool = True
+    email: Mailed = Mailed.NEVER
     at: datetime
+
+    @property
+    def shown(self) -> bool:
+        """What is critical nobody can hide."""
+        return self.in_app or self.level == "critical"
+
+    @property
+    def wanted(self) -> bool:
+        return self.shown or self.email is not Mailed.NEVER
 
 
 class MarkRead(Command, frozen=True, kw_only=True, tag="mark_read"):
@@ -62,7 +86,7 @@ def decide(command: NotificationCommand, notification: Notification) -> list[Not
         case SendNotification():
             if notification.user is not None:
                 raise WrongState("notification.exists")
-            return [_sent(command)]
+            return [_sent(command)] if command.wanted else []
         case MarkRead(at=at):
             if notification.user is None:
                 raise NotFound("notification.not_found")
@@ -80,6 +104,8 @@ def _sent(command: SendNotification) -> NotificationSent:
         link=checked(command.link, "notification.bad_link", MAX_LINK, least=0),
         project=command.project,
         level=command.level,
+        mail_only=not command.shown,
+        email=command.email,
         at=command.at,
     )
 

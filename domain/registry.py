@@ -7,6 +7,7 @@ from domain.activity import ACTIVITY
 from domain.announcement import ANNOUNCEMENT
 from domain.audit import AUDIT
 from domain.client import CLIENT
+from domain.digest import DIGEST
 from domain.document import DOCUMENT
 from domain.email import EMAIL
 from domain.hold import HOLD
@@ -17,6 +18,7 @@ from domain.motion import MOTION
 from domain.motion_summary import MOTION_SUMMARY
 from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
+from domain.preferences import PREFERENCES
 from domain.project import PROJECT
 from domain.queue import QUEUE
 from domain.reaction import REACTION
@@ -38,6 +40,8 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     ACTIVITY,
     LOCK,
     NOTIFICATION,
+    PREFERENCES,
+    DIGEST,
     ANNOUNCEMENT,
     AUDIT,
     HOLD,

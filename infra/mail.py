@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime, parseaddr
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,23 +15,40 @@ from uuid import UUID
 
 import aiosmtplib
 import msgspec
-from aiosmtplib import SMTPRecipientsRefused
+from aiosmtplib import SMTPDataError, SMTPRecipientsRefused
 
 from domain.errors import Invalid
 from infra.settings import Settings, SettingsError
 
 TIMEOUT_S = 15.0  # for each step of the talk with the server
 PORTS = {"smtp": 25, "smtps": 465}
+REFUSED = range(550, 554)  # answers to a whole message that no second try would change
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """A mail to one person, the same words as text and as HTML."""
+    """A mail to one person, the same words as text and as HTML.
+
+    `unsubscribe`: the address that stops mails of its kind, for kinds that one can do without.
+    """
 
     name: str
     address: str
     subject: str
     text: str
     html: str
+    unsubscribe: str = ""
+
+
+class _Link(UnstructuredHeader, BaseHeader):
+    """On one line, however long: it would be folded by encoding it, and no link any more."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+HEADERS = HeaderRegistry()
+HEADERS.map_to_type("list-unsubscribe", _Link)
+POLICY = EmailPolicy(header_factory=HEADERS)
 
 
 def compose(letter: Letter, job: UUID, sender: str, at: datetime) -> EmailMessage:
@@ -38,13 +56,16 @@ def compose(letter: Letter, job: UUID, sender: str, at: datetime) -> EmailMessag
 
     Raises Invalid for an address that cannot be written to.
     """
-    message = EmailMessage()
+    message = EmailMessage(POLICY)
     message["Message-ID"] = f"<{job}@formula>"
     message["Date"] = format_datetime(at)
     message["From"] = _address(*parseaddr(sender))
     message["To"] = _address(letter.name, letter.address)
     message["Subject"] = one_line(letter.subject)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
+    if letter.unsubscribe:
+        message["List-Unsubscribe"] = f"<{letter.unsubscribe}>"  # RFC 2369, 3.2
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, 3.1
     message.set_content(letter.text)
     message.add_alternative(letter.html, subtype="html")
     return message
@@ -74,7 +95,9 @@ class Mailer:
     async def send(self, letter: Letter, job: UUID) -> None:
         """Hand the letter over, or raise: then the same call may be made again.
 
-        Raises Invalid where the server refuses the address for good.
+        Raises Invalid where the server refuses the address, or the message, for good. A server that
+        took the letter and was cut off before its answer came gets it twice, with the same
+        Message-ID: nothing else makes a second one.
         """
         message = compose(letter, job, self._sender, self._now())
         if self._smtp is None:
@@ -85,6 +108,10 @@ class Mailer:
         except SMTPRecipientsRefused as error:
             if all(500 <= one.code < 600 for one in error.recipients):
                 raise Invalid("mail.address_refused", answer=error.recipients[0].code) from error
+            raise
+        except SMTPDataError as error:
+            if error.code in REFUSED:
+                raise Invalid("mail.message_refused", answer=error.code) from error
             raise
 
 

@@ -66,7 +66,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"
 
-    jwt_secret: Annotated[str, _secret("signs access tokens; empty: made on the first start")] = ""
+    jwt_secret: Annotated[
+        str, _secret("signs access tokens and links; empty: made on the first start")
+    ] = ""
     jwt_access_ttl_s: Annotated[int, Meta(ge=30, description="life of an access token")] = 900
     jwt_refresh_ttl_s: Annotated[int, Meta(ge=60, description="life of a refresh token")] = (
         30 * 86_400

@@ -8,6 +8,7 @@ from functools import partial
 
 from domain.audit import AuditFilter
 from domain.client import ClientStatus
+from domain.preferences import Notice
 from domain.priority import Priority
 from domain.project import ProjectStatus
 from domain.task import TaskStatus
@@ -15,11 +16,13 @@ from domain.user import Role, UserStatus
 from projections.activity import activity_of_project, activity_of_user
 from projections.audit_list import list_audit
 from projections.clients import get_client, list_clients
+from projections.digests import Hour, due_digests
 from projections.documents import get_document, list_documents
 from projections.indexes_jobs import JOBS
 from projections.locks import expired_locks, locks_of
 from projections.members import members_of, online_users, presence_of
-from projections.notifications import notifications_of
+from projections.notifications import notifications_of, unread_daily
+from projections.preferences import channels_of
 from projections.projects import (
     get_project,
     list_projects,
@@ -153,6 +156,25 @@ READS = (
         "what somebody has not read",
         partial(notifications_of, user=ID, unread=True),
     ),
+    Served(
+        "notifications_user_id_position_idx2",
+        "what comes with somebody's digest",
+        partial(unread_daily, user=ID, kinds=["kind 7"], after=7, upto=77_777, limit=50),
+    ),
+    Served(
+        "preferences_pkey", "when somebody's digest comes", of("preferences", "user_id", "zone")
+    ),
+    Served(
+        "preferences_zone_digest_hour_user_id_idx",
+        "whose hour it is",
+        partial(due_digests, hours=[Hour("zone 7", 7, DAY)]),
+    ),
+    Served(
+        "notice_channels_pkey",
+        "what people have chosen",
+        partial(channels_of, notice=Notice.REPORT, users=[ID]),
+    ),
+    Served("digests_pkey", "up to where somebody's digest was", of("digests", "user_id", "upto")),
     Served(
         "notifications_project_position_idx",
         "about a project",

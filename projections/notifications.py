@@ -24,14 +24,17 @@ NOTIFICATIONS = Table(
         "link": "text NOT NULL",
         "level": "text NOT NULL",
         "project": "uuid",
+        "mail_only": "boolean NOT NULL",
+        "email": "text NOT NULL",
         "created_at": "timestamptz NOT NULL",
         "read_at": "timestamptz",
         "position": "bigint NOT NULL",
     },
     key=("id",),
     indexes=(
-        "(user_id, position)",
-        "(user_id, position) WHERE read_at IS NULL",
+        "(user_id, position) WHERE NOT mail_only",
+        "(user_id, position) WHERE NOT mail_only AND read_at IS NULL",
+        "(user_id, position) WHERE email = 'daily' AND read_at IS NULL",
         "(project, position) WHERE project IS NOT NULL",
     ),
 )
@@ -68,6 +71,8 @@ def project(batch: Sequence[Recorded[NotificationEvent]]) -> list[Write]:
                     link=event.link,
                     level=event.level,
                     project=event.project,
+                    mail_only=event.mail_only,
+                    email=event.email.value,
                     created_at=event.at,
                     read_at=None,
                     position=recorded.position,
@@ -77,6 +82,12 @@ def project(batch: Sequence[Recorded[NotificationEvent]]) -> list[Write]:
             case _:
                 assert_never(event)
     return rows.writes()
+
+
+SELECT: LiteralString = (
+    "SELECT id, user_id, kind, title, body, link, level, project, created_at, read_at, position"
+    " FROM notifications"
+)
 
 
 async def notifications_of(
@@ -92,18 +103,33 @@ async def notifications_of(
     return await fetch_all(
         db,
         NotificationRow,
-        "SELECT id, user_id, kind, title, body, link, level, project, created_at, read_at,"  # noqa: S608
-        " position FROM notifications"
-        f" WHERE user_id = %(user)s AND position < %(after)s{only}"
+        f"{SELECT} WHERE user_id = %(user)s AND NOT mail_only AND position < %(after)s{only}"
         " ORDER BY position DESC LIMIT %(limit)s",
         {"user": user, "after": NEWEST_POSITION if after is None else after, "limit": limit},
+    )
+
+
+async def unread_daily(
+    db: Connection, user: UUID, kinds: Sequence[str], *, after: int, upto: int, limit: int
+) -> list[NotificationRow]:
+    """What a person has not read of those kinds that are mailed daily, newest first.
+
+    Of what was sent after one position and up to another.
+    """
+    return await fetch_all(
+        db,
+        NotificationRow,
+        f"{SELECT} WHERE user_id = %(user)s AND email = 'daily' AND read_at IS NULL"
+        " AND position > %(after)s AND position <= %(upto)s AND kind = ANY(%(kinds)s)"
+        " ORDER BY position DESC LIMIT %(limit)s",
+        {"user": user, "kinds": list(kinds), "after": after, "upto": upto, "limit": limit},
     )
 
 
 PROJECTION = Projection(
     name="notifications",
     group="queries",
-    version=2,
+    version=3,
     tables=(NOTIFICATIONS,),
     events=NOTIFICATION.events,
     project=project,

@@ -68,8 +68,8 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
     match event:
         case ActivityRecorded(room=room):
             return [room]
-        case NotificationSent(user=user):
-            return [user_room(user)]
+        case NotificationSent(user=user, mail_only=mail_only):
+            return [] if mail_only else [user_room(user)]
         case Checked(differences=differences):
             return [OPS] if differences else []
         case _ if isinstance(event, UPKEEP.events):

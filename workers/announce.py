@@ -1,19 +1,21 @@
 """Bring an announcement to everybody whom it is for."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from domain.announcement import AnnouncementPublished
 from domain.kernel import Recorded
 from domain.notification import Level, SendNotification
+from domain.preferences import Channels, Notice
 from domain.user import Role, UserStatus
+from projections.preferences import channels_of
 from projections.read import reading
 from projections.users import UserRow, count_users, list_users
 from workers.model import NOTIFICATIONS, Args, Context, Job
 from workers.notices import notify_all
 
-PAGE = 500  # people
+PAGE = 500  # people, told at once: they share the log's transactions
 
 
 class Announce(Args, frozen=True):
@@ -35,26 +37,29 @@ async def run(context: Context, args: Announce) -> None:
         total, told = await count_users(db, UserStatus.ACTIVE), 0
     after: tuple[str, UUID] | None = None
     while page := await _people(context, after):
-        concerned = [user for user in page if not args.roles or user.role in args.roles]
-        await notify_all(context, _notices(args, concerned, context.runtime.now()))
+        concerned = [user.id for user in page if not args.roles or user.role in args.roles]
+        channels = await _channels(context, concerned)
+        await notify_all(context, _notices(args, channels, context.runtime.now()))
         after, told = (page[-1].name, page[-1].id), told + len(page)
         await context.report(told, total)
 
 
 def _notices(
-    args: Announce, people: Iterable[UserRow], at: datetime
+    args: Announce, channels: Mapping[UUID, Channels], at: datetime
 ) -> dict[UUID, SendNotification]:
     """By their streams: of each announcement one for each person."""
     return {
-        uuid5(args.announcement, user.id.hex): SendNotification(
-            user=user.id,
-            kind="announcement",
+        uuid5(args.announcement, user.hex): SendNotification(
+            user=user,
+            kind=Notice.ANNOUNCEMENT,
             title=args.title,
             body=args.body,
             level=args.level,
             at=at,
+            in_app=ways.in_app,
+            email=ways.email,
         )
-        for user in people
+        for user, ways in channels.items()
     }
 
 
@@ -62,6 +67,12 @@ async def _people(context: Context, after: tuple[str, UUID] | None) -> list[User
     """The active users by name, as far as they were registered before the announcement."""
     async with reading(context.runtime, min_position=context.position) as db:
         return await list_users(db, status=UserStatus.ACTIVE, after=after, limit=PAGE)
+
+
+async def _channels(context: Context, users: Sequence[UUID]) -> Mapping[UUID, Channels]:
+    """With the ways by which each is told, as they were chosen before the announcement."""
+    async with reading(context.runtime, min_position=context.position) as db:
+        return await channels_of(db, Notice.ANNOUNCEMENT, users)
 
 
 JOB = Job(

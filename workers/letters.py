@@ -16,10 +16,10 @@ TEMPLATES = Environment(
 )
 
 
-def letter(template: str, to: User, subject: str, **values: object) -> Letter:
-    """`template` names a .txt and an .html file; both see `to`, `subject` and `values`."""
+def letter(template: str, to: User, subject: str, unsubscribe: str, **values: object) -> Letter:
+    """`template` names a .txt and an .html file; both see all that is given."""
+    given = {"to": to, "subject": subject, "unsubscribe": unsubscribe, **values}
     text, html = (
-        TEMPLATES.get_template(f"{template}.{form}").render(to=to, subject=subject, **values)
-        for form in ("txt", "html")
+        TEMPLATES.get_template(f"{template}.{form}").render(given) for form in ("txt", "html")
     )
-    return Letter(to.name, to.email, subject, text, html)
+    return Letter(to.name, to.email, subject, text, html, unsubscribe)

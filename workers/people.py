@@ -33,7 +33,7 @@ async def about(runtime: Runtime, user: UUID, task: UUID, by: UUID | None) -> Ab
     loaded = (await runtime.load(TASK, task)).state
     if loaded.project is None:
         raise NotFound("task.not_found")
-    person = await _active(runtime, user)
+    person = await active(runtime, user)
     project = (await runtime.load(PROJECT, loaded.project)).state
     who = Who(user, person.role)
     require(Action.TASK_READ, who, project_role=project.members.get(user))
@@ -47,7 +47,8 @@ async def about(runtime: Runtime, user: UUID, task: UUID, by: UUID | None) -> Ab
     )
 
 
-async def _active(runtime: Runtime, user: UUID) -> User:
+async def active(runtime: Runtime, user: UUID) -> User:
+    """Raises Refused: nobody who has left is written to."""
     person = (await runtime.load(USER, user)).state
     if not person.active:
         raise WrongState("user.not_active", user=user)

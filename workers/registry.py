@@ -5,24 +5,27 @@ from typing import Any
 from workers import (
     announce,
     clean_up,
-    mail_assigned,
-    mail_mentioned,
+    mail_digest,
+    mail_notice,
     notify_assigned,
     notify_mentioned,
     optimise,
     ping,
     refresh_statistics,
     roll_up_metrics,
+    send_digests,
     snapshot_day,
 )
 from workers.model import Job
 
 JOBS: tuple[Job[Any], ...] = (
-    mail_assigned.JOB,
-    mail_mentioned.JOB,
+    mail_notice.JOB,
+    mail_notice.ANNOUNCED,
+    mail_digest.JOB,
     notify_assigned.JOB,
     notify_mentioned.JOB,
     announce.JOB,
+    send_digests.JOB,
     snapshot_day.JOB,
     roll_up_metrics.JOB,
     clean_up.JOB,

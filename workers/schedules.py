@@ -25,6 +25,7 @@ from domain.jobs import (
     RefreshStatistics,
     RequestJob,
     RollUpMetrics,
+    SendDigests,
     SnapshotDay,
     Wanted,
 )
@@ -61,12 +62,17 @@ def _roll_up(at: datetime) -> RollUpMetrics:
     return RollUpMetrics(day=_yesterday(at).day)
 
 
+def _digests(at: datetime) -> SendDigests:
+    return SendDigests(at=at)
+
+
 SCHEDULES = (
     Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),
     Schedule("roll_up_metrics", _roll_up, cron="20 0 * * *", zone="UTC"),
     Schedule("clean_up", lambda _at: CleanUp(), cron="30 1 * * *"),
     Schedule("refresh_statistics", lambda _at: RefreshStatistics(), cron="5 * * * *"),
     Schedule("optimise", lambda _at: Optimise(), cron="30 2 * * 0"),
+    Schedule("send_digests", _digests, every_s=3_600, missed="all"),
 )
 
 

@@ -79,7 +79,7 @@ async def events(
     """The room from `after` on: what a `join` on a socket answers, then what is new."""
     held = position(last_event_id) if last_event_id else after
     wanted = Wanted(room, connection or runtime.new_id(), held, epoch)
-    origin = origin_of(request, request.user)
+    origin = origin_of(request, request.user.id)
     abort = streaming(request.scope)
     reader = await gateway.readers.read(request.user, origin, wanted, abort)
     return EventStream(reader) if wait is None else Poll(reader, wait / 1_000)
@@ -102,7 +102,7 @@ async def act(
     frame = frame_of(await request.body(), room)
     if is_action(frame) and (wait_s := runtime.limits.action(request.user.id)):
         raise RateLimited(wait_s)
-    origin = origin_of(request, request.user)
+    origin = origin_of(request, request.user.id)
     deed = Deed(runtime, gateway.hub, gateway.readers.pace, origin)
     await deed.do(request.user, connection, room, frame)
     if deed.answer is None:

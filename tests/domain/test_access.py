@@ -92,6 +92,7 @@ ONESELF = {
     Action.USER_READ,
     Action.USER_CHANGE,
     Action.USER_SET_PASSWORD,
+    Action.USER_PREFERENCES,
     Action.ACTIVITY_READ,
     Action.NOTIFICATION_READ,
     Action.RECEIPT_READ,

@@ -119,6 +119,6 @@ def test_a_queue_is_paused_once_and_goes_on_once() -> None:
 
 
 def test_all_dead_jobs_of_a_queue_are_retried_as_often_as_one_asks() -> None:
-    asked = DeadRetryAsked(queue=EMAIL, job="mail_assigned")
-    retry = RetryDead(queue=EMAIL, job=" mail_assigned ")
+    asked = DeadRetryAsked(queue=EMAIL, job="mail_notice")
+    retry = RetryDead(queue=EMAIL, job=" mail_notice ")
     check(QUEUE, given=[asked], when=retry, then=[asked])

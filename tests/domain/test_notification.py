@@ -1,11 +1,13 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from domain.kernel import fold
 from domain.notification import (
     NOTIFICATION,
+    Mailed,
     MarkRead,
     Notification,
     NotificationRead,
@@ -49,6 +51,20 @@ def test_a_notification_is_read_once() -> None:
     read = NotificationRead(at=NOW)
     check(NOTIFICATION, given=[SENT], when=MarkRead(at=NOW), then=[read])
     check(NOTIFICATION, given=[SENT, read], when=MarkRead(at=NOW), then=[])
+
+
+def test_what_is_wanted_on_no_way_is_not_sent() -> None:
+    unwanted = msgspec.structs.replace(send(), in_app=False)
+    check(NOTIFICATION, given=[], when=unwanted, then=[])
+    mailed = msgspec.structs.replace(unwanted, email=Mailed.DAILY)
+    sent = msgspec.structs.replace(SENT, mail_only=True, email=Mailed.DAILY)
+    check(NOTIFICATION, given=[], when=mailed, then=[sent])
+
+
+def test_what_is_critical_is_shown_whatever_one_prefers() -> None:
+    hidden = msgspec.structs.replace(send(), in_app=False, level="critical")
+    shown = msgspec.structs.replace(SENT, level="critical")
+    check(NOTIFICATION, given=[], when=hidden, then=[shown])
 
 
 def test_what_was_not_sent_cannot_be_read() -> None:

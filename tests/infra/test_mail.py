@@ -1,13 +1,21 @@
 """Letters on their way: as messages, into a folder, and to a real SMTP server."""
 
+import ssl
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID
 
 import msgspec
 import pytest
-from aiosmtplib import SMTPException
+from aiosmtplib import SMTPAuthenticationError, SMTPException
+from aiosmtplib.email import flatten_message
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from domain.errors import Invalid
 from infra.mail import Letter, Mailer, compose, smtp_options
@@ -15,6 +23,7 @@ from infra.settings import Settings, SettingsError
 from tests.workers.office import AT, free_port, mail_server
 
 JOB = UUID(int=5)
+LOOPBACK = ip_address("127.0.0.1")
 SENDER = "Formula <no-reply@example.com>"
 LETTER = Letter("Bob", "bob@example.com", "A task", "Hello Bob", "<p>Hello Bob</p>")
 
@@ -61,6 +70,21 @@ def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert refused.value.code == "mail.bad_address"
 
 
+def test_how_to_unsubscribe_is_a_header_of_one_line_however_long() -> None:
+    link = f"https://formula.department.company.example.com/unsubscribe?token={'A' * 82}"
+    wire = flatten_message(
+        compose(msgspec.structs.replace(LETTER, unsubscribe=link), JOB, SENDER, AT)
+    )
+    lines = wire.split(b"\r\n")
+    assert f"List-Unsubscribe: <{link}>".encode() in lines
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+
+
+def test_what_one_cannot_do_without_has_no_such_header() -> None:
+    message = compose(LETTER, JOB, SENDER, AT)
+    assert not [name for name in message if name.startswith("List-")]
+
+
 async def test_without_smtp_a_message_is_a_file_that_a_retry_replaces(tmp_path: Path) -> None:
     mailer = folder_mailer(tmp_path / "mail")
     await mailer.send(LETTER, JOB)
@@ -99,6 +123,124 @@ async def test_an_address_that_the_server_refuses_for_now_is_an_error() -> None:
         mailbox.answer = "450 come back later"
         with pytest.raises(SMTPException):
             await smtp_mailer(port).send(LETTER, JOB)
+
+
+@pytest.mark.parametrize("answer", ["550 spam", "552 too much", "553 no such name"])
+async def test_a_message_that_the_server_refuses_for_good_is_not_tried_again(answer: str) -> None:
+    port = free_port()
+    with mail_server(port) as mailbox:
+        mailbox.verdict = answer
+        with pytest.raises(Invalid) as refused:
+            await smtp_mailer(port).send(LETTER, JOB)
+    assert (refused.value.code, refused.value.detail) == (
+        "mail.message_refused",
+        {"answer": int(answer[:3])},
+    )
+
+
+@pytest.mark.parametrize("answer", ["451 later", "421 busy", "554 sender not verified"])
+async def test_a_message_that_is_refused_for_now_or_for_us_is_an_error(answer: str) -> None:
+    """What is wrong with the sender is for operators to mend, and then to retry."""
+    port = free_port()
+    with mail_server(port) as mailbox:
+        mailbox.verdict = answer
+        with pytest.raises(SMTPException):
+            await smtp_mailer(port).send(LETTER, JOB)
+
+
+async def test_a_server_that_is_gone_once_it_has_answered_has_the_letter() -> None:
+    port = free_port()
+    with mail_server(port) as mailbox:
+        mailbox.drops_after = "QUIT"
+        await smtp_mailer(port).send(LETTER, JOB)
+    assert mailbox.drops_after == ""
+    assert len(mailbox.received) == 1
+
+
+async def test_a_letter_whose_answer_was_lost_comes_again_as_the_same_message() -> None:
+    port = free_port()
+    with mail_server(port) as mailbox:
+        mailbox.drops_after = "DATA"
+        with pytest.raises(SMTPException):
+            await smtp_mailer(port).send(LETTER, JOB)
+        await smtp_mailer(port).send(LETTER, JOB)
+    assert [mail["Message-ID"] for mail in mailbox.received] == [f"<{JOB}@formula>"] * 2
+
+
+# Over TLS, with a password
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """A certificate of 127.0.0.1 that signs itself, and the file to trust it by."""
+
+    file: Path
+    server: ssl.SSLContext
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail.test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(LOOPBACK)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file, keyfile = tmp_path / "mail.crt", tmp_path / "mail.key"
+    file.write_bytes(certificate.public_bytes(pem))
+    keyfile.write_bytes(secret)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file, keyfile)
+    return Authority(file, server)
+
+
+def sesame(port: int, *, knows: bool = True) -> Mailer:
+    password = "p%3Aw" if knows else "guess"
+    url = f"smtp://me%40x.org:{password}@127.0.0.1:{port}"
+    return Mailer(Settings(smtp_url=url, mail_from=SENDER), lambda: AT)
+
+
+async def test_who_has_a_password_turns_to_tls_before_saying_it(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    port = free_port()
+    with mail_server(port, authority.server) as mailbox:
+        await sesame(port).send(LETTER, JOB)
+    assert mailbox.logins == [(b"me@x.org", True)]
+    assert len(mailbox.received) == 1
+
+
+async def test_a_server_whose_certificate_nobody_vouches_for_hears_no_password(
+    authority: Authority,
+) -> None:
+    port = free_port()
+    with (
+        mail_server(port, authority.server) as mailbox,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        await sesame(port).send(LETTER, JOB)
+    assert mailbox.logins == []
+    assert mailbox.received == []
+
+
+async def test_a_wrong_password_is_an_error_that_is_tried_again(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    port = free_port()
+    with mail_server(port, authority.server) as mailbox, pytest.raises(SMTPAuthenticationError):
+        await sesame(port, knows=False).send(LETTER, JOB)
+    assert mailbox.received == []
 
 
 async def test_no_server_is_an_error() -> None:

@@ -61,13 +61,13 @@ async def test_reading_the_log_again_makes_no_second_job(
 ) -> None:
     async with working(settings):
         await office.assigned_task()
-        (row,) = await office.ended("mail_assigned")
+        (row,) = await office.ended("mail_notice")
     async with office.runtime.db.connection() as db:
         await db.execute("UPDATE formula_checkpoints SET position = 0 WHERE name = %s", (CONSUMER,))
     head = await office.runtime.store.head()
     async with working(settings):
         assert await reached(office.runtime.db, CONSUMER, head, LIMIT_S)
-    assert [(again.id, again.attempts) for again in await office.jobs("mail_assigned")] == [
+    assert [(again.id, again.attempts) for again in await office.jobs("mail_notice")] == [
         (row.id, 1)
     ]
 
@@ -85,7 +85,7 @@ async def test_another_worker_finishes_what_a_killed_one_began(
             first.send_signal(signal.SIGKILL)
             await first.wait()
         async with working(settings):
-            (row,) = await office.ended("mail_assigned")
+            (row,) = await office.ended("mail_notice")
     assert (row.state, row.attempts) == ("done", 2)
     assert recipients(mailbox) == ["bob@example.com"]
 
@@ -103,10 +103,10 @@ async def test_a_worker_that_is_told_to_stop_gives_back_what_it_cannot_finish(
             first.terminate()
             async with asyncio.timeout(LIMIT_S):
                 assert await first.wait() == 0
-        (row,) = await office.jobs("mail_assigned")
+        (row,) = await office.jobs("mail_notice")
         assert (row.state, row.attempts, row.worker) == ("queued", 0, None)
         async with working(settings):
-            (row,) = await office.ended("mail_assigned")
+            (row,) = await office.ended("mail_notice")
     assert (row.state, row.attempts) == ("done", 1)
 
 
@@ -135,7 +135,7 @@ async def test_jobs_survive_a_redis_that_forgets_everything(
         for queue in QueueName:
             await runtime.redis.delete(stream(settings.redis_prefix, queue))
         await office.assigned_task()
-        (row,) = await office.ended("mail_assigned")
+        (row,) = await office.ended("mail_notice")
     assert row.state == "done"
 
 
@@ -145,7 +145,7 @@ async def test_a_worker_survives_lost_connections(office: Office, settings: Sett
         await until(lambda: ready(office.runtime))
         await redis.client_kill_filter(_type="normal", skipme=True)  # pyright: ignore[reportUnknownMemberType]  # untyped options
         await office.assigned_task()
-        (row,) = await office.ended("mail_assigned")
+        (row,) = await office.ended("mail_notice")
         assert row.state == "done"
         async with office.runtime.db.connection() as db:
             await db.execute(
@@ -155,7 +155,7 @@ async def test_a_worker_survives_lost_connections(office: Office, settings: Sett
         await until(lambda: reconnected(office))
         await office.person("Carl")
         await insert(office.runtime, new_job(args={}))
-        rows = await office.ended("mail_assigned", 2)
+        rows = await office.ended("mail_notice", 2)
     assert sorted(row.state for row in rows) == ["dead", "done"]
 
 
@@ -202,11 +202,11 @@ async def test_a_worker_too_old_for_the_log_stops(
 async def test_hints_that_were_lost_are_sent_again(office: Office, settings: Settings) -> None:
     await office.assigned_task()
     async with working(msgspec.structs.replace(settings, redis_prefix=f"{os.getpid()}-elsewhere:")):
-        await office.ended("mail_assigned")
-    (row,) = await office.jobs("mail_assigned")
+        await office.ended("mail_notice")
+    (row,) = await office.jobs("mail_notice")
     await run_again(office.runtime, row.id)  # and nobody is told of it
     async with working(settings):
-        (row,) = await office.ended("mail_assigned")
+        (row,) = await office.ended("mail_notice")
     assert (row.state, row.attempts) == ("done", 2)
 
 
@@ -216,11 +216,11 @@ async def test_a_mail_waits_for_its_server(office: Office, settings: Settings) -
         await office.assigned_task()
 
         async def failed() -> Sequence[JobRow]:
-            return [row for row in await office.jobs("mail_assigned") if row.error]
+            return [row for row in await office.jobs("mail_notice") if row.error]
 
         assert "SMTPConnectError" in str((await until(failed))[0].error)
         with mail_server(port) as mailbox:
-            (row,) = await office.ended("mail_assigned")
+            (row,) = await office.ended("mail_notice")
     assert row.state == "done"
     assert row.attempts > 1
     assert recipients(mailbox) == ["bob@example.com"]
@@ -229,13 +229,13 @@ async def test_a_mail_waits_for_its_server(office: Office, settings: Settings) -
 async def test_arguments_that_cannot_be_read_are_dead_and_stop_nothing(
     office: Office, settings: Settings
 ) -> None:
-    poison = new_job(name="mail_assigned", args={"user": "nobody"})
+    poison = new_job(name="mail_notice", args={"user": "nobody"})
     async with office.runtime.db.connection() as db:
         await insert_jobs(db, [poison])
     await office.runtime.redis.xadd(stream(settings.redis_prefix, "email"), {"data": b"\xff{"})
     async with working(settings):
         await office.assigned_task()
-        rows = await office.ended("mail_assigned", 2)
+        rows = await office.ended("mail_notice", 2)
     assert sorted(row.state for row in rows) == ["dead", "done"]
     (dead,) = [row for row in rows if row.state == "dead"]
     assert dead.id == poison.id
@@ -246,7 +246,7 @@ async def test_nothing_stays_in_the_streams(office: Office, settings: Settings) 
     redis, prefix = office.runtime.redis, settings.redis_prefix
     async with working(settings):
         await office.assigned_task()
-        await office.ended("mail_assigned")
+        await office.ended("mail_notice")
         await office.ended("notify_assigned")
         assert set((await lengths(redis, prefix, list(QueueName))).values()) == {0}
         pending = await redis.xpending(stream(prefix, EMAIL), GROUP)
@@ -263,7 +263,7 @@ async def test_two_workers_do_each_job_once(office: Office, settings: Settings) 
             for n in range(30):
                 task = await office.task(project, ann, f"Task {n}")
                 await office.assign(task, bob, ann)
-            rows = await office.ended("mail_assigned", 30)
+            rows = await office.ended("mail_notice", 30)
     assert {row.attempts for row in rows} == {1}
     assert sorted(str(mail["Message-ID"]) for mail in mailbox.received) == sorted(
         f"<{row.id}@formula>" for row in rows

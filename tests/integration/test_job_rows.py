@@ -17,7 +17,7 @@ from tests.workers.office import AT
 WORKER, OTHER = UUID(int=101), UUID(int=102)
 
 
-def new_job(key: str = "k", name: str = "mail_assigned", **changed: Any) -> NewJob:
+def new_job(key: str = "k", name: str = "mail_notice", **changed: Any) -> NewJob:
     job = NewJob(
         queue="email", name=name, consumer="test", position=1, key=key, args={}, max_attempts=2
     )

@@ -43,7 +43,7 @@ async def test_an_event_becomes_exactly_one_mail(office: Office, settings: Setti
     with mail_server(port) as mailbox:
         async with working(with_smtp(settings, port)):
             await office.assigned_task()
-            (row,) = await office.ended("mail_assigned")
+            (row,) = await office.ended("mail_notice")
     (mail,) = mailbox.received
     assert mail["Subject"] == "Ann Lee assigned “Draw the arch” to you"
     assert mail["Message-ID"] == f"<{row.id}@formula>"
@@ -59,7 +59,7 @@ async def test_each_person_mentioned_gets_a_mail_with_the_words(
     with mail_server(port) as mailbox:
         async with working(with_smtp(settings, port)):
             await office.comment(task, ann, "<b>look</b> & tell", bob, eve, ann)
-            await office.ended("mail_mentioned", 2)
+            await office.ended("mail_notice", 2)
     assert recipients(mailbox) == ["bob@example.com", "eve@example.com"]
     text, html = (mailbox.received[0].get_body((form,)) for form in ("plain", "html"))
     assert text is not None
@@ -77,7 +77,7 @@ async def test_who_may_not_read_the_project_hears_nothing_of_it(
     await office.runtime.execute(Origin(ann), PROJECT, project, RemoveMember(user=bob))
     async with working(settings):
         await office.comment(task, ann, "between us", bob, eve)
-        rows = await office.ended("mail_mentioned", 2)
+        rows = await office.ended("notify_mentioned", 2)
     assert [row.state for row in rows] == ["refused", "refused"]
     assert all(str(row.error).startswith("access.denied") for row in rows)
     assert not settings.mailbox.exists()
@@ -89,7 +89,7 @@ async def test_a_refusal_is_recorded_and_not_tried_again(
     bob = await office.assigned_task()
     await office.runtime.execute(SYSTEM, USER, bob, DeactivateUser())
     async with working(settings):
-        (row,) = await office.ended("mail_assigned")
+        (row,) = await office.ended("notify_assigned")
     assert (row.state, row.attempts) == ("refused", 1)
     assert str(row.error).startswith("user.not_active")
 
@@ -97,7 +97,7 @@ async def test_a_refusal_is_recorded_and_not_tried_again(
 async def test_an_old_log_is_worked_from_its_beginning(office: Office, settings: Settings) -> None:
     await office.assigned_task()
     async with working(settings):
-        (row,) = await office.ended("mail_assigned")
+        (row,) = await office.ended("mail_notice")
     assert [path.stem for path in settings.mailbox.glob("*.eml")] == [str(row.id)]
 
 

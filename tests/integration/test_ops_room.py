@@ -36,7 +36,7 @@ async def operator(live: Live) -> Socket:
 def job(key: str, error: str | None = None) -> NewJob:
     return NewJob(
         queue="email",
-        name="mail_assigned",
+        name="mail_notice",
         consumer="test",
         position=1,
         key=key,

@@ -32,6 +32,12 @@ async def test_who_has_no_token_is_limited_by_address(api: Api) -> None:
     assert (await api.client.get("/livez")).status_code == 200, "nobody is cut off from probes"
 
 
+async def test_links_of_mails_cannot_be_guessed(api: Api) -> None:
+    path = "/api/v1/unsubscribe?token=" + "A" * 60
+    answers = [await api.client.post(path) for _ in range(STRANGERS + 1)]
+    assert [one.status_code for one in answers] == [422] * STRANGERS + [429]
+
+
 async def test_who_has_a_token_is_limited_by_user(api: Api) -> None:
     ann, bob = await api.as_("member"), await api.as_("member")
     statuses = [(await ann("GET", "/auth/me")).status_code for _ in range(USERS + 1)]

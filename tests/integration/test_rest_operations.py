@@ -167,7 +167,7 @@ async def test_operators_see_jobs_by_queue_and_state(api: Api) -> None:
         await connection.execute(
             "INSERT INTO formula_jobs"
             " (id, queue, name, consumer, position, key, args, state, max_attempts)"
-            " VALUES (%s, 'email', 'mail_assigned', 'jobs', 1, 'k', '{}', 'dead', 3)",
+            " VALUES (%s, 'email', 'mail_notice', 'jobs', 1, 'k', '{}', 'dead', 3)",
             (job,),
         )
     [found] = (await operator.get("/jobs", queue="email", state="dead"))["items"]

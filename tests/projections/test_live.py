@@ -311,6 +311,11 @@ def test_a_notification_goes_to_its_reader_alone() -> None:
     ]
 
 
+def test_a_notification_that_goes_by_mail_alone_is_seen_in_no_room() -> None:
+    event = NotificationSent(user=BOB, kind="report", title="Done", mail_only=True, at=at(1))
+    assert rooms.project([recorded(event, C1, 1)]) == []
+
+
 @pytest.mark.parametrize(
     ("event", "name"),
     [

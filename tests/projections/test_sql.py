@@ -1,11 +1,10 @@
 """The read models' SQL on a real Postgres: what was projected is what the queries find."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
 import msgspec
-import psycopg
 import pytest
 
 from domain.activity import ActivityRecorded
@@ -29,7 +28,6 @@ from domain.task import (
 )
 from domain.user import Role, UserDeactivated, UserRegistered, UserStatus
 from infra.db import Connection
-from infra.settings import Settings
 from projections import (
     activity,
     audit_list,
@@ -43,7 +41,6 @@ from projections import (
 )
 from projections.apply import apply
 from projections.audit_list import list_audit, next_page
-from projections.generations import table_statement
 from projections.model import Push
 from projections.registry import PROJECTIONS
 from tests.projections.samples import (
@@ -66,19 +63,6 @@ pytestmark = pytest.mark.services
 
 S1, S2, S3 = UUID(int=51), UUID(int=52), UUID(int=53)
 ROOM = f"project:{P1}"
-
-
-@pytest.fixture
-async def db(settings: Settings) -> AsyncIterator[Connection]:
-    """A connection to a database that has the tables of all read models."""
-    async with await psycopg.AsyncConnection[object].connect(
-        settings.database_url, autocommit=True
-    ) as connection:
-        await connection.execute("CREATE SCHEMA reads")
-        await connection.execute("SET search_path = reads, public")
-        for table in (table for projection in PROJECTIONS for table in projection.tables):
-            await connection.execute(table_statement("reads", table))
-        yield connection
 
 
 async def project(db: Connection, *batch: Recorded[Event]) -> None:

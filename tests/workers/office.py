@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from ssl import SSLContext
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from domain.jobs import JOB, AnyArgs, RequestJob, Wanted
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
@@ -128,9 +129,20 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.received: list[EmailMessage] = []
+        self.raw: list[bytes] = []
+        self.logins: list[tuple[bytes, bool]] = []  # who, and whether by TLS
         self.hangs = threading.Event()  # set: the next mail is never answered
         self.hung = threading.Event()
         self.answer = "250 OK"
+        self.verdict = "250 OK"  # on the whole message
+        self.drops_after = ""  # the command whose answer is never sent
+
+    def __call__(
+        self, _server: SMTP, session: Session, _envelope: Envelope, _mechanism: str, login: Any
+    ) -> AuthResult:
+        """aiosmtpd's authenticator."""
+        self.logins.append((login.login, session.ssl is not None))
+        return AuthResult(success=login.password == b"p:w", handled=False)
 
     async def handle_RCPT(  # noqa: N802, the name that aiosmtpd calls
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: Any
@@ -140,15 +152,32 @@ class Mailbox:
         return self.answer
 
     async def handle_DATA(  # noqa: N802, the name that aiosmtpd calls
-        self, _server: SMTP, _session: Session, envelope: Envelope
+        self, server: SMTP, _session: Session, envelope: Envelope
     ) -> str:
         if self.hangs.is_set():
             self.hangs.clear()
             self.hung.set()
             await asyncio.Event().wait()
+        if not self.verdict.startswith("250"):
+            return self.verdict
         assert isinstance(envelope.content, bytes)
+        self.raw.append(envelope.content)
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
-        return "250 OK"
+        self._drop(server, "DATA")
+        return self.verdict
+
+    async def handle_QUIT(  # noqa: N802, the name that aiosmtpd calls
+        self, server: SMTP, _session: Session, _envelope: Envelope
+    ) -> str:
+        self._drop(server, "QUIT")
+        return "221 Bye"
+
+    def _drop(self, server: SMTP, command: str) -> None:
+        """Once."""
+        if self.drops_after == command:
+            self.drops_after = ""
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
 
 
 def free_port() -> int:
@@ -158,9 +187,17 @@ def free_port() -> int:
 
 
 @contextmanager
-def mail_server(port: int) -> Generator[Mailbox]:
+def mail_server(port: int, tls: SSLContext | None = None) -> Generator[Mailbox]:
+    """With `tls`, it takes mail only by STARTTLS and from who has logged in."""
     mailbox = Mailbox()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    guarded: dict[str, Any] = {
+        "tls_context": tls,
+        "require_starttls": True,
+        "auth_required": True,
+        "authenticator": mailbox,
+    }
+    options = guarded if tls else {}
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
     controller.start()
     try:
         yield mailbox

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import pytest
 
 from domain.announcement import AnnouncementPublished
+from domain.digest import DigestStarted
 from domain.jobs import (
     BatchRequested,
     JobRequested,
@@ -17,22 +19,24 @@ from domain.jobs import (
     member_id,
 )
 from domain.kernel import Event, Metadata, Recorded
+from domain.notification import Mailed, NotificationSent
+from domain.preferences import Notice
 from domain.task import CommentAdded, CommentEdited, TaskAssigned
 from infra.jobs.model import NewJob
 from infra.settings import Settings
 from tests.workers.office import AT
-from workers import announce, mail_assigned, mail_mentioned
+from workers import announce, notify_assigned, notify_mentioned
 from workers.announce import Announce
-from workers.mail_assigned import Assigned
-from workers.mail_mentioned import Mentioned
 from workers.model import Job, queues_of
+from workers.notify_assigned import Assigned
+from workers.notify_mentioned import Mentioned
 from workers.reactions import CONSUMER, Reactions
 from workers.registry import JOBS
 
 ANN, BOB, EVE, TASK, COMMENT = (UUID(int=n) for n in (1, 2, 3, 11, 12))
 
 
-QUEUES = queues_of(Settings(email_retries=7))
+QUEUES = queues_of(Settings(email_retries=7, notifications_retries=7))
 
 
 def reactions(event: Recorded[Any], kinds: Sequence[Job[Any]] = JOBS) -> list[NewJob]:
@@ -46,23 +50,23 @@ def recorded(event: Event, by: UUID | None = ANN) -> Recorded[Any]:
 
 def test_somebody_given_a_task_is_told() -> None:
     event = TaskAssigned(assignee=BOB)
-    assert mail_assigned.react(recorded(event)) == [Assigned(BOB, TASK, ANN)]
+    assert notify_assigned.react(recorded(event)) == [Assigned(BOB, TASK, ANN)]
 
 
 def test_taking_a_task_oneself_or_freeing_it_tells_nobody() -> None:
-    assert mail_assigned.react(recorded(TaskAssigned(assignee=ANN))) == []
-    assert mail_assigned.react(recorded(TaskAssigned(assignee=None, was=BOB))) == []
+    assert notify_assigned.react(recorded(TaskAssigned(assignee=ANN))) == []
+    assert notify_assigned.react(recorded(TaskAssigned(assignee=None, was=BOB))) == []
 
 
 def test_everybody_mentioned_but_the_author_is_told() -> None:
     event = CommentAdded(comment=COMMENT, author=ANN, body="look", mentions=(BOB, ANN, EVE), at=AT)
-    asked = mail_mentioned.react(recorded(event, by=None))
+    asked = notify_mentioned.react(recorded(event, by=None))
     assert asked == [Mentioned(BOB, TASK, ANN), Mentioned(EVE, TASK, ANN)]
 
 
 def test_an_edit_tells_those_it_mentions() -> None:
     event = CommentEdited(comment=COMMENT, body="look again", mentions=(ANN, BOB))
-    assert mail_mentioned.react(recorded(event)) == [Mentioned(BOB, TASK, ANN)]
+    assert notify_mentioned.react(recorded(event)) == [Mentioned(BOB, TASK, ANN)]
 
 
 def test_an_announcement_is_one_job() -> None:
@@ -74,16 +78,41 @@ def test_two_mentioned_people_are_two_jobs_of_each_kind() -> None:
     event = CommentAdded(comment=COMMENT, author=ANN, body="look", mentions=(BOB, EVE), at=AT)
     asked = reactions(recorded(event))
     assert [(job.name, job.queue, job.key) for job in asked] == [
-        ("mail_mentioned", "email", str(BOB)),
-        ("mail_mentioned", "email", str(EVE)),
         ("notify_mentioned", "notifications", str(BOB)),
         ("notify_mentioned", "notifications", str(EVE)),
     ]
-    assert len({job.id for job in asked}) == 4
+    assert len({job.id for job in asked}) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "job", "priority"),
+    [
+        (Notice.MENTIONED, "mail_notice", 5),
+        (Notice.REPORT, "mail_notice", 5),
+        (Notice.ANNOUNCEMENT, "mail_announcement", 7),
+    ],
+)
+def test_a_notice_that_is_mailed_at_once_is_one_mail(kind: Notice, job: str, priority: int) -> None:
+    """What went to everybody comes after what was meant for one."""
+    sent = NotificationSent(user=BOB, kind=kind, title="T", email=Mailed.AT_ONCE, at=AT)
+    (asked,) = reactions(recorded(sent))
+    assert (asked.name, asked.queue, asked.priority) == (job, "email", priority)
+
+
+@pytest.mark.parametrize("email", [Mailed.NEVER, Mailed.DAILY])
+def test_a_notice_that_is_not_mailed_at_once_asks_for_nothing(email: Mailed) -> None:
+    sent = NotificationSent(user=BOB, kind=Notice.MENTIONED, title="T", email=email, at=AT)
+    assert reactions(recorded(sent)) == []
+
+
+def test_a_digest_is_one_mail() -> None:
+    started = DigestStarted(user=BOB, day=AT.date(), after=3, upto=9)
+    (asked,) = reactions(recorded(started))
+    assert (asked.name, asked.args) == ("mail_digest", {"user": str(BOB), "after": 3, "upto": 9})
 
 
 def test_a_job_knows_what_led_to_it() -> None:
-    job = reactions(recorded(TaskAssigned(assignee=BOB)), [mail_assigned.JOB])[0]
+    job = reactions(recorded(TaskAssigned(assignee=BOB)), [notify_assigned.JOB])[0]
     assert (job.consumer, job.position) == (CONSUMER, 42)
     assert job.correlation_id == UUID(int=99)
     assert job.args == {"user": str(BOB), "task": str(TASK), "by": str(ANN)}
@@ -99,11 +128,11 @@ def test_a_reaction_that_fails_leaves_a_dead_job_and_the_others() -> None:
     def fails(_recorded: Recorded[Any]) -> list[Assigned]:
         raise ValueError("no")
 
-    broken: Job[Any] = msgspec.structs.replace(mail_assigned.JOB, name="broken", react=fails)
-    asked = reactions(recorded(TaskAssigned(assignee=BOB)), [broken, mail_assigned.JOB])
+    broken: Job[Any] = msgspec.structs.replace(notify_assigned.JOB, name="broken", react=fails)
+    asked = reactions(recorded(TaskAssigned(assignee=BOB)), [broken, notify_assigned.JOB])
     assert [(job.name, job.error) for job in asked] == [
         ("broken", "ValueError('no')"),
-        ("mail_assigned", None),
+        ("notify_assigned", None),
     ]
 
 
@@ -149,5 +178,5 @@ def test_the_last_job_of_a_batch_waits_for_the_others_however_they_end() -> None
 
 
 def test_a_job_that_nobody_knows_is_dead_from_the_start() -> None:
-    (job,) = reactions(recorded(JobRequested(wanted=Wanted(args=Ping()))), [mail_assigned.JOB])
+    (job,) = reactions(recorded(JobRequested(wanted=Wanted(args=Ping()))), [notify_assigned.JOB])
     assert job.error == "no worker knows the job ping"
