@@ -16,7 +16,7 @@ from infra.runtime import Runtime
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-()")
 
 
-@get("/{key:str}/content", opt={"action": Open.PUBLIC}, media_type="application/octet-stream")
+@get("/{key:str}/content", opt={"action": Open.PUBLIC})
 async def content(
     key: FromPath[str],
     runtime: NamedDependency[Runtime],

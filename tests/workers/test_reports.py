@@ -75,7 +75,8 @@ class Desk(Office):
         """Of a PDF."""
         reader = PdfReader(io.BytesIO(await self.content(row)))
         assert len(reader.pages) == made(row)["pages"]
-        return " ".join(" ".join(page.extract_text().split()) for page in reader.pages)
+        texts = [page.extract_text().replace("\0", "") for page in reader.pages]
+        return " ".join(" ".join(text.split()) for text in texts)
 
     async def rows(self, row: JobRow) -> list[list[str]]:
         """Of a CSV."""
@@ -151,7 +152,7 @@ async def test_a_project_on_paper_has_the_figures_that_sql_gives(bridge: Bridge)
     assert "Project: Bridge" in words
     assert f"{bridge.today - timedelta(days=6)} – {bridge.today}" in words
     assert "As of position" in words
-    assert "1 / 1" in words  # pages
+    assert f"1 / {made(row)['pages']}" in words
     assert "Боб" in words
     assert "田中" in words
 
@@ -224,12 +225,20 @@ async def test_an_extract_of_the_audit_is_itself_written_down(bridge: Bridge) ->
     row = await desk.report(audrey, ReportAudit(filter=wanted))
     header, *rows = await desk.rows(row)
     assert header[0] == "position"
-    assert len(rows) == 5 + 1 + 3
-    assert {line[header.index("aggregate")] for line in rows} == {"task"}
+    found = await desk.sql(
+        "SELECT position, type, data FROM audit WHERE project = %s AND aggregate = 'task'"
+        " ORDER BY position",
+        bridge.project,
+    )
+    assert len(found) == 8
+    kept = [header.index(name) for name in ("position", "type", "data")]
+    for line, (position, tag, data) in zip(rows, found, strict=True):
+        number, type_, fields = (line[n] for n in kept)
+        assert (int(number), type_, msgspec.json.decode(fields)) == (position, tag, data)
     read = await desk.runtime.store.read(0, 1_000, types=["audit.read.v1"])
-    assert [(one.meta.actor, getattr(one.event, "count", 0)) for one in read] == [(audrey, 9)]
+    assert [(one.meta.actor, getattr(one.event, "count", 0)) for one in read] == [(audrey, 8)]
     words = await desk.words(await desk.report(audrey, ReportAudit(filter=wanted, format=PDF)))
-    assert "Events 9" in words
+    assert "Events 8" in words
     assert "task.created.v1 5" in words
     assert (await desk.report(bridge.ann, ReportAudit())).state == "refused"
 
