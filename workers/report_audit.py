@@ -41,7 +41,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class Sum:
-    """What a report on paper says of all events, and the newest of them."""
+    """What a report on paper says of all events, and the newest of them; CSV needs the count."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -61,13 +61,13 @@ async def run(context: Context, args: ReportAudit) -> Made:
     async with moment(context.runtime, "audit") as now:
         head, at = now.position, now.at
     total = Sum()
-    pages = _pages(context, args.filter, head, total)
+    pages = _pages(context, args.filter, head)
     name = f"audit {at:%Y-%m-%d %H.%M}"
     if args.format is ReportFormat.CSV:
-        made = await keep_sheet(context, name, COLUMNS, _rows(pages))
+        made = await keep_sheet(context, name, COLUMNS, _rows(pages, total))
     else:
-        async for _ in pages:
-            pass
+        async for page in pages:
+            total.add(page)
         about = (*_asked(args.filter), Figure("Asked for by", user.name))
         report = Report(
             title="Audit",
@@ -82,22 +82,20 @@ async def run(context: Context, args: ReportAudit) -> Made:
     return await hand_over(context, made, "Extract of the audit")
 
 
-async def _pages(
-    context: Context, wanted: AuditFilter, head: int, total: Sum
-) -> AsyncIterator[Page]:
+async def _pages(context: Context, wanted: AuditFilter, head: int) -> AsyncIterator[Page]:
     """Oldest first; each with a connection of its own, for nothing that is read changes."""
     after: int | None = 0
     while after is not None:
         async with reading(context.runtime, min_position=head, group="audit", replica=True) as db:
             found = await next_page(db, wanted, after, head)
-        total.add(found.rows)
         yield found.rows
         after = found.next
         await context.report(head if after is None else after, head)
 
 
-async def _rows(pages: AsyncIterator[Page]) -> AsyncIterator[list[Row]]:
+async def _rows(pages: AsyncIterator[Page], total: Sum) -> AsyncIterator[list[Row]]:
     async for page in pages:
+        total.count += len(page)
         yield [msgspec.structs.astuple(row) for row in page]
 
 
