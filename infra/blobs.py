@@ -70,10 +70,9 @@ class Blobs:
         """Its bytes from `start` to before `end`. Raises NotFound."""
         path = self._path(key)
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            file, blob = await asyncio.to_thread(_open, key, path)
         except FileNotFoundError:
             raise NotFound("file.not_found", key=key) from None
-        blob = _described(key, file)
         end = blob.bytes if end is None else min(end, blob.bytes)
         file.seek(start, os.SEEK_CUR)
         return Opened(blob, _read(file, end - start))
@@ -139,6 +138,11 @@ def _finish(part: IO[bytes], path: Path) -> None:
             os.fsync(opened)
         finally:
             os.close(opened)
+
+
+def _open(key: str, path: Path) -> tuple[IO[bytes], Blob]:
+    file = path.open("rb")
+    return file, _described(key, file)
 
 
 def _look(key: str, path: Path) -> Blob:
