@@ -20,6 +20,7 @@ from api.comments import comments
 from api.documents import documents
 from api.edge import AccessLog, add_headers
 from api.errors import refused, rejected
+from api.files import files
 from api.health import livez, readyz
 from api.holds import holds
 from api.jobs import jobs
@@ -71,6 +72,7 @@ ROUTERS = (
     operations,
     jobs,
     analytics,
+    files,
 )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from domain.access import Action
+from domain.audit import AuditFilter, checked_filter
 from domain.errors import Invalid, WrongState
 from domain.kernel import Command, Decider, Event
 from domain.text import NUL, checked
@@ -24,6 +25,8 @@ MAX_NEEDS = 100  # jobs that one waits for
 MAX_UNIQUE = 200  # characters
 MAX_REASON = 500  # characters
 MAX_PING_S = 3_600
+MAX_DAYS = 366  # of a report
+MAX_HOURS = 168  # of a report: jobs that are over are kept as long
 
 
 class QueueName(StrEnum):
@@ -79,8 +82,56 @@ class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
     at: datetime
 
 
+class ReportFormat(StrEnum):
+    PDF = "pdf"  # figures, charts, and the first of the rows
+    CSV = "csv"  # all rows
+
+
+class ReportProject(JobArgs, frozen=True, kw_only=True, tag="report_project"):
+    """How a project went from the first to the last of these days (UTC), both in it."""
+
+    project: UUID
+    first: date
+    last: date
+    format: ReportFormat = ReportFormat.PDF
+
+
+class ReportActivity(JobArgs, frozen=True, kw_only=True, tag="report_activity"):
+    """What was done on these days (UTC), both in it: in a project, or by a person anywhere."""
+
+    project: UUID | None = None
+    person: UUID | None = None
+    first: date
+    last: date
+    format: ReportFormat = ReportFormat.PDF
+
+
+class ReportAudit(JobArgs, frozen=True, kw_only=True, tag="report_audit"):
+    """The events that the audit finds."""
+
+    filter: AuditFilter = AuditFilter()
+    format: ReportFormat = ReportFormat.CSV
+
+
+class ReportPerformance(JobArgs, frozen=True, kw_only=True, tag="report_performance"):
+    """How the system did in the last `hours`."""
+
+    hours: int = 24
+    format: ReportFormat = ReportFormat.PDF
+
+
 AnyArgs: TypeAlias = (
-    Ping | SnapshotDay | RollUpMetrics | CleanUp | RefreshStatistics | Optimise | SendDigests
+    Ping
+    | SnapshotDay
+    | RollUpMetrics
+    | CleanUp
+    | RefreshStatistics
+    | Optimise
+    | SendDigests
+    | ReportProject
+    | ReportActivity
+    | ReportAudit
+    | ReportPerformance
 )
 
 # Who may ask for what: the action that the one table of access must allow.
@@ -92,7 +143,21 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     RefreshStatistics: Action.JOBS_MANAGE,
     Optimise: Action.JOBS_MANAGE,
     SendDigests: Action.JOBS_MANAGE,
+    ReportProject: Action.REPORT_PROJECT,
+    ReportActivity: Action.REPORT_ACTIVITY,
+    ReportAudit: Action.AUDIT_EXPORT,
+    ReportPerformance: Action.REPORT_PERFORMANCE,
 }
+
+
+def project_of(args: AnyArgs) -> UUID | None:
+    """The project that the job is about: who asks needs the right in it."""
+    return args.project if isinstance(args, ReportProject | ReportActivity) else None
+
+
+def person_of(args: AnyArgs) -> UUID | None:
+    """The person that the job is about: oneself may ask where others may not."""
+    return args.person if isinstance(args, ReportActivity) else None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,15 +259,38 @@ def _checked(wanted: Wanted) -> Wanted:
         raise Invalid("job.too_many_needs", needs=len(wanted.needs), most=MAX_NEEDS)
     if wanted.run_at is not None and wanted.run_at.tzinfo is None:
         raise Invalid("job.no_time_zone")
-    if isinstance(wanted.args, SendDigests) and wanted.args.at.tzinfo is None:
-        raise Invalid("job.no_time_zone")
-    if isinstance(wanted.args, Ping) and not 0 <= wanted.args.seconds <= MAX_PING_S:
-        raise Invalid("job.bad_seconds", seconds=wanted.args.seconds, most=MAX_PING_S)
+    _check_args(wanted.args)
     if NUL.search(msgspec.json.encode(wanted.args)):
         raise Invalid("text.has_nul")
     unique = checked(wanted.unique, "job.bad_unique", MAX_UNIQUE, least=0)
     needs = tuple(dict.fromkeys(wanted.needs))
     return msgspec.structs.replace(wanted, unique=unique, needs=needs)
+
+
+def _check_args(args: AnyArgs) -> None:
+    match args:
+        case Ping(seconds=seconds) if not 0 <= seconds <= MAX_PING_S:
+            raise Invalid("job.bad_seconds", seconds=seconds, most=MAX_PING_S)
+        case ReportProject(first=first, last=last):
+            _check_days(first, last)
+        case ReportActivity(first=first, last=last):
+            _check_days(first, last)
+            if (args.project is None) == (args.person is None):
+                raise Invalid("report.project_or_person")
+        case ReportAudit(filter=wanted):
+            checked_filter(wanted)
+            if any(at is not None and at.tzinfo is None for at in (wanted.since, wanted.until)):
+                raise Invalid("job.no_time_zone")
+        case ReportPerformance(hours=hours) if not 0 < hours <= MAX_HOURS:
+            raise Invalid("report.bad_hours", hours=hours, most=MAX_HOURS)
+        case _:
+            return
+
+
+def _check_days(first: date, last: date) -> None:
+    days = (last - first).days + 1
+    if not 0 < days <= MAX_DAYS or last == date.max:
+        raise Invalid("report.bad_days", days=days, most=MAX_DAYS)
 
 
 def evolve(asked: Asked, event: JobEvent) -> Asked:

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import pwd
+import resource
 import signal
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
@@ -39,6 +40,9 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     # Sent by the kernel when the supervisor dies. Nobody is left to insist then, hence KILL.
     death_signal: signal.Signals = signal.SIGKILL
     log_file: Path | None = None  # None: the supervisor's own output
+    memory: int | None = None  # bytes of addresses; None, as below: no limit
+    cpu_s: int | None = None  # of processor time, then SIGXCPU
+    file_bytes: int | None = None  # of the largest file that it may write
 
 
 async def spawn(spec: ProcessSpec) -> Process:
@@ -66,6 +70,12 @@ def _child_setup(spec: ProcessSpec) -> Callable[[], None]:
     user = pwd.getpwnam(spec.user) if spec.user is not None else None
     prctl = getattr(LIBC, "prctl", None)  # Linux only: elsewhere `end_leftovers` is all there is
     root = os.geteuid() == 0
+    limits = {
+        resource.RLIMIT_AS: spec.memory,
+        resource.RLIMIT_CPU: spec.cpu_s,
+        resource.RLIMIT_FSIZE: spec.file_bytes,
+    }
+    bounds = [(kind, most) for kind, most in limits.items() if most is not None]
 
     def setup() -> None:
         if user is not None:
@@ -75,6 +85,8 @@ def _child_setup(spec: ProcessSpec) -> Callable[[], None]:
             os.setuid(user.pw_uid)
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, death_signal)  # after setuid, which clears it
+        for kind, most in bounds:
+            resource.setrlimit(kind, (most, most))
         if os.getppid() != supervisor:  # it died before the line above: no signal will come
             os._exit(1)
 

@@ -146,6 +146,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_jobs_kept_s: Annotated[
         int, Meta(ge=60, description="dead jobs stay so long for operators to retry")
     ] = 30 * 86_400
+    reports_kept_s: Annotated[
+        int, Meta(ge=60, description="reports, and the links to them, live so long")
+    ] = 30 * 86_400
     time_zone: Annotated[str, Meta(description="of the schedules' hours, an IANA name")] = "UTC"
 
     smtp_url: Annotated[

@@ -129,6 +129,7 @@ def _settings(servers: Embedded, database: str, folder: Path) -> Settings:
         jwt_secret=JWT_SECRET,
         formula_data=str(folder),
         mail_folder=str(folder / "mail"),
+        local_storage_path=str(folder / "uploads"),
         database_pool_size=6,
     )
     return lifted(own)  # the tests of limits set their own

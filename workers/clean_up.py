@@ -1,4 +1,4 @@
-"""Remove what was kept for long enough: jobs, tokens, frames of rooms, caches of other code."""
+"""Remove what was kept for long enough: jobs, tokens, frames of rooms, caches of other code, reports."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import timedelta
@@ -16,6 +16,7 @@ from projections.read import reading
 from projections.replay import keyframes, moments
 from projections.room_log import prune as prune_frames
 from workers.model import MAINTENANCE, Context, Job
+from workers.reports.making import prune as prune_reports
 
 JOBS = 5_000  # of a page
 
@@ -29,6 +30,7 @@ class CleanedUp(msgspec.Struct, frozen=True):
     frames: int
     states: int
     keyframes: int
+    reports: int
 
 
 async def _jobs(runtime: Runtime) -> AsyncGenerator[int]:
@@ -73,6 +75,10 @@ async def _keyframes(runtime: Runtime) -> AsyncGenerator[int]:
         yield await keyframes.forget(db)
 
 
+async def _reports(runtime: Runtime) -> AsyncGenerator[int]:
+    yield await prune_reports(runtime)
+
+
 STEPS: Mapping[str, Callable[[Runtime], AsyncGenerator[int]]] = {
     "jobs": _jobs,
     "tokens": _tokens,
@@ -80,6 +86,7 @@ STEPS: Mapping[str, Callable[[Runtime], AsyncGenerator[int]]] = {
     "frames": _frames,
     "states": _states,
     "keyframes": _keyframes,
+    "reports": _reports,
 }
 
 

@@ -18,6 +18,7 @@ from workers.model import EMAIL, Args, Context, Job
 from workers.notices import channels_for, event_at
 from workers.people import About, about, active
 
+ABOUT_TASKS = (Notice.ASSIGNED, Notice.MENTIONED)
 BULK = 7  # priority: what went to everybody must not hold up what was meant for one
 
 
@@ -54,7 +55,7 @@ async def _letter(context: Context, args: MailNotice) -> Letter:
     runtime = context.runtime
     stop = unsubscribe_link(runtime.settings, args.user, args.notice)
     sent = await event_at(runtime, context.position)
-    if sent.meta.project_id is not None and isinstance(sent.meta.causation, int):
+    if args.notice in ABOUT_TASKS and isinstance(sent.meta.causation, int):
         cause = await event_at(runtime, sent.meta.causation)
         by = cause.event.author if isinstance(cause.event, CommentAdded) else cause.meta.actor
         task = await about(runtime, args.user, cause.stream, by)

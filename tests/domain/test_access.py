@@ -18,6 +18,8 @@ READ = {
     Action.DOCUMENT_READ,
     Action.ACTIVITY_READ,
     Action.REPLAY_READ,
+    Action.REPORT_PROJECT,
+    Action.REPORT_ACTIVITY,
 }
 VIEW = READ | {Action.ROOM_JOIN, Action.ROOM_ACT}
 CONTRIBUTE = VIEW | {
@@ -49,6 +51,7 @@ READER = SIGNED_IN | {
     Action.TASK_READ,
     Action.DOCUMENT_READ,
     Action.ANALYTICS_QUERY,
+    Action.REPORT_PROJECT,
 }
 EVERYWHERE: dict[Role, set[Action]] = {
     Role.ADMIN: set(Action),
@@ -72,6 +75,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.LOG_READ,
         Action.PROJECTIONS_EXPLAIN,
         Action.REPLAY_READ,
+        Action.REPORT_ACTIVITY,
     },
     Role.ANALYST: READER,
     Role.OPERATOR: SIGNED_IN
@@ -86,6 +90,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.PROJECTIONS_READ,
         Action.PROJECTIONS_MANAGE,
         Action.NOTIFICATION_ANNOUNCE,
+        Action.REPORT_PERFORMANCE,
     },
 }
 ONESELF = {
@@ -97,6 +102,7 @@ ONESELF = {
     Action.NOTIFICATION_READ,
     Action.RECEIPT_READ,
     Action.RECEIPT_WRITE,
+    Action.REPORT_ACTIVITY,
 }
 
 

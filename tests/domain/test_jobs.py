@@ -1,9 +1,10 @@
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
 import pytest
 
+from domain.audit import AuditFilter
 from domain.jobs import (
     ASKING,
     JOB,
@@ -16,12 +17,18 @@ from domain.jobs import (
     JobRequested,
     Ping,
     QueueName,
+    ReportActivity,
+    ReportAudit,
+    ReportPerformance,
+    ReportProject,
     RequestBatch,
     RequestJob,
     RetryAsked,
     RetryJob,
     SnapshotDay,
     Wanted,
+    person_of,
+    project_of,
 )
 from domain.queue import (
     QUEUE,
@@ -37,6 +44,8 @@ from tests.dsl import check, refused
 PING = Wanted(args=Ping())
 ONE, TWO = UUID(int=1), UUID(int=2)
 EMAIL = QueueName.EMAIL
+DAY, ONE_DAY, YEAR = date(2026, 5, 4), timedelta(days=1), timedelta(days=366)
+NAIVE = datetime(2026, 1, 1)  # noqa: DTZ001, the point
 
 
 def wanted(**changed: object) -> Wanted:
@@ -67,9 +76,22 @@ def test_what_is_needed_twice_is_needed_once_and_blanks_do_not_count() -> None:
         (wanted(priority=-1), "job.bad_priority"),
         (wanted(unique="u" * 201), "job.bad_unique"),
         (wanted(needs=tuple(UUID(int=n) for n in range(101))), "job.too_many_needs"),
-        (wanted(run_at=datetime(2026, 1, 1)), "job.no_time_zone"),  # noqa: DTZ001, the point
+        (wanted(run_at=NAIVE), "job.no_time_zone"),
         (wanted(args=Ping(seconds=3_601)), "job.bad_seconds"),
         (wanted(args=Ping(seconds=-1)), "job.bad_seconds"),
+        (wanted(args=ReportProject(project=ONE, first=DAY, last=DAY - ONE_DAY)), "report.bad_days"),
+        (wanted(args=ReportProject(project=ONE, first=DAY, last=DAY + YEAR)), "report.bad_days"),
+        (wanted(args=ReportProject(project=ONE, first=date.max, last=date.max)), "report.bad_days"),
+        (wanted(args=ReportActivity(person=ONE, first=DAY, last=DAY + YEAR)), "report.bad_days"),
+        (wanted(args=ReportActivity(first=DAY, last=DAY)), "report.project_or_person"),
+        (
+            wanted(args=ReportActivity(project=ONE, person=TWO, first=DAY, last=DAY)),
+            "report.project_or_person",
+        ),
+        (wanted(args=ReportAudit(filter=AuditFilter(type="t" * 201))), "audit.filter_too_long"),
+        (wanted(args=ReportAudit(filter=AuditFilter(since=NAIVE))), "job.no_time_zone"),
+        (wanted(args=ReportPerformance(hours=0)), "report.bad_hours"),
+        (wanted(args=ReportPerformance(hours=169)), "report.bad_hours"),
     ],
 )
 def test_a_job_that_makes_no_sense_is_refused(bad: Wanted, code: str) -> None:
@@ -96,6 +118,25 @@ def test_any_job_may_be_cancelled_and_retried_also_one_that_an_event_led_to() ->
 
 def test_for_each_job_it_is_said_who_may_ask_for_it() -> None:
     assert set(ASKING) == set(AnyArgs.__args__)
+
+
+@pytest.mark.parametrize(
+    ("args", "project", "person"),
+    [
+        (Ping(), None, None),
+        (ReportProject(project=ONE, first=DAY, last=DAY + 365 * ONE_DAY), ONE, None),
+        (ReportActivity(project=ONE, first=DAY, last=DAY), ONE, None),
+        (ReportActivity(person=TWO, first=DAY, last=DAY), None, TWO),
+        (ReportAudit(filter=AuditFilter(project=ONE)), None, None),  # the audit's readers see all
+        (ReportPerformance(), None, None),
+    ],
+)
+def test_whom_and_what_a_report_is_about_is_known(
+    args: AnyArgs, project: UUID | None, person: UUID | None
+) -> None:
+    assert (project_of(args), person_of(args)) == (project, person)
+    asked = Wanted(args=args)
+    check(JOB, given=[], when=RequestJob(wanted=asked), then=[JobRequested(wanted=asked)])
 
 
 def test_arguments_are_read_by_their_type_and_nothing_is_ignored() -> None:

@@ -150,6 +150,7 @@ PARAMETERS = (
     "subject",
     "name",
     "position",
+    "key",
 )
 
 
