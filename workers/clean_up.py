@@ -1,4 +1,4 @@
-"""Remove what was kept for long enough: jobs, tokens, frames of rooms, caches of other code, reports."""
+"""Remove what was kept for long enough: jobs, tokens, frames, reports, caches of other code."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import timedelta

@@ -56,7 +56,9 @@ async def test_what_nobody_needs_goes(projected: Runtime) -> None:
         shown = {one.node for one in await nodes(projected)}
         assert (LOST in shown, ALIVE in shown) == (False, True), "it is not there until it goes"
         found = await clean(projected)
-        assert found == CleanedUp(jobs=0, tokens=1, nodes=1, frames=0, states=1, keyframes=1)
+        assert found == CleanedUp(
+            jobs=0, tokens=1, nodes=1, frames=0, states=1, keyframes=1, reports=0
+        )
         assert await left(db, "SELECT token_hash FROM formula_refresh_tokens") == [b"new"]
         assert await left(db, "SELECT stream FROM formula_snapshots") == [ALIVE]
         there = await left(db, "SELECT node FROM formula_nodes")
