@@ -142,16 +142,21 @@ def version(tag: str) -> int | None:
 
 def done(outcome: Outcome, subject: UUID, *, created: bool = False) -> Response[Done]:
     """The answer to a command; a repeated one gets the first answer again, and is marked."""
+    return Response(
+        Done(subject, outcome.version, outcome.position),
+        status_code=HTTP_201_CREATED if created else HTTP_200_OK,
+        headers=steered(outcome),
+    )
+
+
+def steered(outcome: Outcome) -> dict[str, str]:
+    """The headers of a command's answer."""
     headers = {"ETag": etag(outcome.version)}
     if outcome.position is not None:
         headers["X-Position"] = str(outcome.position)
     if outcome.repeated:
         headers["Idempotent-Replayed"] = "true"
-    return Response(
-        Done(subject, outcome.version, outcome.position),
-        status_code=HTTP_201_CREATED if created else HTTP_200_OK,
-        headers=headers,
-    )
+    return headers
 
 
 def etag(version: int) -> str:

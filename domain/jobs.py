@@ -64,6 +64,15 @@ ASKING: Mapping[type[AnyArgs], Action] = {
 }
 
 
+def project_of(args: AnyArgs) -> UUID | None:
+    """The project that a job is about: what counts is who one is there."""
+    match args:
+        case Ping() | SnapshotDay():
+            return None
+        case _:
+            assert_never(args)
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job to be. `run_at`: not before; `needs`: jobs that must be done before it.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from domain.jobs import QueueName
+from infra.jobs.queues import queues_of
 from infra.log import configure_logging
 from infra.mail import Mailer
 from infra.nodes import heartbeat
@@ -15,7 +16,6 @@ from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
-from workers.model import queues_of
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
 from workers.scheduler import schedule

@@ -23,7 +23,7 @@ from workers.batching import Batcher
 from workers.broker import send_hints
 from workers.leases import Leases
 from workers.model import Context, Job
-from workers.progress import Progress
+from workers.progress import Progress, tell_ended
 
 SETTLE_AGAIN_S = 0.5
 CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
@@ -91,7 +91,7 @@ class Runner:
         if end is not None:
             state = await self._write_down(claim, end)
             if state is not None:
-                await progress.over(state)
+                await progress.over(state, end.error)
 
     async def stop(self) -> None:
         """Cancel what still runs, and give it back."""
@@ -130,6 +130,7 @@ class Runner:
         except msgspec.ValidationError as error:
             return End(claim.id, claim.attempt, JobState.DEAD, f"unreadable arguments: {error}")
         try:
+            await progress.begun()
             async with asyncio.timeout(kind.timeout_s):
                 result = await kind.run(context, args)
         except Refused as refusal:
@@ -194,8 +195,9 @@ class Runner:
             states, freed = await working.settle(
                 db, self._runtime.node, ends, base_s=base_s, most_s=most_s
             )
-        if freed:
-            await self._hint(freed)
+        if freed.queued:
+            await self._hint(freed.queued)
+        await tell_ended(self._runtime, freed.cancelled)
         return [states.get(end.id) for end in ends]
 
     async def _hint(self, freed: Mapping[str, int]) -> None:

@@ -22,6 +22,7 @@ from projections.index_use import refresh_statistics
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
+from workers.alarms import Alarms
 from workers.denied import Denied
 from workers.dismissed import Dismissed
 from workers.nightly import NightlyCheck
@@ -63,6 +64,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("keyframes", 60.0, schedule.keyframes),
         Tick("refresh_statistics", 600.0, schedule.refresh_statistics),
         Tick("tell_ops", 2.0, TellOps(runtime)),
+        Tick("alarms", 5.0, Alarms(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
     )
 

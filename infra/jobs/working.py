@@ -3,14 +3,13 @@
 A claim is fenced by worker and attempt: whoever lost its lease can no longer settle the job.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from psycopg.rows import class_row
 
 from infra.db import Connection
-from infra.jobs.freeing import free
+from infra.jobs.freeing import Freed, free
 from infra.jobs.model import OVER, Claim, End, JobState, short
 
 # The time of the statement's start is a constant to the index, clock_timestamp() is none.
@@ -109,10 +108,10 @@ SELECT id, state, needed FROM ended
 
 async def settle(
     db: Connection, worker: UUID, ends: Sequence[End], *, base_s: float, most_s: float
-) -> tuple[dict[UUID, JobState], Counter[str]]:
+) -> tuple[dict[UUID, JobState], Freed]:
     """Write down how attempts ended; the new states of those that were still held.
 
-    And how many jobs that waited for them are queued now, by queue. A retry waits a random part of
+    And what became of jobs that waited for them. A retry waits a random part of
     base_s * 2 ** (attempts - 1) seconds, at most `most_s`.
     """
     values = {
@@ -160,12 +159,15 @@ SELECT id, state, needed FROM lost
 """
 
 
-async def expire_leases(db: Connection) -> int:
-    """Put the jobs of lost workers back; a job that outlived every attempt is dead."""
+async def expire_leases(db: Connection) -> tuple[dict[UUID, JobState], Freed]:
+    """Put the jobs of lost workers back; a job that outlived every attempt is dead.
+
+    Their new states, and what became of jobs that waited for them.
+    """
     async with db.transaction():
         rows = await (await db.execute(EXPIRE)).fetchall()
-        await free(db, {id_: JobState(state) for id_, state, needed in rows if needed})
-    return len(rows)
+        freed = await free(db, {id_: JobState(state) for id_, state, needed in rows if needed})
+    return {id_: JobState(state) for id_, state, _ in rows}, freed
 
 
 def _held(claims: Mapping[UUID, int]) -> dict[str, object]:

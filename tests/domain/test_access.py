@@ -82,6 +82,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.HEALTH_READ,
         Action.METRICS_READ,
         Action.JOBS_READ,
+        Action.JOBS_CHANGE,
         Action.JOBS_MANAGE,
         Action.PROJECTIONS_READ,
         Action.PROJECTIONS_MANAGE,
@@ -96,6 +97,8 @@ ONESELF = {
     Action.NOTIFICATION_READ,
     Action.RECEIPT_READ,
     Action.RECEIPT_WRITE,
+    Action.JOBS_READ,
+    Action.JOBS_CHANGE,
 }
 
 

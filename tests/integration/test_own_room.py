@@ -12,6 +12,7 @@ from infra.jobs.reading import get_job
 from infra.jobs.working import claim, note_progress, settle
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
+from projections.frames import JOB_PROGRESS
 from tests.integration.sockets import Json, Live, live_gateway
 from tests.workers.office import AT, Office, working
 from workers import announce, progress
@@ -24,7 +25,7 @@ async def live(projected: Runtime) -> AsyncIterator[Live]:
 
 
 def told(frame: Json) -> bool:
-    return frame.get("type") == progress.TYPE
+    return frame.get("type") == JOB_PROGRESS
 
 
 async def test_the_owner_of_a_job_is_told_how_far_it_is(

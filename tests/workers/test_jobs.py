@@ -18,15 +18,16 @@ from domain.jobs import (
 )
 from domain.kernel import Event, Metadata, Recorded
 from domain.task import CommentAdded, CommentEdited, TaskAssigned
-from infra.jobs.model import NewJob
+from infra.jobs.model import CONSUMER, NewJob
+from infra.jobs.queues import queues_of
 from infra.settings import Settings
 from tests.workers.office import AT
 from workers import announce, mail_assigned, mail_mentioned
 from workers.announce import Announce
 from workers.mail_assigned import Assigned
 from workers.mail_mentioned import Mentioned
-from workers.model import Job, queues_of
-from workers.reactions import CONSUMER, Reactions
+from workers.model import Job
+from workers.reactions import Reactions
 from workers.registry import JOBS
 
 ANN, BOB, EVE, TASK, COMMENT = (UUID(int=n) for n in (1, 2, 3, 11, 12))
