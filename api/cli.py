@@ -11,6 +11,7 @@ from api.commands import (
     db,
     doctor,
     events,
+    job_orders,
     processes,
     projections,
     store,
@@ -60,6 +61,7 @@ audit.app.add_typer(audit_holds.app, name="holds")
 app.command(rich_help_panel=LOOK)(query)
 app.add_typer(store.app, name="store", rich_help_panel=LOOK)
 app.add_typer(projections.app, name="projections", rich_help_panel=LOOK)
+app.add_typer(job_orders.app, name="jobs", rich_help_panel=LOOK)
 app.add_typer(db.app, name="db", rich_help_panel=LOOK)
 store.app.command("export")(transfer.export_log)
 store.app.command("import")(transfer.import_log)

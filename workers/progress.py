@@ -80,11 +80,16 @@ async def tell_ended(runtime: Runtime, jobs: Sequence[UUID]) -> None:
     """Whoever asked for jobs that no worker ended: they were called off, or lost for good."""
     if not jobs:
         return
+    try:
+        async with runtime.db.connection() as db:
+            found = await endings(db, jobs)
+    except (psycopg.OperationalError, TimeoutError) as error:  # their rows say it
+        log.warning("owners_not_told", jobs=len(jobs), error=str(error).strip())
+        return
     frames: defaultdict[UUID, list[JobProgress]] = defaultdict(list)
-    async with runtime.db.connection() as db:
-        for one in await endings(db, jobs):
-            frame = _frame(one.id, one.name, one.state, one.progress, one.error)
-            frames[one.owner].append(frame)
+    for one in found:
+        frame = _frame(one.id, one.name, one.state, one.progress, one.error)
+        frames[one.owner].append(frame)
     for owner, told in frames.items():
         await tell(runtime, user_room(owner), JOB_PROGRESS, *told)
 
