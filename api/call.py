@@ -74,6 +74,10 @@ class Call:
         """A new thing's id: with an idempotency key, the same for every retry."""
         return uuid5(self.command_id, kind) if self.command_id else self.runtime.new_id()
 
+    async def repeated(self) -> bool:
+        """Whether it was done already: what is asked of things beside it counted then, not now."""
+        return self.command_id is not None and bool(await self.runtime.store.first(self.command_id))
+
     async def execute(
         self,
         decider: Decider[Any, Any, Any],

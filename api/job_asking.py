@@ -70,7 +70,8 @@ def wanted(new: NewJob, now: datetime) -> Wanted:
 async def ask(data: JSONBody[NewJob], call: NamedDependency[Call]) -> Response[Accepted]:
     """Ask for a job. Who may depends on its type, and on the project that it is about."""
     one = wanted(data, call.runtime.now())
-    await require_asking(call.runtime, call.caller, [one])
+    if not await call.repeated():
+        await require_asking(call.runtime, call.caller, [one])
     job = call.new_id("job")
     return await answer(call, job, await call.execute(JOB, job, RequestJob(wanted=one)))
 
@@ -83,7 +84,8 @@ async def ask_batch(data: JSONBody[NewBatch], call: NamedDependency[Call]) -> Re
     then = None if data.then is None else wanted(data.then, now)
     if then is not None and then.needs:
         raise Invalid("job.then_has_needs")
-    await require_asking(call.runtime, call.caller, [*jobs, *([then] if then else [])])
+    if not await call.repeated():
+        await require_asking(call.runtime, call.caller, [*jobs, *([then] if then else [])])
     batch = call.new_id("batch")
     command = RequestBatch(jobs=jobs, then=then)
     return await answer(call, batch, await call.execute(JOB, batch, command))

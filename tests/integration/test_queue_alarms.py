@@ -85,7 +85,11 @@ async def test_a_queue_without_its_worker_alarms_until_one_is_back(
     live: Live, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = (Tick("alarms", 0.1, Alarms(live.runtime)),)
-    monkeypatch.setattr("workers.scheduler.ticks", lambda *_: quick)
+
+    def ticks(_runtime: Runtime, _lease_s: float) -> tuple[Tick, ...]:
+        return quick
+
+    monkeypatch.setattr("workers.scheduler.ticks", ticks)
     socket = await operator(live)
     async with ticking(live.runtime):
         async with working(settings):

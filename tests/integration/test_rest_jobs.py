@@ -265,6 +265,21 @@ async def test_the_owner_calls_off_and_tries_again(api: Api, settings: Settings)
     assert [str(actor) for actor in asked_for] == [ann.id, otto.id]
 
 
+async def test_an_order_that_is_sent_again_answers_as_before(api: Api, settings: Settings) -> None:
+    otto, eve = await api.as_("operator"), await api.as_("operator")
+    keyed = {"Idempotency_Key": str(uuid4())}
+    async with working(settings):
+        made = await asked(otto, run_at=FAR)
+        path = f"{JOBS}/{made['id']}/cancel"
+        first = await otto.do("POST", path, {}, **keyed)
+        assert await otto.do("POST", path, {}, **keyed) == first
+        assert await eve.refused("POST", path, {}, **keyed) == "409 job.over"
+        other = await asked(otto, run_at=FAR)
+        elsewhere = f"{JOBS}/{other['id']}/cancel"
+        assert await otto.refused("POST", elsewhere, {}, **keyed) == "422 command.reused"
+        assert (await shown(otto, other["id"]))["state"] == "queued"
+
+
 async def test_a_job_that_runs_is_called_off(api: Api, settings: Settings) -> None:
     otto = await api.as_("operator")
     async with working(settings):
