@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SUITE ?= append
 
+# Where images forbid to keep bytecode, every process of a test would compile the sources anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 
 .PHONY: help

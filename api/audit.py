@@ -16,11 +16,11 @@ from litestar.params import FromPath, QueryParameter
 from api.audit_export import export
 from api.audit_filters import (
     list_filters,
-    note_read,
     provide_filter,
     remove_filter,
     save_filter,
 )
+from api.audit_reads import note_read
 from api.call import Call
 from api.paging import Cursor, Limit, Page, from_cursor, page, to_cursor
 from api.reads import provide_audit_db

@@ -1,6 +1,5 @@
 """/audit/export: what matches, as a zip with a signed manifest, as it is read."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from litestar import get
@@ -8,11 +7,11 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from api.audit_filters import note_read, provide_filter
+from api.audit_filters import provide_filter
+from api.audit_reads import note_read, noted
 from api.call import Call
 from domain.access import Action
 from domain.audit import AuditFilter
-from infra.runtime import Origin, Runtime
 from projections.audit_export import Export, Wish
 from projections.audit_files import AuditFormat
 
@@ -34,14 +33,3 @@ async def export(
     await note_read(call.runtime, call.origin, "export", 0, wanted, of="begun")
     headers = {"Content-Disposition": 'attachment; filename="formula-audit.zip"'}
     return Stream(parts, headers=headers)
-
-
-async def noted(
-    runtime: Runtime, origin: Origin, export: Export, wanted: AuditFilter
-) -> AsyncIterator[bytes]:
-    """The same; at its end, or where its reader stops, how many events it was is written down."""
-    try:
-        async for part in export:
-            yield part
-    finally:
-        await note_read(runtime, origin, "export", export.count, wanted, of="ended")

@@ -10,26 +10,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 
+from api.audit_reads import SavedFilter, narrowed, saved_filter, saved_filters
 from api.call import Call, Done, done
 from domain.access import Action
 from domain.audit import (
     AUDIT,
     AuditFilter,
-    NoteAuditRead,
     RemoveAuditFilter,
     SaveAuditFilter,
-    What,
     checked_filter,
     filters_stream,
-    reads_stream,
 )
-from domain.errors import NotFound
-from infra.runtime import Origin, Runtime
-
-
-class SavedFilter(msgspec.Struct, frozen=True):
-    name: str
-    filter: AuditFilter
 
 
 class NewFilter(AuditFilter, frozen=True, forbid_unknown_fields=True):
@@ -71,39 +62,6 @@ async def provide_filter(
     if saved is None:
         return checked_filter(given)
     return narrowed(await saved_filter(call.runtime, call.caller.id, saved), given)
-
-
-def narrowed(kept: AuditFilter, given: AuditFilter) -> AuditFilter:
-    """What was kept, but for what is given here. Raises Invalid."""
-    named = {key: one for key, one in msgspec.structs.asdict(given).items() if one is not None}
-    return checked_filter(msgspec.structs.replace(kept, **named))
-
-
-async def note_read(
-    runtime: Runtime,
-    origin: Origin,
-    what: What,
-    count: int,
-    wanted: AuditFilter | None = None,
-    of: str = "",
-) -> None:
-    """Write down who looks at what, before they see it."""
-    command = NoteAuditRead(what=what, filter=wanted or AuditFilter(), of=of, count=count)
-    await runtime.execute(origin, AUDIT, reads_stream(origin.actor), command, blind=True)
-
-
-async def saved_filters(runtime: Runtime, reader: UUID | None) -> list[SavedFilter]:
-    """One's own, by name. None: of who holds the database's password."""
-    found = (await runtime.load(AUDIT, filters_stream(reader))).state.filters
-    return [SavedFilter(name, found[name]) for name in sorted(found)]
-
-
-async def saved_filter(runtime: Runtime, reader: UUID | None, name: str) -> AuditFilter:
-    """Raises NotFound."""
-    found = (await runtime.load(AUDIT, filters_stream(reader))).state.filters
-    if name not in found:
-        raise NotFound("audit.filter_not_found", name=name)
-    return found[name]
 
 
 @get("/filters", opt={"action": Action.AUDIT_READ})

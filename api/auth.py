@@ -1,7 +1,6 @@
 """Who is asking, and whether they may: the only place at the edges that applies domain.access."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Any
@@ -15,16 +14,15 @@ from litestar.types import Scope
 
 from api.edge import runtime_of
 from api.realtime.joining import admit
+from api.rights import Caller, require
 from api.tokens import Claims, NotAuthenticated, read
-from domain import access
 from domain.access import Action
 from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
 from domain.kernel import Decider
 from domain.notification import NOTIFICATION
-from domain.project import PROJECT, ProjectRole
 from domain.task import TASK
-from domain.user import USER, Role
+from domain.user import USER
 from infra.runtime import Runtime
 
 # What a path may name that is of a project, and whose state says which.
@@ -36,22 +34,6 @@ class Open(StrEnum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed_in"
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Somebody who is signed in, with the role they have now."""
-
-    id: UUID
-    role: Role
-    session: UUID
-    expires: datetime
-
-    @property
-    def who(self) -> access.Who:
-        return access.Who(self.id, self.role)
-
-    def may(self, action: Action, project_role: ProjectRole | None = None) -> bool:
-        return access.allowed(action, self.who, project_role=project_role)
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -76,41 +58,6 @@ async def _caller(runtime: Runtime, claims: Claims) -> Caller:
     if claims.sid in user.signed_out:
         raise NotAuthenticated("auth.signed_out")
     return Caller(claims.sub, user.role, claims.sid, claims.expires)
-
-
-async def require(
-    runtime: Runtime,
-    caller: Caller,
-    action: Action,
-    *,
-    project: UUID | None = None,
-    user: UUID | None = None,
-) -> None:
-    """Return if the caller may do it to that project or person, else raise.
-
-    NotAllowed; or NotFound for a project that the caller may not even read: whether it exists
-    is not told.
-    """
-    role = None
-    if project is not None:
-        exists, role = await _membership(runtime, caller, project)
-        if not exists or not caller.may(Action.PROJECT_READ, role):
-            raise NotFound("project.not_found", project=project)
-    access.require(action, caller.who, project_role=role, oneself=user == caller.id)
-
-
-async def may(runtime: Runtime, caller: Caller, action: Action, project: UUID) -> bool:
-    """Whether the caller may do it in that project."""
-    _, role = await _membership(runtime, caller, project)
-    return caller.may(action, role)
-
-
-async def _membership(
-    runtime: Runtime, caller: Caller, project: UUID
-) -> tuple[bool, ProjectRole | None]:
-    """Whether there is such a project, and the caller's role in it."""
-    loaded = await runtime.load(PROJECT, project)
-    return loaded.version > 0, loaded.state.members.get(caller.id)
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -2,30 +2,12 @@
 
 from importlib.metadata import version as version_of
 
-import typer
+from typer.core import TyperGroup
 
-from api.commands import (
-    audit,
-    audit_filters,
-    audit_holds,
-    db,
-    doctor,
-    events,
-    job_orders,
-    processes,
-    projections,
-    store,
-    tour,
-    transfer,
-    up,
-)
-from api.commands.audit_export import export, verify
-from api.commands.output import JsonFlag, out, plain_errors, print_json
-from api.commands.query import query
-from api.commands.replay import replay
-from api.realtime.asyncapi import asyncapi as document
+from api.commands.listed import Listed
+from api.commands.output import JsonFlag, out, print_json
+from infra.collector import relax_collector
 from infra.log import configure_logging
-from infra.process import relax_collector
 from infra.settings import Settings
 
 HELP = """Formula: project management in which people work together live.
@@ -37,42 +19,113 @@ To look inside:
 [bold]formula events tail[/], [bold]formula audit[/], [bold]formula doctor[/].
 """
 
-app = typer.Typer(
-    help=HELP,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
 START, LOOK, PART = "Start", "Look", "One process at a time"
+PROCESSES = "api.commands.processes"
 
-app.command(rich_help_panel=START)(up.up)
-app.command(rich_help_panel=START)(tour.tour)
-app.command(rich_help_panel=START)(doctor.doctor)
-app.command(rich_help_panel=START)(store.seed)
-app.command(rich_help_panel=START)(processes.demo)
-app.add_typer(events.app, name="events", rich_help_panel=LOOK)
-app.add_typer(audit.app, name="audit", rich_help_panel=LOOK)
-audit.app.command("export")(export)
-app.command(rich_help_panel=LOOK)(replay)
-audit.app.command("verify-export")(verify)
-audit.app.add_typer(audit_filters.app, name="filters")
-audit.app.add_typer(audit_holds.app, name="holds")
-app.command(rich_help_panel=LOOK)(query)
-app.add_typer(store.app, name="store", rich_help_panel=LOOK)
-app.add_typer(projections.app, name="projections", rich_help_panel=LOOK)
-app.add_typer(job_orders.app, name="jobs", rich_help_panel=LOOK)
-app.add_typer(db.app, name="db", rich_help_panel=LOOK)
-store.app.command("export")(transfer.export_log)
-store.app.command("import")(transfer.import_log)
-app.command(rich_help_panel=PART)(store.migrate)
-app.command(rich_help_panel=PART)(processes.api)
-app.command(rich_help_panel=PART)(processes.projector)
-app.command(rich_help_panel=PART)(processes.worker)
-app.command(rich_help_panel=PART)(processes.scheduler)
+OF_AUDIT = (
+    Listed(
+        "export",
+        "api.commands.audit_export:export",
+        "Write the audit trail to a zip with a signed manifest.",
+    ),
+    Listed(
+        "verify-export",
+        "api.commands.audit_export:verify",
+        "Check that an export is whole and as it was signed. Exit code 1 when it is not.",
+    ),
+    Listed(
+        "filters",
+        "api.commands.audit_filters:app",
+        "Keep searches of the audit by name.",
+    ),
+    Listed("holds", "api.commands.audit_holds:app", "Place and release legal holds."),
+)
+OF_STORE = (
+    Listed(
+        "export",
+        "api.commands.transfer:export_log",
+        "Write the log to a file, up to the newest event of now. Events may come meanwhile.",
+    ),
+    Listed(
+        "import",
+        "api.commands.transfer:import_log",
+        "Store an exported log in a database whose log is empty (formula up --no-demo).",
+    ),
+)
+COMMANDS = (
+    Listed("up", "api.commands.up:up", "Start everything and stay until Ctrl-C.", START),
+    Listed(
+        "tour",
+        "api.commands.tour:tour",
+        "Show what Formula does, step by step, with people of its own; under two minutes.",
+        START,
+    ),
+    Listed(
+        "doctor",
+        "api.commands.doctor:doctor",
+        "Check this installation and print every setting with where it came from.",
+        START,
+    ),
+    Listed(
+        "seed",
+        "api.commands.seed:seed",
+        "Make the demo workspace: people of every role, clients, projects, tasks, comments.",
+        START,
+    ),
+    Listed(
+        "demo",
+        f"{PROCESSES}:demo",
+        "Simulate four colleagues in the demo workspace: they move, act, lock, comment, drop.",
+        START,
+    ),
+    Listed(
+        "replay",
+        "api.commands.replay:replay",
+        "Show a project as it was, play what happened, or tell what became different.",
+        LOOK,
+    ),
+    Listed(
+        "query",
+        "api.commands.query:query",
+        "Ask the views of the schema analytics; people, tasks, throughput, workload, …",
+        LOOK,
+    ),
+    Listed("version", "api.cli:version", "Print the version.", LOOK),
+    Listed(
+        "asyncapi",
+        "api.commands.asyncapi:asyncapi",
+        "Print the description of the WebSocket protocol (AsyncAPI 3).",
+        LOOK,
+    ),
+    Listed("events", "api.commands.events:app", "Read the event log.", LOOK),
+    Listed("audit", "api.commands.audit:app", "Read the audit trail.", LOOK, OF_AUDIT),
+    Listed("store", "api.commands.store:app", "Look after the event log.", LOOK, OF_STORE),
+    Listed("projections", "api.commands.projections:app", "Look after the read models.", LOOK),
+    Listed("jobs", "api.commands.job_orders:app", "Look after jobs and queues.", LOOK),
+    Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
+    Listed(
+        "migrate",
+        "api.commands.migrate:migrate",
+        "Bring the database up to date. Safe to run again, and by several at once.",
+        PART,
+    ),
+    Listed("api", f"{PROCESSES}:api", "Serve REST and WebSockets.", PART),
+    Listed(
+        "projector",
+        f"{PROCESSES}:projector",
+        "Project the log into read tables, and push what is new to the rooms.",
+        PART,
+    ),
+    Listed("worker", f"{PROCESSES}:worker", "Run jobs: mails, notifications, reports.", PART),
+    Listed(
+        "scheduler",
+        f"{PROCESSES}:scheduler",
+        "Do what is due: expire locks, end the stay of people whose node is gone, tidy up.",
+        PART,
+    ),
+)
 
 
-@app.command(rich_help_panel=LOOK)
 def version(json: JsonFlag = False) -> None:
     """Print the version."""
     if json:
@@ -81,14 +134,12 @@ def version(json: JsonFlag = False) -> None:
         out.print(version_of("formula"))
 
 
-@app.command(rich_help_panel=LOOK)
-def asyncapi() -> None:
-    """Print the description of the WebSocket protocol (AsyncAPI 3)."""
-    print_json(document())
-
-
 def main() -> None:
     configure_logging(Settings(log_level="error", log_format="pretty"))
     relax_collector()
-    with plain_errors():
-        app()
+    try:
+        TyperGroup(name="formula", commands=COMMANDS, help=HELP, no_args_is_help=True)()
+    except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001, what is not expected is raised
+        from api.commands import failures  # noqa: PLC0415, it takes more than most commands
+
+        failures.end(error)

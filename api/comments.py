@@ -10,10 +10,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
-from api.auth import may
 from api.call import Call, Done, done
 from api.conditions import members
 from api.paging import Cursor, Limit, Page, from_cursor, page
+from api.rights import may
 from domain.access import Action
 from domain.kernel import Command
 from domain.task import TASK, AddComment, EditComment, RemoveComment

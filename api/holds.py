@@ -11,11 +11,10 @@ from litestar.status_codes import HTTP_200_OK
 from msgspec import Meta
 
 from api.call import Call, Done, done
+from api.holding import placing
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from domain.access import Action
-from domain.errors import NotFound
-from domain.hold import HOLD, HOLDS_STREAM, HoldPlaced, Kind, PlaceHold, ReleaseHold
-from domain.project import PROJECT
+from domain.hold import HOLD, HOLDS_STREAM, HoldPlaced, Kind, ReleaseHold
 from infra.holds import holds as standing_holds
 from infra.runtime import Runtime
 
@@ -51,24 +50,6 @@ async def place(
     """A project's hold keeps its cursors and typing; so does that of a task, for its project."""
     command = await placing(call.runtime, subject, data.kind, data.reason)
     return done(await call.execute(HOLD, HOLDS_STREAM, command), subject)
-
-
-async def placing(runtime: Runtime, subject: UUID, kind: Kind, reason: str) -> PlaceHold:
-    """The command, with the project that the record belongs to. Raises NotFound."""
-    project = subject
-    if kind == "record":
-        project = await _project_of(runtime, subject)
-    elif not (await runtime.load(PROJECT, subject)).version:
-        raise NotFound("project.not_found", id=subject)
-    return PlaceHold(subject=subject, kind=kind, project=project, reason=reason, at=runtime.now())
-
-
-async def _project_of(runtime: Runtime, record: UUID) -> UUID | None:
-    """None for what belongs to no project: a client, a person. A project is held as one."""
-    made = await runtime.store.read_stream(record, 0, 1)
-    if not made or isinstance(made[0].event, PROJECT.events):
-        raise NotFound("hold.no_such_record", id=record)
-    return made[0].meta.project_id
 
 
 @post("/{subject:uuid}/release", status_code=HTTP_200_OK, opt={"action": Action.HOLD_PLACE})

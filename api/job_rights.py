@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.auth import Caller, require
+from api.rights import Caller, require
 from domain.access import Action, allowed
 from domain.errors import Invalid, NotFound, WrongState
 from domain.jobs import ASKING, BatchRequested, JobRequested, Wanted, project_of

@@ -1,27 +1,28 @@
 """The API process: REST and WebSockets on one port."""
 
 import asyncio
-import socket
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import structlog
 import uvicorn
+from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.app import bind, create_app
 from api.http_protocol import HttpProtocol
+from api.listening import BACKLOG, listen
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
 from infra.log import configure_logging
 from infra.nodes import heartbeat
+from infra.passwords import Passwords
 from infra.process import run
 from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
 
-BACKLOG = 2_048  # connections that wait to be accepted: a storm of clients comes back at once
 GRACE_S = 5  # for requests that run when the process is told to stop
 
 log = structlog.get_logger()
@@ -48,6 +49,10 @@ def front(app: ASGIApp, gateway: Gateway) -> ASGIApp:
 
 
 async def serve(settings: Settings) -> None:
+    await serve_app(settings, create_app(), Passwords())
+
+
+async def serve_app(settings: Settings, app: Litestar, passwords: Passwords) -> None:
     """Serve until cancelled; then readiness goes first, sockets drain, requests finish."""
     with listen(settings) as listener:
         async with (
@@ -56,8 +61,8 @@ async def serve(settings: Settings) -> None:
             open_gateway(runtime) as gateway,
         ):
             heart.report = gateway.hub.meters.short
-            app = front(bind(create_app(), runtime, heart, gateway), gateway)
-            server = Server(config(app, settings))
+            bound = bind(app, runtime, heart, gateway, passwords)
+            server = Server(config(front(bound, gateway), settings))
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             heart.set("ready")
             log.info("listening", host=settings.host, port=settings.port)
@@ -68,21 +73,6 @@ async def serve(settings: Settings) -> None:
                 await gateway.drain()
                 server.should_exit = True
                 await serving
-
-
-def listen(settings: Settings) -> socket.socket:
-    """The listening socket. Raises OSError that says what to do when the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        where = f"{settings.host}:{settings.port}"
-        raise OSError(f"cannot listen on {where} ({error.strerror}): set PORT") from error
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
 
 
 def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

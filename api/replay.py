@@ -11,8 +11,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, HeaderParameter, QueryParameter
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 
-from api.auth import Caller, Open, may, require
+from api.auth import Open
 from api.paging import Cursor, Limit, Page, from_cursor, page
+from api.rights import Caller, may, require
 from domain.access import Action
 from infra.runtime import Runtime
 from projections.documents import DocumentItem

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from api.registering import NewUser, register_user
 from api.seed_data import CLIENTS, PEOPLE, PROJECTS, Person, Project, Task
-from api.users import NewUser, register_user
 from domain.client import CLIENT, Contact, CreateClient
 from domain.kernel import Command, Decider
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole

@@ -15,10 +15,11 @@ from api import tokens
 from api.auth import Caller, Open
 from api.call import Call
 from api.limiting import RateLimited
+from api.signed_in import Me, Session
 from api.tokens import NotAuthenticated
 from domain.email import EMAIL, email_stream
 from domain.errors import Invalid
-from domain.user import USER, Role, SignOut, User
+from domain.user import USER, SignOut, User
 from infra import accounts
 from infra.accounts import Grant, TokenReused
 from infra.limits import address_of
@@ -35,26 +36,6 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, Meta(max_length=200)]
-
-
-class Me(msgspec.Struct, frozen=True):
-    """Who one is signed in as."""
-
-    id: UUID
-    email: str
-    name: str
-    role: Role
-    department: str
-
-
-class Session(msgspec.Struct, frozen=True):
-    """What a log-in gives; the refresh token works once and brings the next one."""
-
-    access_token: str
-    refresh_token: str
-    expires_in: int  # seconds
-    user: Me
-    token_type: str = "Bearer"  # noqa: S105, the scheme's name
 
 
 @post("/login", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})

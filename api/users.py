@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.call import Call, Done, done
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import shown
+from api.registering import Department, Email, Name, NewUser, Password, register_user
 from domain.access import Action
 from domain.email import EMAIL, ReleaseEmail, ReserveEmail, email_stream
 from domain.errors import Invalid, NotAllowed
@@ -23,7 +24,6 @@ from domain.user import (
     ChangeRole,
     DeactivateUser,
     ReactivateUser,
-    RegisterUser,
     Role,
     SetPassword,
     UserStatus,
@@ -34,21 +34,7 @@ from infra.db import Connection
 from infra.eventstore.execute import Do, Outcome, WrongVersion
 from infra.eventstore.types import Conflict
 from infra.passwords import Passwords
-from infra.runtime import Origin, Runtime
 from projections.users import UserRow, get_user, list_users
-
-Email = Annotated[str, Meta(max_length=320, examples=["grace@example.com"])]
-Name = Annotated[str, Meta(max_length=500, examples=["Grace Hopper"])]
-Department = Annotated[str, Meta(max_length=500, examples=["Research"])]
-Password = Annotated[str, Meta(min_length=10, max_length=200, examples=["correct horse battery"])]
-
-
-class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    email: Email
-    name: Name
-    role: Role
-    password: Password
-    department: Department = ""
 
 
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,28 +97,6 @@ async def register(
     user = call.new_id("user")
     outcome = await register_user(call.runtime, passwords, call.origin, user, data, call.command_id)
     return done(outcome, user, created=True)
-
-
-async def register_user(
-    runtime: Runtime,
-    passwords: Passwords,
-    origin: Origin,
-    user: UUID,
-    wanted: NewUser,
-    command_id: UUID | None = None,
-) -> Outcome:
-    """Somebody new with their address and password; of two with one address, one is refused."""
-    if (await runtime.load(USER, user)).version == 0:  # else this is a retry
-        await accounts.set_hash(runtime.db, user, await passwords.hash(wanted.password))
-    command = RegisterUser(
-        email=normal_email(wanted.email),
-        name=wanted.name,
-        role=wanted.role,
-        department=wanted.department,
-        at=runtime.now(),
-    )
-    reserve = Do(EMAIL, email_stream(command.email), ReserveEmail(user=user))
-    return await runtime.execute(origin, USER, user, command, reserve, command_id=command_id)
 
 
 @patch("/{user:uuid}", opt={"action": Action.USER_CHANGE})

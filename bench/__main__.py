@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bench import append, projections, realtime
+from bench import append, jobs, projections, realtime
 from bench.environment import environment
 from bench.harness import Stage, say, stage
 from bench.report import Report, Row, save, table
@@ -19,8 +19,9 @@ SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "append": append.run,
     "projections": projections.run,
     "realtime": realtime.run,
+    "jobs": jobs.run,
 }
-ABOUT = tuple(module.__doc__ or "" for module in (append, projections, realtime))
+ABOUT = tuple(module.__doc__ or "" for module in (append, projections, realtime, jobs))
 
 
 def main() -> int:

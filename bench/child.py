@@ -5,8 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
+from infra.collector import relax_collector
 from infra.log import configure_logging
-from infra.process import relax_collector
 from infra.settings import Settings
 
 A = TypeVar("A", bound=msgspec.Struct)

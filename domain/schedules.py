@@ -10,7 +10,7 @@ import msgspec
 from cronsim import CronSim
 
 from domain.errors import NotFound
-from domain.jobs import AnyArgs, SnapshotDay
+from domain.jobs import AnyArgs, RequestJob, SnapshotDay, Wanted
 
 SPACE = UUID("1b8e2c62-40f1-5d0a-8d6c-5b2a8f3f9d10")
 
@@ -73,3 +73,8 @@ def named(name: str) -> Schedule:
 def tick_id(schedule: Schedule, at: datetime, space: UUID = SPACE) -> UUID:
     """The job of a tick: of the job's row, and of the stream that asks for it."""
     return uuid5(space, f"{schedule.name}/{at.isoformat()}")
+
+
+def by_hand(schedule: Schedule, now: datetime) -> RequestJob:
+    """As at a tick, beside its ticks."""
+    return RequestJob(wanted=Wanted(args=schedule.args(now)))

@@ -1,7 +1,6 @@
 """How every process of Formula runs: event loop, signals, exit codes, one line on a fatal error."""
 
 import asyncio
-import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -14,14 +13,13 @@ import uvloop
 from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 
+from infra.collector import relax_collector
 from infra.eventstore.codec import UnknownTag
 from infra.settings import Settings, SettingsError
 
 EXIT_CONFIG = 2  # settings or addresses are wrong: starting again will not help
 EXIT_UNKNOWN_TAG = 3  # a newer version wrote to the log: this one must not go on
 
-# Allocations between two looks for cycles, and how many looks of each age make one of the next.
-COLLECTOR = (50_000, 20, 100)
 
 log = structlog.get_logger()
 
@@ -40,16 +38,6 @@ def run(settings: Settings, main: Callable[[Settings], Coroutine[Any, Any, None]
             return _fatal(EXIT_UNKNOWN_TAG, _first(unknown))
         raise
     return 0
-
-
-def relax_collector() -> None:
-    """Look for cycles rarely, and never among what is loaded by now.
-
-    Events, rows and commands come and go by the thousand and have none: looking through them at
-    Python's defaults took four tenths of the time that reading the log takes.
-    """
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR)
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> None:

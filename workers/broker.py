@@ -1,6 +1,6 @@
 """taskiq on Redis streams, one a queue: what is sent is a hint, "one more job waits here".
 
-Which job that is, the rows say: whoever takes the hint claims the first one of the queue. So a
+Which job that is, the rows say: whoever takes the hint claims the first ones of the queue. So a
 late job of high priority is not behind the hints of others, and a hint lost or doubled is nothing.
 
 taskiq-redis 1.2 leaves out what this adds: entries are deleted with their acknowledgement,
@@ -25,7 +25,7 @@ from infra.jobs.queues import Queue
 from infra.settings import Settings
 
 GROUP = "workers"
-MAX_HINTS = 5_000  # of a queue at a time: the rows wait in Postgres
+MAX_HINTS = 100  # of a queue at a time: who follows one goes on until nothing is due
 BLOCK_MS = 2_000  # below the socket's time-out: 5 s
 IDLE_MS = 15_000  # an entry that nobody acknowledged for so long is handed to another
 RECLAIM_S = 5.0
@@ -81,7 +81,7 @@ class HintBroker(RedisStreamBroker):
             consumer_name=str(consumer),
             consumer_id="0",  # a group made anew sees the hints that came before it
             xread_block=BLOCK_MS,
-            xread_count=queue.concurrency,  # what waits here cannot be taken by others
+            xread_count=queue.concurrency,  # the rest is for others
             idle_timeout=IDLE_MS,
             password=settings.redis_password or None,
             socket_connect_timeout=2.0,
@@ -104,7 +104,7 @@ class HintBroker(RedisStreamBroker):
                 log.warning("broker_lost", queue=self._queue.name, error=repr(error))
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
-                for _ in range(self._queue.concurrency if not self._queue.per_minute else 0):
+                if not self._queue.per_minute:  # nobody could count those of all workers
                     yield AckableMessage(data=HINT, ack=_acknowledged)
 
     async def _listen(self) -> AsyncGenerator[AckableMessage, None]:

@@ -1,4 +1,4 @@
-"""A worker's queues: a taskiq receiver for each, stopped within a bound."""
+"""A worker's ear on its queues: a taskiq receiver for each."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,22 +10,20 @@ from infra.runtime import Runtime
 from workers.broker import TASK, HintBroker
 from workers.runner import Runner
 
+HINTS_AT_ONCE = 100  # each is nothing but a call
+
 
 async def listen(
     runtime: Runtime,
     runner: Runner,
     queues: Sequence[Queue],
     note: Callable[[str, bool], None],
-    stop_s: float,
 ) -> None:
-    """Run the queues' jobs until cancelled; `note(queue, listening)` hears of each.
-
-    Then nothing more is taken, what runs may end within `stop_s`, and the rest is given back.
-    """
+    """Wake the runner for what comes until cancelled; `note(queue, listening)` hears of each."""
     brokers = [_broker(runtime, runner, queue, note) for queue in queues]
     stop = asyncio.Event()
     receiving = [
-        asyncio.create_task(_receiver(broker, queue, stop_s).listen(stop), name=queue.name)
+        asyncio.create_task(_receiver(broker).listen(stop), name=queue.name)
         for broker, queue in zip(brokers, queues, strict=True)
     ]
     try:
@@ -35,8 +33,6 @@ async def listen(
         ended.pop().result()
     finally:
         stop.set()
-        await asyncio.wait(receiving, timeout=stop_s + 1.0)
-        await runner.stop()
         for task in receiving:
             task.cancel()
         await asyncio.gather(*receiving, return_exceptions=True)
@@ -47,19 +43,18 @@ async def listen(
 def _broker(
     runtime: Runtime, runner: Runner, queue: Queue, note: Callable[[str, bool], None]
 ) -> HintBroker:
-    async def run() -> None:
-        await runner.run(queue.name)
+    async def wake() -> None:
+        runner.wake(queue.name)
 
     broker = HintBroker(runtime.settings, queue, runtime.node, note)
-    broker.register_task(run, task_name=TASK)
+    broker.register_task(wake, task_name=TASK)
     return broker
 
 
-def _receiver(broker: HintBroker, queue: Queue, stop_s: float) -> Receiver:
+def _receiver(broker: HintBroker) -> Receiver:
     return Receiver(
         broker,
         validate_params=False,
-        max_async_tasks=queue.concurrency,
+        max_async_tasks=HINTS_AT_ONCE,
         run_startup=False,  # the broker makes its group when Redis is there
-        wait_tasks_timeout=stop_s,
     )

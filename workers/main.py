@@ -5,6 +5,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from domain.jobs import QueueName
 from infra.jobs.queues import queues_of
@@ -16,13 +17,17 @@ from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
+from workers.model import Job
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
 from workers.scheduler import schedule
 
 
 async def run_worker(
-    settings: Settings, only: Sequence[str] = (), tuning: Tuning | None = None
+    settings: Settings,
+    only: Sequence[str] = (),
+    tuning: Tuning | None = None,
+    kinds: Sequence[Job[Any]] = JOBS,
 ) -> None:
     """Work until cancelled, at `only` some queues or at all. Ready means: each is listened to."""
     queues = [queue for queue in queues_of(settings) if not only or queue.name in only]
@@ -44,9 +49,12 @@ async def run_worker(
             leads["jobs"] = leading
             beat()
 
-        async with Runner(runtime, mail, JOBS, tuning) as runner, asyncio.TaskGroup() as tasks:
-            tasks.create_task(listen(runtime, runner, queues, note_queue, tuning.stop_s))
-            tasks.create_task(consume(runtime, JOBS, tuning, note_lead))
+        async with (
+            Runner(runtime, mail, kinds, queues, tuning) as runner,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(listen(runtime, runner, queues, note_queue))
+            tasks.create_task(consume(runtime, kinds, tuning, note_lead))
 
 
 async def run_scheduler(settings: Settings) -> None:

@@ -28,14 +28,14 @@ log = structlog.get_logger()
 class Progress:
     """Of one attempt at a job. What cannot be written down must not fail the job."""
 
-    def __init__(self, runtime: Runtime, claim: Claim, *, asked_for: bool = False) -> None:
-        """`asked_for`: the owner asked for this job, and hears of begin and end in any case."""
-        self._runtime, self._claim, self._asked_for = runtime, claim, asked_for
+    def __init__(self, runtime: Runtime, claim: Claim) -> None:
+        self._runtime, self._claim = runtime, claim
         self._told, self._at = 0.0, -inf
         self._lines = 0
 
     async def begun(self) -> None:
-        if self._asked_for:
+        """Who asked for the job hears of it."""
+        if self._claim.asked:
             await self._tell(JobState.RUNNING)
 
     async def report(self, done: int, total: int) -> None:
@@ -57,8 +57,11 @@ class Progress:
         await self._note(lambda db: note_line(db, self._claim, line + last))
 
     async def over(self, state: JobState, error: str | None) -> None:
-        """The attempt ended so; a job that is queued will be tried again."""
-        if self._asked_for or self._at > -inf:
+        """The attempt ended so; a job that is queued will be tried again.
+
+        Who asked for the job hears of it in any case.
+        """
+        if self._claim.asked or self._at > -inf:
             self._told = 1.0 if state is JobState.DONE else self._told
             await self._tell(state, error)
 

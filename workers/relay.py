@@ -19,7 +19,6 @@ from workers.runner import Tuning
 from workers.steady import Steady
 
 TICK_S = 0.5
-FULL_S = 0.1  # until the next look while a stream is filled as fast as it is emptied
 
 log = structlog.get_logger()
 
@@ -47,22 +46,21 @@ class Relay:
         while True:
             self._news.clear()
             made, self._made = self._made, Counter()
-            pause_s = TICK_S
             try:
                 if made and all(self._at_once(queue) for queue in made):
                     await self._send(made)
-                elif await self._top_up():
-                    pause_s = FULL_S
+                else:
+                    await self._top_up()
             except (psycopg.OperationalError, RedisError, OSError) as error:
                 log.warning("hints_not_sent", error=repr(error))
                 await asyncio.sleep(TICK_S)
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
+                async with asyncio.timeout(TICK_S):
                     await self._news.wait()
 
     async def expire(self) -> None:
         """For ever: the rows of lost workers are waiting again."""
-        lease_s = self._tuning.lease_s
+        lease_s = self._tuning.times.lease_s
         steady = Steady(lease_s)
         while True:
             try:
@@ -78,8 +76,8 @@ class Relay:
     async def _send(self, hints: Mapping[str, int]) -> None:
         await send_hints(self._runtime.redis, self._runtime.settings.redis_prefix, hints)
 
-    async def _top_up(self) -> bool:
-        """As many hints as are missing; whether there may be more than a stream takes.
+    async def _top_up(self) -> None:
+        """As many hints as are missing.
 
         What was taken out of a stream but is not claimed yet is told of twice: that finds nothing.
         """
@@ -90,7 +88,6 @@ class Relay:
             waiting = await due(db, dict.fromkeys(self._queues, MAX_HINTS))
         missing = {queue: self._take(queue, jobs - there[queue]) for queue, jobs in waiting.items()}
         await self._send(missing)
-        return any(jobs == MAX_HINTS for jobs in waiting.values())
 
     def _fill(self) -> None:
         """A queue's rate, saved up for a second at most: a pause is not made good in one go."""

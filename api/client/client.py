@@ -12,7 +12,7 @@ from api.client.live import Live
 from api.client.rest import Rest
 from api.client.tokens import Tokens
 from api.realtime import protocol as p
-from api.sessions import Me
+from api.signed_in import Me
 
 TIMEOUT_S = 30.0
 

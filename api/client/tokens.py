@@ -7,7 +7,7 @@ import msgspec
 
 from api.client.errors import Refused
 from api.client.http import Answer, Request, send
-from api.sessions import Me, Session
+from api.signed_in import Me, Session
 
 ROOT = "/api/v1"
 

@@ -7,13 +7,12 @@ from uuid import UUID
 
 import typer
 
-from api.auth import Caller, require
-from api.commands.output import connected
+from api.rights import Caller, require
 from domain.access import Action
 from domain.email import EMAIL, email_stream
 from domain.errors import NotFound
 from domain.user import USER
-from infra.runtime import Runtime
+from infra.runtime import Runtime, conninfo_ok, open_runtime
 from infra.settings import Settings
 
 AsUser = Annotated[
@@ -44,3 +43,17 @@ async def caller(runtime: Runtime, email: str) -> Caller:
     if holder is None or user is None or not user.active:
         raise NotFound("user.not_found", email=email)
     return Caller(holder, user.role, session=holder, expires=runtime.now())
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncGenerator[Runtime]:
+    """A runtime for one command. Raises psycopg.OperationalError at once, not after retries."""
+    await conninfo_ok(settings.database_url)
+    async with open_runtime(settings) as runtime:
+        yield runtime
+
+
+async def actor_name(runtime: Runtime, actor: UUID | None) -> str:
+    if actor is None:
+        return "system"
+    return (await runtime.load(USER, actor)).state.name or str(actor)

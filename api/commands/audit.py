@@ -9,9 +9,9 @@ import msgspec
 import typer
 from rich.text import Text
 
-from api.audit_filters import narrowed, note_read, saved_filter
-from api.commands.asking import AsUser, asking, caller
-from api.commands.output import JsonFlag, actor_name, fail, out, print_json, running_settings
+from api.audit_reads import narrowed, note_read, saved_filter
+from api.commands.asking import AsUser, actor_name, asking, caller
+from api.commands.output import JsonFlag, fail, out, print_json, running_settings
 from domain.access import Action
 from domain.audit import AuditFilter, checked_filter
 from infra.runtime import Origin, Runtime

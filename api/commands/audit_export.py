@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.audit_export import noted
-from api.audit_filters import note_read
+from api.audit_reads import note_read, noted
 from api.commands.asking import AsUser, asking
 from api.commands.audit import Wanted, kept, origin_of
 from api.commands.output import JsonFlag, fail, out, print_json, running_settings

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from api.audit_filters import SavedFilter, saved_filters
+from api.audit_reads import SavedFilter, saved_filters
 from api.commands.asking import AsUser, asking
 from api.commands.audit import filter_of, origin_of
 from api.commands.output import JsonFlag, out, print_json, running_settings

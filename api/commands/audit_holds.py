@@ -9,7 +9,7 @@ import typer
 from api.commands.asking import AsUser, asking
 from api.commands.audit import origin_of
 from api.commands.output import JsonFlag, out, print_json, running_settings
-from api.holds import placing
+from api.holding import placing
 from domain.access import Action
 from domain.hold import HOLD, HOLDS_STREAM, HoldPlaced, Kind, ReleaseHold
 from infra.holds import holds as standing_holds

@@ -12,8 +12,8 @@ import msgspec
 import psycopg
 from redis.exceptions import RedisError, ResponseError
 
-from api.commands.output import one_line
-from api.main import listen
+from api.commands.failures import said
+from api.listening import listen
 from infra.folder import LEAST_FREE, SERVER_USER, EmbeddedError, require_reachable
 from infra.instance import find_instance
 from infra.mail import smtp_options
@@ -189,7 +189,7 @@ async def of_replica(runtime: Runtime) -> Check:
     try:
         found = await standing(runtime.db, url)
     except psycopg.OperationalError as error:
-        return Check("replica", "warn", f"{one_line(error)}: check DATABASE_REPLICA_URL")
+        return Check("replica", "warn", f"{said(error)}: check DATABASE_REPLICA_URL")
     if not found.standby:
         return Check("replica", "warn", "no standby, so not asked: check DATABASE_REPLICA_URL")
     if not found.receives:

@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from api.commands.checks import Check, of_machine, of_mail, of_services
-from api.commands.output import JsonFlag, one_line, out, print_json
+from api.commands.failures import said
+from api.commands.output import JsonFlag, out, print_json
 from infra.instance import NotRunning, with_instance
 from infra.runtime import conninfo_ok, open_runtime
 from infra.settings import Setting, Settings, explain, load_settings
@@ -58,7 +59,7 @@ async def _of_running(settings: Settings) -> AsyncIterator[Check]:
     try:
         await conninfo_ok(found.database_url)
     except psycopg.OperationalError as error:
-        yield Check("Postgres", "fail", f"{one_line(error)}: check DATABASE_URL")
+        yield Check("Postgres", "fail", f"{said(error)}: check DATABASE_URL")
         return
     async with open_runtime(found) as runtime:
         async for check in of_services(runtime):

@@ -11,10 +11,9 @@ import msgspec
 import typer
 from rich.text import Text
 
-from api.commands.asking import AsUser, asking
+from api.commands.asking import AsUser, actor_name, asking
 from api.commands.output import (
     JsonFlag,
-    actor_name,
     fail,
     out,
     print_json,

@@ -10,11 +10,10 @@ from uuid import UUID
 import msgspec
 import typer
 
-from api.auth import Caller, require
 from api.commands.asking import AsUser
 from api.commands.jobs import JobId, app, somebody
 from api.commands.output import JsonFlag, fail, out, print_json
-from api.job_asking import NewJob, wanted
+from api.job_forms import NewJob, wanted
 from api.job_rights import (
     Accepted,
     accepted,
@@ -22,12 +21,12 @@ from api.job_rights import (
     require_cancel,
     require_retry,
 )
-from api.schedules import by_hand
+from api.rights import Caller, require
 from domain.access import Action
 from domain.jobs import JOB, PRIORITY, CancelJob, QueueName, RequestJob, RetryJob
 from domain.kernel import Command, Decider
 from domain.queue import QUEUE, PauseQueue, QueueCommand, ResumeQueue, RetryDead, queue_stream
-from domain.schedules import named
+from domain.schedules import by_hand, named
 from infra.runtime import Origin, Runtime
 
 HERE = "formula jobs"  # where the command line's orders come from

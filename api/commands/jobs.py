@@ -12,17 +12,17 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from api.auth import Caller
-from api.commands.asking import AsUser, asking, caller
-from api.commands.output import JsonFlag, connected, out, print_json, running_settings
+from api.commands.asking import AsUser, asking, caller, connected
+from api.commands.output import JsonFlag, out, print_json, running_settings
 from api.job_rights import see, whose
-from api.schedules import ScheduleRow
-from api.schedules import schedules as list_schedules
+from api.rights import Caller
 from domain.access import Action
 from infra.jobs import reading as rows
 from infra.jobs.board import QueueNow, look
 from infra.jobs.model import OVER, JobState
 from infra.jobs.reading import Filter, JobRow, Line
+from infra.jobs.schedules import ScheduleRow
+from infra.jobs.schedules import schedules as list_schedules
 from infra.runtime import Runtime
 
 app = typer.Typer(help="Look after jobs and queues.", no_args_is_help=True)

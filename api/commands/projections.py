@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from api.commands.asking import AsUser, asking
-from api.commands.output import JsonFlag, connected, fail, out, print_json, running_settings
+from api.commands.asking import AsUser, asking, connected
+from api.commands.output import JsonFlag, fail, out, print_json, running_settings
 from api.commands.progress import progress
 from domain.access import Action
 from infra.runtime import SYSTEM, Runtime

@@ -8,8 +8,8 @@ import msgspec
 import typer
 from rich.text import Text
 
-from api.commands.asking import AsUser, asking
-from api.commands.output import JsonFlag, actor_name, out, print_json, running_settings
+from api.commands.asking import AsUser, actor_name, asking
+from api.commands.output import JsonFlag, out, print_json, running_settings
 from domain.access import Action
 from domain.errors import Invalid
 from infra.runtime import Runtime

@@ -4,55 +4,17 @@ import asyncio
 from functools import partial
 from typing import Annotated
 
-import msgspec
 import typer
 
-from api.commands.output import JsonFlag, connected, fail, out, print_json, running_settings
+from api.commands.output import JsonFlag, fail, out, print_json, running_settings
 from api.commands.progress import progress
 from api.commands.store_text import show_maintained, show_report, show_stats
-from api.seed import Seeded, wanted
-from api.seed import seed as make_workspace
 from infra.eventstore import epoch, motion
 from infra.eventstore.stats import stats as read_stats
 from infra.eventstore.verify import verify as verify_log
-from infra.settings import Settings, load_settings
-from migrations import runner
+from infra.settings import load_settings
 
 app = typer.Typer(help="Look after the event log.", no_args_is_help=True)
-
-
-def migrate(json: JsonFlag = False) -> None:
-    """Bring the database up to date. Safe to run again, and by several at once.
-
-    Example: [bold]DATABASE_URL=postgresql://… REDIS_URL=redis://… formula migrate[/]
-    """
-    applied = runner.migrate(running_settings().database_url)
-    if json:
-        print_json({"applied": applied})
-    else:
-        out.print("\n".join(f"applied {name}" for name in applied) or "up to date")
-
-
-def seed(
-    json: JsonFlag = False,
-    force: Annotated[bool, typer.Option(help="Also into a store that is not empty.")] = False,
-) -> None:
-    """Make the demo workspace: people of every role, clients, projects, tasks, comments.
-
-    What is there already is left as it is.
-
-    Example: [bold]formula seed --force[/]
-    """
-    made = asyncio.run(_seed(running_settings(), force=force))
-    if made is None:
-        fail("the store is not empty: add the demo workspace to it with --force")
-    if json:
-        print_json(made)
-    else:
-        out.print(
-            "There are now "
-            + ", ".join(f"{n} {name}" for name, n in msgspec.structs.asdict(made).items())
-        )
 
 
 @app.command()
@@ -120,10 +82,3 @@ def new_epoch(json: JsonFlag = False) -> None:
 def _database() -> str:
     """These need no Redis: a restored log can be looked at by DATABASE_URL alone."""
     return load_settings().database_url or running_settings().database_url
-
-
-async def _seed(settings: Settings, *, force: bool) -> Seeded | None:
-    async with connected(settings) as runtime:
-        if not force and not await wanted(runtime):
-            return None
-        return await make_workspace(runtime)

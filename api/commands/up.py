@@ -17,7 +17,7 @@ from rich.table import Table
 from api.client.client import Client
 from api.client.errors import NotConnected
 from api.commands.output import out
-from api.main import listen
+from api.listening import listen
 from api.seed import PASSWORD, seed, wanted
 from api.seed_data import PEOPLE
 from infra.embedded import prepare_postgres, prepare_valkey

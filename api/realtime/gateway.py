@@ -10,7 +10,6 @@ from uuid import UUID
 import structlog
 from litestar.types import Receive, Scope, Send
 
-from api.auth import authenticate
 from api.realtime import protocol as p
 from api.realtime.hub import Hub
 from api.realtime.readers import Readers
@@ -110,7 +109,7 @@ class Gateway:
     async def _authenticate(self, connection: Connection, authorization: str) -> None:
         token = authorization.removeprefix("Bearer ").strip()
         try:
-            await connection.welcome(await authenticate(self._runtime, token), None)
+            await connection.sign_in(token, None)
         except NotAuthenticated as error:
             connection.tell(p.Err(code=error.code))
             connection.close(p.CloseCode.NOT_AUTHENTICATED, error.code)

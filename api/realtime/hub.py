@@ -16,6 +16,7 @@ from api.realtime.reads import Reads
 from api.realtime.receipts import Receipts
 from api.realtime.rooms import RING, Room
 from api.realtime.turns import Turns
+from api.realtime.waves import Waves
 from infra.bus import Entry, unpack
 from infra.runtime import Runtime
 from infra.subscriptions import subscriptions
@@ -37,6 +38,7 @@ class Hub:
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, deque[Entry]] = {}  # what was heard before the head was known
         self._entering = WeakValueDictionary[str, asyncio.Lock]()  # a lock lives while it is used
+        self.waves = Waves()  # of those who come
         self.turns = Turns()  # of locks' streams, and of readers' connections
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: dict[Room, bool] = {}  # whether more is missing since the read

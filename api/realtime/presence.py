@@ -1,4 +1,4 @@
-"""Presence diffs of a room: what changed in 250 ms goes out as one frame, drops are not flicker."""
+"""Presence diffs of a room: what changed in a while is one frame, and short drops no flicker."""
 
 from uuid import UUID
 
@@ -9,7 +9,8 @@ from domain.participation import LeaveReason
 from infra.bus import Entry, Kind
 from projections.receipts import Seen
 
-EVERY_S = 0.25
+OFTEN_S, SELDOM_S = 0.25, 1.0  # between two frames
+FRAMES = 100  # of a room in a second, when people come and go: a crowd must not be quadratic
 GRACE_S = 8.0  # a drop shorter than this is shown as "away", not as leave and join
 
 
@@ -27,6 +28,11 @@ _receipts = msgspec.json.Decoder(Seen)
 
 def someone_of(entry: Entry) -> Someone:
     return _decoder.decode(entry.payload)
+
+
+def every_s(sockets: int) -> float:
+    """Seconds between two frames to so many."""
+    return min(max(sockets / FRAMES, OFTEN_S), SELDOM_S)
 
 
 class Diff:

@@ -13,7 +13,7 @@ from api.realtime.locking import Granted
 from api.realtime.member import Member
 from api.realtime.meters import Meters
 from api.realtime.newest import Newest
-from api.realtime.presence import EVERY_S, Diff, someone_of
+from api.realtime.presence import Diff, every_s, someone_of
 from api.realtime.ready import Frame, Ready, framed, visible
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind
@@ -225,7 +225,8 @@ class Room:
 
     def _schedule(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._tell_presence)
+            wait_s = every_s(len(self.members))
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._tell_presence)
 
     def _tell_presence(self) -> None:
         self._timer = None

@@ -60,7 +60,7 @@ class Connection:
         origin: Origin,
         gone: Callable[[UUID], None],
     ) -> None:
-        self._meters = hub.meters
+        self._meters, self._waves = hub.meters, hub.waves
         self.attendance = Attendance(runtime, hub, epoch, origin, self)
         self.replays = Replays(runtime, epoch, self)
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
@@ -210,12 +210,10 @@ class Connection:
         attendance = self.attendance
         match effect:
             case s.Authenticate(token=token, frame=frame):
-                try:
-                    await self.welcome(await authenticate(self._runtime, token), frame)
-                finally:
-                    self._signed_in()
+                await self.sign_in(token, frame)
             case s.Enter(room=room, after=after, location=location, re=re):
-                await attendance.enter(room, after, location, re)
+                async with self._waves.joined():
+                    await attendance.enter(room, after, location, re)
             case s.Exit(membership=membership, reason=reason, re=re):
                 outcome = await attendance.exit(membership, reason, re)
                 self.tell(p.Ack(re=re, pos=outcome.position if outcome else None))
@@ -235,7 +233,16 @@ class Connection:
 
     # who
 
-    async def welcome(self, caller: Caller, frame: p.Hello | p.Token | None) -> None:
+    async def sign_in(self, token: str, frame: p.Hello | p.Token | None) -> None:
+        """Raises NotAuthenticated."""
+        self._signing_in = True
+        try:
+            async with self._waves.joined():
+                await self._welcome(await authenticate(self._runtime, token), frame)
+        finally:
+            self._signed_in()
+
+    async def _welcome(self, caller: Caller, frame: p.Hello | p.Token | None) -> None:
         """The token is good: on a new connection say so and join what is asked, else renew."""
         session = self.attendance.session
         known = session.who
@@ -316,7 +323,8 @@ class Connection:
 
         `now` is the loop's time and `at` the clock's: read once for ten thousand connections.
         """
-        if self.attendance.session.who is None and now - self._opened > p.HELLO_S:
+        silent = self.attendance.session.who is None and not self._signing_in
+        if silent and now - self._opened > p.HELLO_S:
             self.close(p.CloseCode.NOT_AUTHENTICATED, "no token in time")
         self._watch_pause(now)
         self._watch_token(at)

@@ -50,8 +50,11 @@ class Latencies:
         self._histogram = HdrHistogram(1, LONGEST_US, 3)
 
     def record(self, due: float) -> None:
-        if due >= self._since:
-            late_us = round((time.perf_counter() - due) * 1e6)
+        self.record_span(due, time.perf_counter())
+
+    def record_span(self, start: float, end: float) -> None:
+        if start >= self._since:
+            late_us = round((end - start) * 1e6)
             self._histogram.record_value(min(max(late_us, 1), LONGEST_US))
 
     def percentile_ms(self, percent: float) -> float:

@@ -42,7 +42,7 @@ class Actors(Thread):
             start, number = time.perf_counter(), 0
             while not self._enough.is_set():
                 for actor in actors:
-                    crowd.hear(max(start + number / self._rate - time.perf_counter(), 0))
+                    _hear(crowd, start + number / self._rate - time.perf_counter())
                     self._act(actor, number)
                     number += 1
             self._silent.set()

@@ -1,7 +1,7 @@
 """Jobs that waited for others: queued when those are done, cancelled when they never will be."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -34,8 +34,8 @@ RETURNING j.id, j.state, j.queue
 class Freed(msgspec.Struct, frozen=True):
     """How many are queued now, by queue, and which will never be."""
 
-    queued: Counter[str]
-    cancelled: list[UUID]
+    queued: Mapping[str, int] = {}
+    cancelled: Sequence[UUID] = ()
 
 
 async def free(db: Connection, over: Mapping[UUID, JobState]) -> Freed:

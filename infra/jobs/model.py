@@ -68,6 +68,7 @@ class Claim(msgspec.Struct, frozen=True):
     owner: UUID | None
     attempt: int
     batch: UUID | None
+    asked: bool
 
 
 class End(msgspec.Struct, frozen=True):

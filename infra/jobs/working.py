@@ -1,20 +1,27 @@
 """What workers do to job rows. Every write is durable.
 
-A claim is fenced by worker and attempt: whoever lost its lease can no longer settle the job.
+A claim is fenced by worker and attempt: whoever lost its lease can no longer settle the job. A job
+has a worker as long as it is running, so nothing asks for both: Postgres would go by the index of
+what is running, and compare each with each.
 """
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import class_row
 
 from infra.db import Connection
 from infra.jobs.freeing import Freed, free
 from infra.jobs.model import OVER, Claim, End, JobState, short
 
-# The time of the statement's start is a constant to the index, clock_timestamp() is none.
+# The time of the statement's start is a constant to the index, clock_timestamp() is none; and of an
+# array Postgres expects few rows, of a LIMIT that it does not know a tenth of the table.
 CLAIM = """
-WITH free AS MATERIALIZED (
+UPDATE formula_jobs j SET state = 'running', attempts = attempts + 1, worker = %(worker)s,
+    started_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE j.id = ANY (ARRAY (
     SELECT first.id FROM unnest(%(queues)s::text[], %(most)s::integer[]) asked(queue, most)
     CROSS JOIN LATERAL (
         SELECT w.id FROM formula_jobs w
@@ -23,36 +30,15 @@ WITH free AS MATERIALIZED (
                 WHERE q.name = asked.queue AND q.paused_at IS NOT NULL)
         ORDER BY w.priority, w.run_at LIMIT asked.most FOR UPDATE SKIP LOCKED
     ) first
-)
-UPDATE formula_jobs j SET state = 'running', attempts = attempts + 1, worker = %(worker)s,
-    started_at = clock_timestamp(),
-    lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-FROM free WHERE j.id = free.id
+))
 RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.owner,
-    j.attempts AS attempt, j.batch
+    j.attempts AS attempt, j.batch, j.asked
 """
-
-
-async def claim(
-    db: Connection, most: Mapping[str, int], worker: UUID, lease_s: float
-) -> list[Claim]:
-    """The first of each queue that are due, at most so many; by priority, then by time."""
-    values = {
-        "queues": list(most),
-        "most": list(most.values()),
-        "worker": worker,
-        "lease_s": lease_s,
-    }
-    async with db.cursor(row_factory=class_row(Claim)) as cursor:
-        await cursor.execute(CLAIM, values)
-        return await cursor.fetchall()
-
 
 RENEW = """
 UPDATE formula_jobs j SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) mine(id, attempt)
 WHERE j.id = mine.id AND j.attempts = mine.attempt AND j.worker = %(worker)s
-    AND j.state = 'running'
 RETURNING j.id
 """
 
@@ -96,7 +82,7 @@ WITH ended AS (
         result = e.result, error = e.error, worker = NULL, lease_until = NULL
     FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[], %(states)s::text[], %(errors)s::text[],
         %(retries)s::boolean[], %(results)s::jsonb[]) e(id, attempt, state, error, retry, result)
-    WHERE j.id = e.id AND j.attempts = e.attempt AND j.worker = %(worker)s AND j.state = 'running'
+    WHERE j.id = e.id AND j.attempts = e.attempt AND j.worker = %(worker)s
     RETURNING j.id, j.state, j.needed, j.attempts, j.error
 ), told AS (
     INSERT INTO formula_job_log (job, attempt, level, line)
@@ -106,14 +92,56 @@ SELECT id, state, needed FROM ended
 """
 
 
-async def settle(
-    db: Connection, worker: UUID, ends: Sequence[End], *, base_s: float, most_s: float
-) -> tuple[dict[UUID, JobState], Freed]:
-    """Write down how attempts ended; the new states of those that were still held.
+class Times(msgspec.Struct, frozen=True):
+    """Of leases and retries, in seconds.
 
-    And what became of jobs that waited for them. A retry waits a random part of
-    base_s * 2 ** (attempts - 1) seconds, at most `most_s`.
+    A retry waits a random part of retry_base_s * 2 ** (attempts - 1), at most retry_most_s.
     """
+
+    lease_s: float = 3.0  # a worker silent for longer is lost; renewed four times within
+    retry_base_s: float = 15.0
+    retry_most_s: float = 600.0
+
+
+class Exchanged(msgspec.Struct, frozen=True):
+    """`states`: of those ends that were still held; `freed`: jobs that waited for them."""
+
+    states: Mapping[UUID, JobState]
+    freed: Freed
+    claims: Sequence[Claim]
+
+
+async def exchange(
+    db: Connection, worker: UUID, ends: Sequence[End], most: Mapping[str, int], times: Times
+) -> Exchanged:
+    """Write down how attempts ended, and claim the first jobs that are due, at most so many.
+
+    By queue; of each queue by priority, then by time. In one transaction.
+    """
+    async with db.transaction():
+        states, freed = await settle(db, worker, ends, times) if ends else ({}, Freed())
+        claims = await claim(db, most, worker, times.lease_s) if any(most.values()) else []
+    return Exchanged(states, freed, claims)
+
+
+async def claim(
+    db: Connection, most: Mapping[str, int], worker: UUID, lease_s: float
+) -> list[Claim]:
+    values = {
+        "queues": list(most),
+        "most": list(most.values()),
+        "worker": worker,
+        "lease_s": lease_s,
+    }
+    async with db.cursor(row_factory=class_row(Claim)) as cursor:
+        await cursor.execute(CLAIM, values)
+        return await cursor.fetchall()
+
+
+async def settle(
+    db: Connection, worker: UUID, ends: Sequence[End], times: Times
+) -> tuple[dict[UUID, JobState], Freed]:
+    """In the caller's transaction."""
     values = {
         "worker": worker,
         "ids": [end.id for end in ends],
@@ -122,14 +150,13 @@ async def settle(
         "errors": [short(end.error) for end in ends],
         "retries": [end.retry for end in ends],
         "results": [None if end.result is None else end.result.decode() for end in ends],
-        "base_s": base_s,
-        "most_s": most_s,
+        "base_s": times.retry_base_s,
+        "most_s": times.retry_most_s,
     }
-    async with db.transaction():
-        rows = await (await db.execute(SETTLE, values)).fetchall()
-        states = {id_: JobState(state) for id_, state, _ in rows}
-        needed = {id_: states[id_] for id_, _, needed in rows if needed and states[id_] in OVER}
-        return states, await free(db, needed)
+    rows = await (await db.execute(SETTLE, values)).fetchall()
+    states = {id_: JobState(state) for id_, state, _ in rows}
+    needed = {id_: states[id_] for id_, _, needed in rows if needed and states[id_] in OVER}
+    return states, await free(db, needed)
 
 
 async def release(db: Connection, worker: UUID, claims: Mapping[UUID, int]) -> None:
@@ -138,8 +165,7 @@ async def release(db: Connection, worker: UUID, claims: Mapping[UUID, int]) -> N
         "UPDATE formula_jobs j SET state = 'queued', attempts = attempts - 1, worker = NULL,"
         " lease_until = NULL"
         " FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) mine(id, attempt)"
-        " WHERE j.id = mine.id AND j.attempts = mine.attempt AND j.worker = %(worker)s"
-        " AND j.state = 'running'",
+        " WHERE j.id = mine.id AND j.attempts = mine.attempt AND j.worker = %(worker)s",
         {**_held(claims), "worker": worker},
     )
 

@@ -9,14 +9,14 @@ import msgspec
 
 from api.client.client import Client
 from api.client.errors import NotConnected
-from api.main import serve
+from api.main import serve_app
 from api.users import NewUser, register_user
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.user import Role
 from infra.folder import free_port
 from infra.instance import base_url
-from infra.passwords import Passwords
 from infra.runtime import SYSTEM, Runtime
+from tests.integration.application import CHEAP, unused
 
 PASSWORD = "correct horse battery"
 WAIT_S = 20.0
@@ -27,11 +27,10 @@ class Served:
 
     def __init__(self, runtime: Runtime, url: str, stack: AsyncExitStack) -> None:
         self.runtime, self.url, self._stack = runtime, url, stack
-        self._passwords = Passwords()
 
     async def person(self, name: str, role: Role = Role.MEMBER) -> Client:
         wanted = NewUser(email=f"{name}@example.org", name=name, role=role, password=PASSWORD)
-        await register_user(self.runtime, self._passwords, SYSTEM, self.runtime.new_id(), wanted)
+        await register_user(self.runtime, CHEAP, SYSTEM, self.runtime.new_id(), wanted)
         client = await self._stack.enter_async_context(Client(self.url))
         await client.login(wanted.email, PASSWORD)
         return client
@@ -54,15 +53,16 @@ class Served:
 async def served(runtime: Runtime) -> AsyncGenerator[Served]:
     """The API over the runtime's database, with a runtime of its own as in production."""
     settings = msgspec.structs.replace(runtime.settings, port=free_port())
-    serving = asyncio.create_task(serve(settings))
     url = base_url(settings)
-    try:
-        await _answers(url, serving)
-        async with AsyncExitStack() as stack:
-            yield Served(runtime, url, stack)
-    finally:
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
+    with unused() as app:
+        serving = asyncio.create_task(serve_app(settings, app, CHEAP))
+        try:
+            await _answers(url, serving)
+            async with AsyncExitStack() as stack:
+                yield Served(runtime, url, stack)
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
 
 
 async def _answers(url: str, serving: asyncio.Task[None]) -> None:

@@ -16,7 +16,7 @@ from api.client.link import Link
 from api.client.live import Live
 from api.client.tokens import Tokens
 from api.realtime import protocol as p
-from api.sessions import Me, Session
+from api.signed_in import Me, Session
 from domain.user import Role
 from infra.folder import free_port
 from projections.frames import Ev

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from api.realtime.presence import GRACE_S, Diff, someone_of
+from api.realtime.presence import GRACE_S, OFTEN_S, SELDOM_S, Diff, every_s, someone_of
 from infra.bus import Entry, Kind
 
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -83,3 +83,9 @@ def test_a_join_that_ends_within_one_diff_is_told_as_a_leave() -> None:
     assert frame is not None
     assert frame.join == []
     assert frame.leave == [P1], "a snapshot may have shown it"
+
+
+def test_the_more_sockets_the_less_often() -> None:
+    assert every_s(1) == every_s(25) == OFTEN_S
+    assert OFTEN_S < every_s(50) < every_s(90) < SELDOM_S
+    assert every_s(1_000) == SELDOM_S

@@ -162,11 +162,13 @@ def test_commands_say_when_nothing_runs() -> None:
     assert "make run" in one_line(refused.stderr)
 
 
-async def test_ctrl_c_leaves_no_process_and_a_restart_keeps_everything() -> None:
+async def test_without_the_demo_nobody_comes_in_and_a_restart_keeps_everything() -> None:
     with formula() as one:
         one.up("--no-demo")
-        assert one.call("seed").returncode == 0
         async with Client(one.url) as client:
+            with pytest.raises(Refused):
+                await client.login("grace@demo.formula", PASSWORD)
+            assert one.call("seed").returncode == 0
             await client.login("grace@demo.formula", PASSWORD)
             made = await client.rest.post("/projects", {"name": "Kept"})
             processes = one.processes()
@@ -178,14 +180,6 @@ async def test_ctrl_c_leaves_no_process_and_a_restart_keeps_everything() -> None
             kept = await client.rest.get(f"/projects/{made.body['id']}")
         assert kept.body["name"] == "Kept"
         assert one.down() == 0
-
-
-async def test_an_instance_without_the_demo_lets_nobody_in() -> None:
-    with formula() as one:
-        one.up("--no-demo")
-        async with Client(one.url) as client:
-            with pytest.raises(Refused):
-                await client.login("grace@demo.formula", PASSWORD)
 
 
 def one_line(text: str) -> str:

@@ -18,8 +18,15 @@ _idle: list[Litestar] = []
 
 
 @contextmanager
-def application(runtime: Runtime, heart: Heart, gateway: Gateway) -> Generator[Litestar]:
+def unused() -> Generator[Litestar]:
     """One that nobody else uses meanwhile."""
     app = _idle.pop() if _idle else create_app()
-    yield bind(app, runtime, heart, gateway, CHEAP)
+    yield app
     _idle.append(app)  # one whose test failed is not used again
+
+
+@contextmanager
+def application(runtime: Runtime, heart: Heart, gateway: Gateway) -> Generator[Litestar]:
+    """One that answers from an open runtime."""
+    with unused() as app:
+        yield bind(app, runtime, heart, gateway, CHEAP)

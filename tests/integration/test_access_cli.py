@@ -1,7 +1,5 @@
 """The commands that read, for every role, show what domain.access allows, and nothing else."""
 
-import asyncio
-import sys
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,7 +9,7 @@ from domain.email import EMAIL, ReserveEmail, email_stream
 from domain.user import USER, RegisterUser, Role
 from infra.eventstore.execute import Do
 from infra.runtime import SYSTEM, Runtime
-from infra.settings import child_environment
+from tests.integration.command import formula
 
 ADMIN = UUID(int=7)
 NEEDS: dict[tuple[str, ...], Action] = {
@@ -32,20 +30,6 @@ async def staffed(projected: Runtime) -> Runtime:
         reserve = Do(EMAIL, email_stream(email), ReserveEmail(user=user))
         await projected.execute(SYSTEM, USER, user, register, reserve)
     return projected
-
-
-async def formula(runtime: Runtime, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from api.cli import main; main()",
-        *arguments,
-        env=child_environment(runtime.settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out.decode(), err.decode()
 
 
 @pytest.mark.parametrize("command", NEEDS)

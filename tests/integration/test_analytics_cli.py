@@ -1,9 +1,7 @@
 """formula query: the same questions on the command line."""
 
-import asyncio
 import csv
 import io
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from domain.project import PROJECT, CreateProject
 from domain.user import USER, RegisterUser, Role
 from infra.eventstore.execute import Do
 from infra.runtime import SYSTEM, Runtime
-from infra.settings import child_environment
 from projections.analytics_views import refresh_views
 from projections.read import wait_for
+from tests.integration.command import formula_bytes
 
 BOSS, OTHER = UUID(int=7), UUID(int=8)
 NAMES = "SELECT name FROM projects WHERE manager = :m ORDER BY name"
@@ -45,18 +43,7 @@ async def staffed(projected: Runtime) -> Runtime:
 
 
 async def formula(runtime: Runtime, *arguments: str) -> tuple[int, bytes, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from api.cli import main; main()",
-        "query",
-        *arguments,
-        env=child_environment(runtime.settings),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    return process.returncode or 0, out, err.decode()
+    return await formula_bytes(runtime, "query", *arguments)
 
 
 async def test_each_form_shows_the_same(staffed: Runtime, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from tests.integration.command import formula
 from tests.integration.conftest import Api
-from tests.integration.test_access_cli import formula
 
 
 async def test_a_saved_filter_is_searched_and_exported_by(api: Api, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from infra.settings import Settings
 from infra.signing import Signer, is_signed
 from projections import audit_list
 from projections.audit_files import MANIFEST, BadExport, Manifest, verify_export
+from tests.integration.command import formula
 from tests.integration.conftest import Api, Json, Person
-from tests.integration.test_access_cli import formula
 
 
 @pytest.fixture

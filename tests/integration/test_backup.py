@@ -28,7 +28,7 @@ from infra.settings import Settings
 from infra.supervisor import Supervisor
 from migrations.runner import migrate, pending
 from tests.contract.test_store import ROOM, act, meta
-from tests.integration.test_access_cli import formula
+from tests.integration.command import formula
 from tests.workers.office import until
 
 ANN = UUID(int=1)

@@ -1,11 +1,15 @@
 """Rooms with many people and much motion: counted instead of named, cursors at a rate."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 
+from api.auth import Caller, authenticate
+from api.realtime import protocol as p
 from api.realtime import rooms
+from api.realtime import socket as sockets
 from domain.project import ProjectRole
 from infra.runtime import Runtime
 from projections import snapshots
@@ -45,6 +49,26 @@ async def _told(socket: Socket, room: str, *, count: int) -> None:
     await socket.until(
         lambda one: one["op"] == "presence" and one["room"] == room and one.get("count") == count
     )
+
+
+async def test_who_waits_while_others_come_in_is_not_taken_for_silent(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, looked, go = await live.user("ann"), asyncio.Event(), asyncio.Event()
+
+    async def slowly(runtime: Runtime, token: str) -> Caller:
+        looked.set()
+        await go.wait()
+        return await authenticate(runtime, token)
+
+    monkeypatch.setattr(sockets, "authenticate", slowly)
+    one = await live.open()
+    hello = await one.say("hello", token=live.token(ann))
+    await looked.wait()
+    [connection] = live.gateway.connections.values()
+    connection.tick(asyncio.get_running_loop().time() + 2 * p.HELLO_S, live.runtime.now())
+    go.set()
+    assert (await one.answer(hello))["op"] == "welcome"
 
 
 async def test_cursors_come_at_a_rate_the_last_one_too_and_newcomers_see_it(live: Live) -> None:

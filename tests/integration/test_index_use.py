@@ -10,7 +10,7 @@ from infra.runtime import Runtime
 from projections.index_use import IndexUse, ReadWhole, index_use, refresh_statistics
 from projections.read import reading
 from projections.users import list_users
-from tests.integration.test_access_cli import formula
+from tests.integration.command import formula
 
 MANY = """
 INSERT INTO users SELECT gen_random_uuid(), 'e' || n, 'n' || n,

@@ -10,7 +10,7 @@ from infra.jobs.making import insert_jobs
 from infra.jobs.model import Claim, End, JobState, NewJob
 from infra.jobs.reading import Filter, JobRow, due, get_job, lines, list_jobs
 from infra.jobs.stats import stats
-from infra.jobs.working import RENEW, renewal
+from infra.jobs.working import RENEW, Times, renewal
 from infra.runtime import Runtime
 from tests.workers.office import AT
 
@@ -56,7 +56,7 @@ async def state(runtime: Runtime, job: NewJob) -> JobRow:
 
 async def settle(runtime: Runtime, worker: UUID, *ends: End) -> dict[UUID, JobState]:
     async with runtime.db.connection() as db:
-        states, _ = await working.settle(db, worker, ends, base_s=0.0, most_s=0.0)
+        states, _ = await working.settle(db, worker, ends, Times(retry_base_s=0.0))
     return states
 
 
@@ -145,7 +145,7 @@ async def test_a_retry_waits_at_most_its_bound(runtime: Runtime) -> None:
     before = runtime.now()
     async with runtime.db.connection() as db:
         ends = [End(job.id, 1, error="no", retry=True) for job in new]
-        await working.settle(db, WORKER, ends, base_s=1_000.0, most_s=600.0)
+        await working.settle(db, WORKER, ends, Times(retry_base_s=1_000.0))
     waits = [((await state(runtime, job)).run_at - before).total_seconds() for job in new]
     assert 300 < max(waits) < 601
     assert min(waits) < 300  # the jitter is full

@@ -13,8 +13,8 @@ from infra.jobs.model import NewJob
 from infra.jobs.reading import get_job
 from infra.runtime import Runtime
 from infra.settings import Settings, child_environment
+from tests.integration.command import formula
 from tests.integration.conftest import Api
-from tests.integration.test_access_cli import formula
 from tests.workers.office import until, working
 
 

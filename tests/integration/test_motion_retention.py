@@ -27,7 +27,7 @@ from infra.eventstore.types import ANY, Motion, To
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
 from tests.contract.test_store import ROOM, act, meta
-from tests.integration.test_access_cli import formula
+from tests.integration.command import formula
 from tests.workers.office import until
 
 WAIT_S = 10.0

@@ -14,7 +14,7 @@ from domain.user import Role
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import End, JobState, NewJob
 from infra.jobs.reading import get_job
-from infra.jobs.working import claim, note_progress, settle
+from infra.jobs.working import Times, claim, note_progress, settle
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from projections.frames import JOB_PROGRESS
@@ -82,7 +82,7 @@ async def test_reports_are_as_rare_as_they_are_wanted(
 
 
 async def test_whoever_asked_for_a_job_hears_of_begin_and_end(
-    live: Live, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    live: Live, settings: Settings
 ) -> None:
     async def fail(_context: Context, _args: Ping) -> None:
         raise ValueError("no paper in tray 5 " + "x" * 500)
@@ -108,8 +108,8 @@ async def test_whoever_asked_for_a_job_hears_of_begin_and_end(
     broken = tuple(
         msgspec.structs.replace(kind, run=fail) if kind.name == "ping" else kind for kind in JOBS
     )
-    monkeypatch.setattr("workers.main.JOBS", broken)
-    async with working(msgspec.structs.replace(settings, maintenance_retries=1)):
+    once_more = msgspec.structs.replace(settings, maintenance_retries=1)
+    async with working(once_more, kinds=broken):
         dead = await ask(runtime, otto)
         heard = [await mine.until(lambda one: told(one) and of(one, dead)) for _ in range(4)]
     assert [one["data"]["state"] for one in heard] == ["running", "queued", "running", "dead"]
@@ -145,7 +145,7 @@ async def test_only_who_holds_a_job_says_how_far_it_is(runtime: Runtime) -> None
         assert row is not None
         assert row.progress is None
         await note_progress(db, mine, held, 0.5)
-        await settle(db, mine, [End(job.id, 1, retry=True)], base_s=0.0, most_s=0.0)
+        await settle(db, mine, [End(job.id, 1, retry=True)], Times(retry_base_s=0.0))
         await note_progress(db, mine, held, 0.7)
         row = await get_job(db, job.id)
     assert row is not None

@@ -10,7 +10,7 @@ from domain.project import PROJECT, AddMember, ChangeProject, CreateProject, Pro
 from domain.user import USER, RegisterUser, Role
 from infra.eventstore.execute import Do
 from infra.runtime import SYSTEM, Runtime
-from tests.integration.test_access_cli import formula
+from tests.integration.command import formula
 
 ANN = UUID(int=1)
 

@@ -17,7 +17,7 @@ from infra.eventstore.codec import encode
 from infra.eventstore.types import ANY, Motion, To
 from infra.runtime import Runtime
 from tests.contract.test_store import ROOM, act, meta
-from tests.integration.test_access_cli import formula
+from tests.integration.command import formula
 from tests.workers.office import until
 
 ANN, BOB, CID, DAN = (UUID(int=n) for n in range(1, 5))  # streams

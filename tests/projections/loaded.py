@@ -1,4 +1,4 @@
-"""A database with a million tasks, and as much beside them as is loaded in time."""
+"""A database with a hundred thousand tasks, and as much beside them as is loaded in time."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from projections.generations import table_statement
 from projections.registry import PROJECTIONS
 
 # The fewer the rows, the sooner a plan does without an index: what is used here is used at more.
-ROWS = {"tasks": 1_000_000, "users": 100_000, "projects": 100_000, "audit": 200_000}
-OTHERS = 50_000
+ROWS = {"tasks": 100_000, "users": 20_000, "projects": 20_000, "audit": 50_000}
+OTHERS = 20_000
 NAME = "loaded"
 
 # Of the log and its like, those that grow.

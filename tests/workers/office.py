@@ -18,14 +18,17 @@ from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role
 from infra.jobs.reading import Filter, JobRow, list_jobs
+from infra.jobs.working import Times
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from workers.main import run_worker
+from workers.model import Job
+from workers.registry import JOBS
 from workers.runner import Tuning
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 LIMIT_S = 25.0
-QUICK = Tuning(lease_s=1.0, retry_base_s=0.2, stop_s=2.0)
+QUICK = Tuning(Times(lease_s=1.0, retry_base_s=0.2), stop_s=2.0)
 
 T = TypeVar("T")
 
@@ -97,10 +100,12 @@ class Office:
 
 
 @asynccontextmanager
-async def working(settings: Settings, tuning: Tuning = QUICK) -> AsyncGenerator[None]:
+async def working(
+    settings: Settings, tuning: Tuning = QUICK, kinds: Sequence[Job[Any]] = JOBS
+) -> AsyncGenerator[None]:
     """A whole worker, in this process."""
     async with asyncio.TaskGroup() as tasks:  # a worker that fails ends the test, with its error
-        worker = tasks.create_task(run_worker(settings, tuning=tuning))
+        worker = tasks.create_task(run_worker(settings, tuning=tuning, kinds=kinds))
         yield
         worker.cancel()
 

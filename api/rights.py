@@ -1,0 +1,64 @@
+"""Somebody who asks, and whether they may, on whatever way they came."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from domain import access
+from domain.access import Action
+from domain.errors import NotFound
+from domain.project import PROJECT, ProjectRole
+from domain.user import Role
+from infra.runtime import Runtime
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Somebody who is signed in, with the role they have now."""
+
+    id: UUID
+    role: Role
+    session: UUID
+    expires: datetime
+
+    @property
+    def who(self) -> access.Who:
+        return access.Who(self.id, self.role)
+
+    def may(self, action: Action, project_role: ProjectRole | None = None) -> bool:
+        return access.allowed(action, self.who, project_role=project_role)
+
+
+async def require(
+    runtime: Runtime,
+    caller: Caller,
+    action: Action,
+    *,
+    project: UUID | None = None,
+    user: UUID | None = None,
+) -> None:
+    """Return if the caller may do it to that project or person, else raise.
+
+    NotAllowed; or NotFound for a project that the caller may not even read: whether it exists
+    is not told.
+    """
+    role = None
+    if project is not None:
+        exists, role = await _membership(runtime, caller, project)
+        if not exists or not caller.may(Action.PROJECT_READ, role):
+            raise NotFound("project.not_found", project=project)
+    access.require(action, caller.who, project_role=role, oneself=user == caller.id)
+
+
+async def may(runtime: Runtime, caller: Caller, action: Action, project: UUID) -> bool:
+    """Whether the caller may do it in that project."""
+    _, role = await _membership(runtime, caller, project)
+    return caller.may(action, role)
+
+
+async def _membership(
+    runtime: Runtime, caller: Caller, project: UUID
+) -> tuple[bool, ProjectRole | None]:
+    """Whether there is such a project, and the caller's role in it."""
+    loaded = await runtime.load(PROJECT, project)
+    return loaded.version > 0, loaded.state.members.get(caller.id)

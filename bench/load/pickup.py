@@ -1,0 +1,57 @@
+"""How late a job is picked up: from the commit of the command that asks for it to its first line.
+
+Commands and worker share a process, as the peers' do; consumer, row, hint and claim lie between.
+"""
+
+import asyncio
+import time
+
+import msgspec
+import uvloop
+
+from bench.child import Sample, answer, given
+from bench.load.drain import QUEUE, worker
+from bench.load.loops import Latencies, Window, open_loop
+from domain.jobs import JOB, Ping, RequestJob, Wanted
+from infra.runtime import SYSTEM, open_runtime
+from infra.settings import Settings
+from workers.model import Context, Job
+
+SETTLE_S = 1.0  # the worker leads its consumer and listens by then
+
+
+class Pickup(msgspec.Struct, frozen=True):
+    settings: Settings
+    rate: int  # jobs a second
+    window: Window
+    concurrency: int = 50
+
+
+async def pickup(load: Pickup) -> Sample:
+    settings = msgspec.structs.replace(load.settings, notifications_workers=load.concurrency)
+    wanted = Wanted(args=Ping(queue=QUEUE))
+    async with open_runtime(settings) as runtime:
+        late = Latencies(time.perf_counter() + SETTLE_S + load.window.before_s)
+        started: dict[object, asyncio.Future[float]] = {}
+
+        async def run(context: Context, _args: Ping) -> None:
+            begun = started.setdefault(context.job, asyncio.get_running_loop().create_future())
+            begun.set_result(time.perf_counter())
+
+        async def ask(_due: float) -> None:
+            job = runtime.new_id()
+            begun = started.setdefault(job, asyncio.get_running_loop().create_future())
+            await runtime.execute(SYSTEM, JOB, job, RequestJob(wanted=wanted), command_id=job)
+            committed = time.perf_counter()
+            async with asyncio.timeout(30):
+                late.record_span(committed, await begun)
+            del started[job]
+
+        async with worker(settings, Job("ping", QUEUE, Ping, run)):
+            await asyncio.sleep(SETTLE_S)
+            tally = await open_loop(load.rate, load.window, ask)
+        return tally.sample(late.values("pickup"))
+
+
+if __name__ == "__main__":
+    answer(uvloop.run(pickup(given(Pickup))))

@@ -1,0 +1,91 @@
+"""`formula` as people call it: each call is a process, forked from one that has all imported.
+
+To import is most of what a command takes; that it imports little is tests/api/test_commands.py's.
+`python -m tests.integration.command` is the one that forks.
+"""
+
+import asyncio
+import atexit
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from api.cli import COMMANDS, OF_AUDIT, OF_STORE, main
+from infra.runtime import Runtime
+from infra.settings import child_environment
+
+
+class Call(msgspec.Struct, frozen=True):
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    out: str
+    err: str
+
+
+async def formula(runtime: Runtime, *arguments: str) -> tuple[int, str, str]:
+    """The exit code, and what was written to stdout and stderr."""
+    code, out, err = await formula_bytes(runtime, *arguments)
+    return code, out.decode(), err
+
+
+async def formula_bytes(runtime: Runtime, *arguments: str) -> tuple[int, bytes, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        environment = child_environment(runtime.settings)
+        call = Call(arguments, environment, str(out), str(err))
+        code = await asyncio.to_thread(_caller(), call)
+        return code, out.read_bytes(), err.read_text()
+
+
+@cache
+def _caller() -> Callable[[Call], int]:
+    """Starts the one that forks; it ends with this process."""
+    forking = subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert forking.stdin is not None
+    assert forking.stdout is not None
+    calls, codes, one_at_a_time = forking.stdin, forking.stdout, Lock()
+
+    def call(asked: Call) -> int:
+        with one_at_a_time:
+            calls.write(msgspec.json.encode(asked) + b"\n")
+            calls.flush()
+            return int(codes.readline())
+
+    atexit.register(forking.communicate)
+    return call
+
+
+def serve() -> None:
+    for listed in (*COMMANDS, *OF_AUDIT, *OF_STORE):
+        listed.load()
+    for line in sys.stdin.buffer:
+        child = os.fork()
+        if child == 0:
+            _become(msgspec.json.decode(line, type=Call))
+            main()
+            return
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _become(call: Call) -> None:
+    """Take the place of a process that was started with these."""
+    os.environ.clear()
+    os.environ.update(call.environment)
+    for number, path in ((0, os.devnull), (1, call.out), (2, call.err)):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), number)
+    sys.argv = ["formula", *call.arguments]
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,167 @@
+"""One queue in one process: claims as many jobs as may run, and writes down how they ended.
+
+Both in one transaction: what ended while one was under way goes with the next, and frees the
+places that it claims for. So a busy lane costs a commit for each wave of jobs, and none of Redis.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, NoReturn
+from uuid import UUID
+
+import msgspec
+import psycopg
+import structlog
+
+from infra.jobs.model import Claim, End, JobState
+from infra.jobs.queues import Queue
+from infra.jobs.working import Times, exchange
+from infra.runtime import Runtime
+from workers.progress import Progress, tell_ended
+
+AGAIN_S = 0.5  # until written: what was done must not be done again for Postgres was away
+
+log = structlog.get_logger()
+
+Attempt = Callable[[Claim, Progress], Coroutine[Any, Any, End | None]]
+
+
+class Running(msgspec.Struct, frozen=True):
+    claim: Claim
+    progress: Progress
+    task: asyncio.Task[End | None]
+
+
+class Lane:
+    """`attempt` answers how a job ended; None: it could not be tried, and is given back.
+
+    `freed` hears how many jobs of which queues no longer wait for those that ended here.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        queue: Queue,
+        times: Times,
+        held: dict[UUID, int],
+        attempt: Attempt,
+        freed: Callable[[Mapping[str, int]], Awaitable[None]],
+    ) -> None:
+        self._runtime, self._queue, self._times = runtime, queue, times
+        self._held, self._attempt, self._freed = held, attempt, freed
+        self._running: dict[UUID, Running] = {}
+        self._ended: list[tuple[Running, End]] = []
+        self._wishes = 0  # jobs that may be claimed: of a queue with a rate each hint is one
+        self._writing = False
+        self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def wake(self) -> None:
+        """There is a job more than there was."""
+        self._wishes = self._wishes + 1 if self._queue.per_minute else self._queue.concurrency
+        self._news.set()
+
+    async def run(self) -> NoReturn:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            ended, self._ended = self._ended, []
+            most = min(self._wishes, self._queue.concurrency - len(self._running))
+            if ended or most > 0:
+                await self._exchange(ended, max(most, 0))
+
+    def close(self) -> None:
+        """Claim no more."""
+        self._queue = msgspec.structs.replace(self._queue, concurrency=0)
+
+    async def idle(self) -> None:
+        """Until nothing runs, and all that ended is written down."""
+        await self._idle.wait()
+
+    def cancel(self) -> list[asyncio.Task[End | None]]:
+        """What still runs, as it is being cancelled."""
+        tasks = [one.task for one in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    def lose(self, job: UUID, attempt: int) -> None:
+        """The lease is somebody else's, or the job was cancelled."""
+        one = self._running.get(job)
+        if one is not None and one.claim.attempt == attempt:
+            log.warning("job_lease_lost", job=str(job), name=one.claim.name)
+            self._forget(one)
+            one.task.cancel()
+
+    async def _exchange(self, ended: list[tuple[Running, End]], most: int) -> None:
+        self._wishes -= most
+        self._writing = True
+        try:
+            async with self._runtime.db.connection() as db:
+                done = await exchange(
+                    db,
+                    self._runtime.node,
+                    [end for _, end in ended],
+                    {self._queue.name: most},
+                    self._times,
+                )
+        except psycopg.OperationalError as error:
+            log.warning("jobs_not_written", queue=self._queue.name, error=str(error).strip())
+            self._ended = [*ended, *self._ended]
+            self._wishes += most
+            await asyncio.sleep(AGAIN_S)
+            self._news.set()
+            return
+        finally:
+            self._writing = False
+        for one, _ in ended:
+            self._forget(one)
+        for claim in done.claims:
+            self._start(claim)
+        if most and len(done.claims) == most and not self._queue.per_minute:
+            self.wake()  # for there may be more
+        self._rest()
+        await self._freed(done.freed.queued)
+        for one, end in ended:
+            await _tell(one, done.states.get(end.id), end.error)
+        await tell_ended(self._runtime, done.freed.cancelled)
+
+    def _start(self, claim: Claim) -> None:
+        progress = Progress(self._runtime, claim)
+        task = asyncio.create_task(self._attempt(claim, progress), name=claim.name)
+        one = Running(claim, progress, task)
+        self._held[claim.id] = claim.attempt
+        self._running[claim.id] = one
+        self._idle.clear()
+        task.add_done_callback(lambda task: self._over(one, task))
+
+    def _over(self, one: Running, task: asyncio.Task[End | None]) -> None:
+        """Its place is free; until its end is written down its lease is kept."""
+        if self._running.get(one.claim.id) is one:
+            del self._running[one.claim.id]
+        end = None if task.cancelled() else task.result()
+        if end is not None and self._held.get(one.claim.id) == one.claim.attempt:
+            self._ended.append((one, end))
+            self._news.set()
+        self._rest()
+
+    def _forget(self, one: Running) -> None:
+        if self._held.get(one.claim.id) == one.claim.attempt:
+            del self._held[one.claim.id]
+
+    def _rest(self) -> None:
+        if not self._running and not self._ended and not self._writing:
+            self._idle.set()
+
+
+async def _tell(one: Running, state: JobState | None, error: str | None) -> None:
+    """None: it was no longer held, and how it ends is another's to tell."""
+    claim = one.claim
+    if state is None:
+        return
+    if state is JobState.DEAD:
+        log.error("job_dead", job=str(claim.id), name=claim.name, attempt=claim.attempt)
+    else:
+        log.debug("job_ended", job=str(claim.id), name=claim.name, state=state)
+    await one.progress.over(state, error)
