@@ -43,6 +43,7 @@ from api.summary import Watch
 from api.tasks import tasks
 from api.unsubscribing import unsubscribing
 from api.users import users
+from infra.jobs.board import Board
 from infra.metrics import Metrics
 from infra.nodes import Heart
 from infra.passwords import Passwords
@@ -77,7 +78,7 @@ ROUTERS = (
 
 
 # What handlers may ask for by name, of the process that they run in.
-PARTS = ("runtime", "heart", "gateway", "passwords", "watch", "counted")
+PARTS = ("runtime", "heart", "gateway", "passwords", "watch", "counted", "board")
 
 
 def bind(
@@ -95,6 +96,7 @@ def bind(
             "gateway": gateway,
             "passwords": passwords or Passwords(),
             "watch": Watch(runtime.now()),
+            "board": Board(runtime),
             "counted": Metrics(gateway.hub.meters.metrics),
         }
     )

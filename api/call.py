@@ -74,6 +74,10 @@ class Call:
         """A new thing's id: with an idempotency key, the same for every retry."""
         return uuid5(self.command_id, kind) if self.command_id else self.runtime.new_id()
 
+    async def repeated(self) -> bool:
+        """Whether it was done already: what is asked of things beside it counted then, not now."""
+        return self.command_id is not None and bool(await self.runtime.store.first(self.command_id))
+
     async def execute(
         self,
         decider: Decider[Any, Any, Any],
@@ -142,16 +146,21 @@ def version(tag: str) -> int | None:
 
 def done(outcome: Outcome, subject: UUID, *, created: bool = False) -> Response[Done]:
     """The answer to a command; a repeated one gets the first answer again, and is marked."""
+    return Response(
+        Done(subject, outcome.version, outcome.position),
+        status_code=HTTP_201_CREATED if created else HTTP_200_OK,
+        headers=steered(outcome),
+    )
+
+
+def steered(outcome: Outcome) -> dict[str, str]:
+    """The headers of a command's answer."""
     headers = {"ETag": etag(outcome.version)}
     if outcome.position is not None:
         headers["X-Position"] = str(outcome.position)
     if outcome.repeated:
         headers["Idempotent-Replayed"] = "true"
-    return Response(
-        Done(subject, outcome.version, outcome.position),
-        status_code=HTTP_201_CREATED if created else HTTP_200_OK,
-        headers=headers,
-    )
+    return headers
 
 
 def etag(version: int) -> str:

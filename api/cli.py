@@ -101,6 +101,7 @@ COMMANDS = (
     Listed("audit", "api.commands.audit:app", "Read the audit trail.", LOOK, OF_AUDIT),
     Listed("store", "api.commands.store:app", "Look after the event log.", LOOK, OF_STORE),
     Listed("projections", "api.commands.projections:app", "Look after the read models.", LOOK),
+    Listed("jobs", "api.commands.job_orders:app", "Look after jobs and queues.", LOOK),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

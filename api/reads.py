@@ -10,8 +10,9 @@ from litestar.params import QueryParameter
 from api.call import etag
 from domain.errors import NotFound
 from infra.db import Connection
+from infra.jobs.model import CONSUMER
 from infra.runtime import Runtime
-from projections.read import reading
+from projections.read import reading, wait_for
 
 MinPosition: TypeAlias = Annotated[
     int | None,
@@ -48,6 +49,15 @@ async def provide_live_db(
     runtime: NamedDependency[Runtime], min_position: MinPosition = None
 ) -> AsyncGenerator[Connection, None]:
     async with reading(runtime, min_position=min_position, group="live") as db:
+        yield db
+
+
+async def provide_jobs_db(
+    runtime: NamedDependency[Runtime], min_position: MinPosition = None
+) -> AsyncGenerator[Connection, None]:
+    if min_position:
+        await wait_for(runtime, CONSUMER, min_position)
+    async with runtime.db.connection() as db:
         yield db
 
 

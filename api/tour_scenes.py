@@ -212,8 +212,8 @@ async def operate(stage: Stage) -> Facts:
     stage.say(f"The log is at {status['position']}; positions behind: {lag}.")
     health = (await rest.get("/realtime/health/summary")).body
     check(health["status"] == "up", f"the system says it is {health['status']}")
-    counts = (await rest.get("/jobs/stats")).body
-    queues = ", ".join(f"{one['queue']} {one['done']} done" for one in counts)
+    stats = (await rest.get("/realtime/jobs/stats")).body
+    queues = ", ".join(f"{one['queue']} {one['waiting']} waiting" for one in stats)
     stage.say(f"Queues: {queues}.")
     return {"position": status["position"], "lag": status["lag"], "nodes": status["nodes"]}
 
@@ -222,8 +222,8 @@ async def mail(stage: Stage) -> Facts:
     rest = stage.operator.client.rest
 
     async def done() -> Any:
-        found = (await rest.get("/jobs", queue="email", name="mail_notice")).body["items"]
-        ours = [job for job in found if job["position"] == stage.notice]
+        found = await rest.get("/realtime/jobs", queue="email", name="mail_notice")
+        ours = [job for job in found.body["items"] if job["position"] == stage.notice]
         check(len(ours) <= 1, "one mention became two mails")
         check(all(job["state"] != "dead" for job in ours), "the mail could not be sent")
         return next((job for job in ours if job["state"] == "done"), None)

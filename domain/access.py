@@ -57,6 +57,7 @@ class Action(StrEnum):
     RECEIPT_READ = "receipt.read"
     RECEIPT_WRITE = "receipt.write"
     JOBS_READ = "jobs.read"
+    JOBS_CHANGE = "jobs.change"
     JOBS_MANAGE = "jobs.manage"
     PROJECTIONS_READ = "projections.read"
     PROJECTIONS_MANAGE = "projections.manage"
@@ -143,7 +144,8 @@ RULES: Mapping[Action, Rule] = {
     Action.NOTIFICATION_READ: _rule(oneself=True),
     Action.RECEIPT_READ: _rule(oneself=True),
     Action.RECEIPT_WRITE: _rule(oneself=True),  # of rooms that one may be in
-    Action.JOBS_READ: _rule(Role.OPERATOR),
+    Action.JOBS_READ: _rule(Role.OPERATOR, oneself=True),  # those that one asked for
+    Action.JOBS_CHANGE: _rule(Role.OPERATOR, oneself=True),
     Action.JOBS_MANAGE: _rule(Role.OPERATOR),
     Action.PROJECTIONS_READ: _rule(Role.OPERATOR),
     Action.PROJECTIONS_MANAGE: _rule(Role.OPERATOR),

@@ -163,7 +163,8 @@ def person_of(args: AnyArgs) -> UUID | None:
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job to be. `run_at`: not before; `needs`: jobs that must be done before it.
 
-    `unique`: none is made while one of its type with the same text is not over.
+    `unique`: none is made while one of its type with the same text, and asked for by the same
+    person, is not over.
     """
 
     args: AnyArgs

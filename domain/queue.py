@@ -1,5 +1,6 @@
-"""Queue: whether its jobs are handed out, and what operators ask of all its jobs."""
+"""Queue: whether its jobs are handed out, what is asked of all its jobs, what is wrong with it."""
 
+from enum import StrEnum
 from typing import TypeAlias, assert_never
 from uuid import UUID, uuid5
 
@@ -28,6 +29,27 @@ class DeadRetryAsked(Event, frozen=True, kw_only=True, tag="queue.dead_retry_ask
     job: str = ""
 
 
+class Alarm(StrEnum):
+    DEAD = "dead"  # there are jobs that nobody will try again
+    LATE = "late"  # a job that is due has waited for too long
+    UNSERVED = "unserved"  # jobs are due, and no worker listens
+
+
+class QueueAlarmed(Event, frozen=True, kw_only=True, tag="queue.alarmed.v1"):
+    """`dead`, `due`: how many jobs are; `oldest_s`: how long the first has waited."""
+
+    queue: QueueName
+    alarm: Alarm
+    dead: int = 0
+    due: int = 0
+    oldest_s: int = 0
+
+
+class QueueCalmed(Event, frozen=True, kw_only=True, tag="queue.calmed.v1"):
+    queue: QueueName
+    alarm: Alarm
+
+
 class PauseQueue(Command, frozen=True, kw_only=True, tag="pause_queue"):
     queue: QueueName
     reason: str = ""
@@ -42,12 +64,23 @@ class RetryDead(Command, frozen=True, kw_only=True, tag="retry_dead"):
     job: str = ""
 
 
-QueueEvent: TypeAlias = QueuePaused | QueueResumed | DeadRetryAsked
-QueueCommand: TypeAlias = PauseQueue | ResumeQueue | RetryDead
+class NoteAlarms(Command, frozen=True, kw_only=True, tag="note_alarms"):
+    """What is wrong now."""
+
+    queue: QueueName
+    alarms: tuple[Alarm, ...] = ()
+    dead: int = 0
+    due: int = 0
+    oldest_s: int = 0
+
+
+QueueEvent: TypeAlias = QueuePaused | QueueResumed | DeadRetryAsked | QueueAlarmed | QueueCalmed
+QueueCommand: TypeAlias = PauseQueue | ResumeQueue | RetryDead | NoteAlarms
 
 
 class Queue(msgspec.Struct, frozen=True):
     paused: bool = False
+    alarms: frozenset[Alarm] = frozenset()  # that were told and not called off
 
 
 def queue_stream(queue: QueueName) -> UUID:
@@ -65,16 +98,38 @@ def decide(command: QueueCommand, queue: Queue) -> list[QueueEvent]:
             return [
                 DeadRetryAsked(queue=name, job=checked(job, "queue.bad_job", MAX_REASON, least=0))
             ]
+        case NoteAlarms():
+            return _changes(command, queue)
         case _:
             assert_never(command)
+
+
+def _changes(found: NoteAlarms, queue: Queue) -> list[QueueEvent]:
+    """Each alarm is told once, and once that it is over."""
+    alarmed = [
+        QueueAlarmed(
+            queue=found.queue,
+            alarm=alarm,
+            dead=found.dead,
+            due=found.due,
+            oldest_s=found.oldest_s,
+        )
+        for alarm in sorted(set(found.alarms) - queue.alarms)
+    ]
+    over = sorted(queue.alarms.difference(found.alarms))
+    return [*alarmed, *(QueueCalmed(queue=found.queue, alarm=alarm) for alarm in over)]
 
 
 def evolve(queue: Queue, event: QueueEvent) -> Queue:
     match event:
         case QueuePaused():
-            return Queue(paused=True)
+            return msgspec.structs.replace(queue, paused=True)
         case QueueResumed():
-            return Queue()
+            return msgspec.structs.replace(queue, paused=False)
+        case QueueAlarmed(alarm=alarm):
+            return msgspec.structs.replace(queue, alarms=queue.alarms | {alarm})
+        case QueueCalmed(alarm=alarm):
+            return msgspec.structs.replace(queue, alarms=queue.alarms - {alarm})
         case DeadRetryAsked():
             return queue
         case _:
@@ -86,5 +141,5 @@ QUEUE = Decider(
     initial=Queue(),
     decide=decide,
     evolve=evolve,
-    events=(QueuePaused, QueueResumed, DeadRetryAsked),
+    events=(QueuePaused, QueueResumed, DeadRetryAsked, QueueAlarmed, QueueCalmed),
 )

@@ -10,6 +10,8 @@ from typing import TypeAlias, assert_never
 
 import msgspec
 
+Labels: TypeAlias = tuple[tuple[str, str], ...]  # name and value
+
 CONTENT_TYPE = "text/plain; version=0.0.4"  # in UTF-8
 
 
@@ -45,6 +47,14 @@ class Gauge(msgspec.Struct):
     read: Callable[[], float]
 
 
+class Gauges(msgspec.Struct):
+    """The same with labels."""
+
+    name: str
+    about: str
+    values: Mapping[Labels, float]
+
+
 class Histogram(msgspec.Struct):
     """How often a value was at most each of the bounds, which rise."""
 
@@ -75,7 +85,7 @@ class Histogram(msgspec.Struct):
         return None
 
 
-Metric: TypeAlias = Counter | Counters | Gauge | Histogram
+Metric: TypeAlias = Counter | Counters | Gauge | Gauges | Histogram
 
 
 class Metrics:
@@ -90,26 +100,32 @@ class Metrics:
 
 
 def _lines(metric: Metric) -> Iterator[str]:
-    kind = "counter" if isinstance(metric, Counters) else type(metric).__name__.lower()
+    kind = type(metric).__name__.lower().removesuffix("s")
     yield f"# HELP {metric.name} {metric.about}"
     yield f"# TYPE {metric.name} {kind}"
     match metric:
         case Counter(value=value):
             yield f"{metric.name} {value}"
         case Counters(label=label, values=values):
-            yield from _labelled(metric.name, label, values)
+            yield from _labelled(metric.name, {((label, one),): values[one] for one in values})
         case Gauge(read=read):
             yield f"{metric.name} {read():g}"
+        case Gauges(values=values):
+            yield from _labelled(metric.name, values)
         case Histogram():
             yield from _buckets(metric)
         case _:
             assert_never(metric)
 
 
-def _labelled(name: str, label: str, values: Mapping[str, float]) -> Iterator[str]:
-    for which, value in sorted(values.items()):
-        escaped = which.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        yield f'{name}{{{label}="{escaped}"}} {value}'
+def _labelled(name: str, values: Mapping[Labels, float]) -> Iterator[str]:
+    for labels, value in sorted(values.items()):
+        written = ",".join(f'{label}="{_escaped(which)}"' for label, which in labels)
+        yield f"{name}{{{written}}} {value}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _buckets(metric: Histogram) -> Iterator[str]:

@@ -149,6 +149,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reports_kept_s: Annotated[
         int, Meta(ge=60, description="reports, and the links to them, live so long")
     ] = 30 * 86_400
+    jobs_late_s: Annotated[
+        int, Meta(ge=1, description="a due job that waits longer than this raises an alarm")
+    ] = 300
     time_zone: Annotated[str, Meta(description="of the schedules' hours, an IANA name")] = "UTC"
 
     smtp_url: Annotated[

@@ -10,6 +10,8 @@ from domain.kernel import Event
 from domain.registry import tag_of
 from projections.model import Push
 
+JOB_PROGRESS = "job.progress"
+
 _AT = b'"at":"'
 
 _encoder = msgspec.json.Encoder()
@@ -40,6 +42,19 @@ class Mo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="mo"
     by: UUID | None = None
     participation: UUID | None = None  # one of the person's connections in the room
     data: msgspec.Raw
+
+
+class JobProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The data of a `mo` of type `job.progress`, for who asked for the job: 0 to 1.
+
+    `state`: running, or how an attempt ended; then with the error, if that is why.
+    """
+
+    job: UUID
+    name: str
+    state: str
+    progress: float
+    error: str | None = None  # its beginning
 
 
 @cache

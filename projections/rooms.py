@@ -15,6 +15,7 @@ from domain.kernel import Recorded
 from domain.lock import LOCK, LockEvent, LockGranted
 from domain.notification import NotificationSent
 from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEvent
+from domain.queue import QUEUE, QueueEvent
 from domain.reaction import REACTION, ReactionEvent
 from domain.rooms import OPS, Room, RoomKind
 from domain.task import TASK, TaskEvent
@@ -36,6 +37,7 @@ RoomEvent: TypeAlias = (
     | ActivityRecorded
     | NotificationSent
     | UpkeepEvent
+    | QueueEvent
     | UserDeactivated
     | UserRoleChanged
     | UserSignedOut
@@ -72,7 +74,7 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return [] if mail_only else [user_room(user)]
         case Checked(differences=differences):
             return [OPS] if differences else []
-        case _ if isinstance(event, UPKEEP.events):
+        case _ if isinstance(event, UPKEEP.events + QUEUE.events):
             return [OPS]
         case _ if isinstance(event, LOCK.events):
             return in_project + _room_of(event.resource)
@@ -103,7 +105,7 @@ def _room_of(resource: str) -> list[str]:
 PROJECTION = Projection(
     name="rooms",
     group="live",
-    version=4,
+    version=5,
     tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
@@ -114,6 +116,7 @@ PROJECTION = Projection(
         ActivityRecorded,
         NotificationSent,
         *UPKEEP.events,
+        *QUEUE.events,
         UserDeactivated,
         UserRoleChanged,
         UserSignedOut,

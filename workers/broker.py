@@ -21,8 +21,8 @@ from taskiq.formatters.json_formatter import JSONFormatter
 from taskiq.message import TaskiqMessage
 from taskiq_redis import RedisStreamBroker
 
+from infra.jobs.queues import Queue
 from infra.settings import Settings
-from workers.model import Queue
 
 GROUP = "workers"
 MAX_HINTS = 100  # of a queue at a time: who follows one goes on until nothing is due

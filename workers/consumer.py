@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -15,10 +16,12 @@ from domain.queue import DeadRetryAsked, QueuePaused, QueueResumed
 from infra.db import FENCED, Connection, leading
 from infra.jobs import managing
 from infra.jobs.making import insert_jobs
-from infra.jobs.model import NewJob
+from infra.jobs.model import CONSUMER, NewJob
+from infra.jobs.queues import queues_of
 from infra.runtime import Runtime
-from workers.model import Job, queues_of
-from workers.reactions import CONSUMER, Reactions
+from workers.model import Job
+from workers.progress import tell_ended
+from workers.reactions import Reactions
 from workers.relay import Relay
 from workers.runner import Tuning
 from workers.together import side_by_side
@@ -74,8 +77,9 @@ async def _follow(
         changes = [change for recorded in batch for change in changes_of(recorded, reactions)]
         position = batch[-1].position if batch else position
         if changes or (position > written and loop.time() >= due):
-            made = await _advance(connection, written, position, changes, reactions)
+            made, ended = await _advance(connection, written, position, changes, reactions)
             relay.made(made)
+            await tell_ended(runtime, ended)
             written, due = position, loop.time() + WRITE_S
         if len(batch) < BATCH:
             await follower.wait(seen)
@@ -100,9 +104,13 @@ async def _advance(
     to: int,
     changes: Sequence[Change],
     reactions: Reactions,
-) -> Counter[str]:
-    """Rows and checkpoint together, in the order of the log; how many jobs are new, by queue."""
+) -> tuple[Counter[str], list[UUID]]:
+    """Rows and checkpoint together, in the order of the log.
+
+    How many jobs are new, by queue; and those that were called off.
+    """
     made: Counter[str] = Counter()
+    ended: list[UUID] = []
     async with connection.pipeline(), connection.transaction():
         if not changes:  # a checkpoint lost in a crash: the same events make no jobs again
             await connection.execute("SET LOCAL synchronous_commit = off")
@@ -115,15 +123,16 @@ async def _advance(
                 made.update(job.queue for job in jobs if job.id in new)
             for order in group:
                 if not isinstance(order, NewJob):
-                    await _obey(connection, order, reactions)
+                    ended += await _obey(connection, order, reactions)
                     made[""] += 1
-    return made
+    return made, ended
 
 
-async def _obey(db: Connection, order: Recorded[Any], reactions: Reactions) -> None:
+async def _obey(db: Connection, order: Recorded[Any], reactions: Reactions) -> list[UUID]:
+    """The jobs that it ends."""
     match order.event:
         case CancelAsked(reason=reason):
-            await managing.cancel(db, order.stream, reason)
+            return await managing.cancel(db, order.stream, reason)
         case RetryAsked():
             await managing.retry(db, order.stream, reactions.attempts)
         case QueuePaused(queue=queue, reason=reason):
@@ -134,3 +143,4 @@ async def _obey(db: Connection, order: Recorded[Any], reactions: Reactions) -> N
             await managing.retry_dead(db, queue, name, reactions.attempts)
         case event:
             raise TypeError(f"not an order: {event!r}")
+    return []

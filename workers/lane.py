@@ -14,10 +14,10 @@ import psycopg
 import structlog
 
 from infra.jobs.model import Claim, End, JobState
+from infra.jobs.queues import Queue
 from infra.jobs.working import Times, exchange
 from infra.runtime import Runtime
-from workers.model import Queue
-from workers.progress import Progress
+from workers.progress import Progress, tell_ended
 
 AGAIN_S = 0.5  # until written: what was done must not be done again for Postgres was away
 
@@ -122,9 +122,10 @@ class Lane:
         if most and len(done.claims) == most and not self._queue.per_minute:
             self.wake()  # for there may be more
         self._rest()
-        await self._freed(done.freed)
+        await self._freed(done.freed.queued)
         for one, end in ended:
-            await _tell(one, done.states.get(end.id))
+            await _tell(one, done.states.get(end.id), end.error)
+        await tell_ended(self._runtime, done.freed.cancelled)
 
     def _start(self, claim: Claim) -> None:
         progress = Progress(self._runtime, claim)
@@ -154,7 +155,7 @@ class Lane:
             self._idle.set()
 
 
-async def _tell(one: Running, state: JobState | None) -> None:
+async def _tell(one: Running, state: JobState | None, error: str | None) -> None:
     """None: it was no longer held, and how it ends is another's to tell."""
     claim = one.claim
     if state is None:
@@ -163,4 +164,4 @@ async def _tell(one: Running, state: JobState | None) -> None:
         log.error("job_dead", job=str(claim.id), name=claim.name, attempt=claim.attempt)
     else:
         log.debug("job_ended", job=str(claim.id), name=claim.name, state=state)
-    await one.progress.over(state)
+    await one.progress.over(state, error)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from taskiq.receiver import Receiver
 
+from infra.jobs.queues import Queue
 from infra.runtime import Runtime
 from workers.broker import TASK, HintBroker
-from workers.model import Queue
 from workers.runner import Runner
 
 HINTS_AT_ONCE = 100  # each is nothing but a call

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from domain.jobs import QueueName
+from infra.jobs.queues import queues_of
 from infra.log import configure_logging
 from infra.mail import Mailer
 from infra.nodes import heartbeat
@@ -16,7 +17,7 @@ from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
-from workers.model import Job, queues_of
+from workers.model import Job
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
 from workers.scheduler import schedule

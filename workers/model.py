@@ -1,4 +1,4 @@
-"""What a job is: a queue, its arguments, the work itself, and the events that ask for it."""
+"""What a job is: its queue, its arguments, the work itself, and the events that ask for it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -11,22 +11,7 @@ from domain.jobs import PRIORITY, QueueName
 from domain.kernel import Event, Recorded
 from infra.mail import Mailer
 from infra.runtime import Origin, Runtime
-from infra.settings import Settings
 from workers.progress import Progress
-
-
-class Queue(msgspec.Struct, frozen=True):
-    """Jobs with the same needs. `concurrency` is of one worker process."""
-
-    name: str
-    concurrency: int
-    retries: int
-    per_minute: int = 0  # handed out, to all workers together; 0: no limit
-
-    @property
-    def max_attempts(self) -> int:
-        return self.retries + 1
-
 
 EMAIL = QueueName.EMAIL
 REPORTS = QueueName.REPORTS
@@ -34,20 +19,6 @@ FILES = QueueName.FILES
 NOTIFICATIONS = QueueName.NOTIFICATIONS
 ANALYTICS = QueueName.ANALYTICS
 MAINTENANCE = QueueName.MAINTENANCE
-
-
-def queues_of(settings: Settings) -> tuple[Queue, ...]:
-    """All queues, as the settings have them."""
-    values: dict[str, int] = msgspec.structs.asdict(settings)
-    return tuple(
-        Queue(
-            name.value,
-            concurrency=values[f"{name}_workers"],
-            retries=values[f"{name}_retries"],
-            per_minute=values[f"{name}_per_minute"],
-        )
-        for name in QueueName
-    )
 
 
 class Args(msgspec.Struct, frozen=True):

@@ -1,35 +1,28 @@
 """What a job tells while it runs: how far it is, and lines for its log."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
 from uuid import UUID
 
-import msgspec
 import psycopg
 import structlog
 
 from infra.bus import user_room
 from infra.db import Connection
 from infra.jobs.model import Claim, JobState
+from infra.jobs.reading import endings
 from infra.jobs.working import note_line, note_progress
 from infra.runtime import Runtime
+from projections.frames import JOB_PROGRESS, JobProgress
 from projections.telling import tell
 
-TYPE = "job.progress"
 EVERY_S = 0.5  # between two reports of a job
 MAX_LINES = 200  # of an attempt
+MAX_TOLD = 200  # characters of an error
 
 log = structlog.get_logger()
-
-
-class JobProgress(msgspec.Struct, frozen=True):
-    """What the owner is told. `progress`: 0 to 1."""
-
-    job: UUID
-    name: str
-    state: str
-    progress: float
 
 
 class Progress:
@@ -39,6 +32,11 @@ class Progress:
         self._runtime, self._claim = runtime, claim
         self._told, self._at = 0.0, -inf
         self._lines = 0
+
+    async def begun(self) -> None:
+        """Who asked for the job hears of it."""
+        if self._claim.asked:
+            await self._tell(JobState.RUNNING)
 
     async def report(self, done: int, total: int) -> None:
         """`done` of `total`; as often as one likes."""
@@ -58,14 +56,14 @@ class Progress:
         last = " (and no more lines than these)" if self._lines == MAX_LINES else ""
         await self._note(lambda db: note_line(db, self._claim, line + last))
 
-    async def over(self, state: JobState) -> None:
+    async def over(self, state: JobState, error: str | None) -> None:
         """The attempt ended so; a job that is queued will be tried again.
 
         Who asked for the job hears of it in any case.
         """
         if self._claim.asked or self._at > -inf:
             self._told = 1.0 if state is JobState.DONE else self._told
-            await self._tell(state)
+            await self._tell(state, error)
 
     async def _note(self, write: Callable[[Connection], Awaitable[None]]) -> None:
         try:
@@ -74,8 +72,38 @@ class Progress:
         except (psycopg.OperationalError, TimeoutError) as error:
             log.warning("progress_not_noted", job=str(self._claim.id), error=str(error).strip())
 
-    async def _tell(self, state: JobState) -> None:
+    async def _tell(self, state: JobState, error: str | None = None) -> None:
         claim = self._claim
         if claim.owner is not None:
-            frame = JobProgress(claim.id, claim.name, state.value, round(self._told, 3))
-            await tell(self._runtime, user_room(claim.owner), TYPE, frame)
+            frame = _frame(claim.id, claim.name, state, self._told, error)
+            await tell(self._runtime, user_room(claim.owner), JOB_PROGRESS, frame)
+
+
+async def tell_ended(runtime: Runtime, jobs: Sequence[UUID]) -> None:
+    """Whoever asked for jobs that no worker ended: they were called off, or lost for good."""
+    if not jobs:
+        return
+    try:
+        async with runtime.db.connection() as db:
+            found = await endings(db, jobs)
+    except (psycopg.OperationalError, TimeoutError) as error:  # their rows say it
+        log.warning("owners_not_told", jobs=len(jobs), error=str(error).strip())
+        return
+    frames: defaultdict[UUID, list[JobProgress]] = defaultdict(list)
+    for one in found:
+        frame = _frame(one.id, one.name, one.state, one.progress, one.error)
+        frames[one.owner].append(frame)
+    for owner, told in frames.items():
+        await tell(runtime, user_room(owner), JOB_PROGRESS, *told)
+
+
+def _frame(
+    job: UUID, name: str, state: JobState, progress: float, error: str | None
+) -> JobProgress:
+    return JobProgress(
+        job=job,
+        name=name,
+        state=state,
+        progress=round(progress, 3),
+        error=error[:MAX_TOLD] if error else None,
+    )

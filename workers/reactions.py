@@ -9,10 +9,9 @@ import structlog
 
 from domain.jobs import BatchRequested, JobRequested, Ping, QueueName, Wanted, member_id
 from domain.kernel import Event, Recorded
-from infra.jobs.model import NewJob
-from workers.model import Args, Job, Queue
-
-CONSUMER = "jobs"
+from infra.jobs.model import CONSUMER, NewJob
+from infra.jobs.queues import Queue
+from workers.model import Args, Job
 
 log = structlog.get_logger()
 
@@ -79,7 +78,7 @@ class Reactions:
             args=msgspec.to_builtins(args),
             run_at=wanted.run_at,
             priority=wanted.priority,
-            singleton=wanted.unique or None,
+            singleton=(wanted.unique and f"{recorded.meta.actor} {wanted.unique}") or None,
             needs=wanted.needs,
             batch=batch,
             stream=job,

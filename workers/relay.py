@@ -9,11 +9,12 @@ import psycopg
 import structlog
 from redis.exceptions import RedisError
 
+from infra.jobs.queues import Queue
 from infra.jobs.reading import due
 from infra.jobs.working import expire_leases
 from infra.runtime import Runtime
 from workers.broker import MAX_HINTS, lengths, send_hints
-from workers.model import Queue
+from workers.progress import tell_ended
 from workers.runner import Tuning
 from workers.steady import Steady
 
@@ -109,7 +110,8 @@ class Relay:
             await db.execute("SELECT 1")
             if not steady.beat(asyncio.get_running_loop().time()):
                 return
-            lost = await expire_leases(db)
+            lost, freed = await expire_leases(db)
         if lost:
-            log.warning("leases_expired", jobs=lost)
-            self.made({"": lost})
+            log.warning("leases_expired", jobs=len(lost))
+            self.made({"": len(lost)})
+            await tell_ended(self._runtime, [*lost, *freed.cancelled])

@@ -15,13 +15,14 @@ from domain.errors import Refused
 from infra.eventstore.codec import UnknownTag
 from infra.jobs import working
 from infra.jobs.model import Claim, End, JobState
+from infra.jobs.queues import Queue
 from infra.jobs.working import Times
 from infra.mail import Mailer
 from infra.runtime import Runtime
 from workers.broker import send_hints
 from workers.lane import Lane
 from workers.leases import Leases
-from workers.model import Context, Job, Queue
+from workers.model import Context, Job
 from workers.progress import Progress
 
 CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
@@ -137,6 +138,7 @@ class Runner:
         except msgspec.ValidationError as error:
             return End(claim.id, claim.attempt, JobState.DEAD, f"unreadable arguments: {error}")
         try:
+            await progress.begun()
             async with asyncio.timeout(kind.timeout_s):
                 result = await kind.run(context, args)
         except Refused as refusal:

@@ -21,6 +21,7 @@ from projections.analytics_views import refresh_views
 from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
+from workers.alarms import Alarms
 from workers.denied import Denied
 from workers.dismissed import Dismissed
 from workers.nightly import NightlyCheck
@@ -60,6 +61,7 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("schedules", 1.0, Schedules(runtime)),
         Tick("keyframes", 60.0, schedule.keyframes),
         Tick("tell_ops", 2.0, TellOps(runtime)),
+        Tick("alarms", 5.0, Alarms(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
     )
 

@@ -10,7 +10,7 @@ from litestar import get
 from api.auth import Open
 from api.realtime import protocol as p
 from infra.settings import Settings
-from projections.frames import Ev, Mo, public_type
+from projections.frames import JOB_PROGRESS, Ev, JobProgress, Mo, public_type
 from projections.members import Member
 from projections.receipts import Seen
 from projections.rooms import PROJECTION
@@ -45,7 +45,7 @@ INSIDE: Mapping[type[p.ServerFrame], Mapping[str, type[msgspec.Struct]]] = {
 }
 
 FRAMES = (*CLIENT, *SERVER)
-TYPES = (*FRAMES, Member, Seen, *PROJECTION.events)
+TYPES = (*FRAMES, Member, Seen, JobProgress, *PROJECTION.events)
 SCHEMA = "#/components/schemas/{name}"
 
 TEXT = f"""\
@@ -152,14 +152,17 @@ def _schemas() -> Json:
         shown = schemas[_named(event)]  # clients know an event by the frame's `type`
         del shown["properties"]["tag"]
         shown["required"].remove("tag")
-    schemas[_named(Ev)]["allOf"] = [
-        {
-            "if": {"properties": {"type": {"const": public_type(event)}}},
-            "then": {"properties": {"data": _schema_ref(event)}},
-        }
-        for event in PROJECTION.events
-    ]
+    schemas[_named(Ev)]["allOf"] = [_with(public_type(event), event) for event in PROJECTION.events]
+    schemas[_named(Mo)]["allOf"] = [_with(JOB_PROGRESS, JobProgress)]
     return schemas
+
+
+def _with(kind: str, data: type[msgspec.Struct]) -> Json:
+    """What the data of a frame is, by the frame's `type`."""
+    return {
+        "if": {"properties": {"type": {"const": kind}}},
+        "then": {"properties": {"data": _schema_ref(data)}},
+    }
 
 
 @cache

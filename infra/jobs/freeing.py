@@ -1,8 +1,10 @@
 """Jobs that waited for others: queued when those are done, cancelled when they never will be."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
+
+import msgspec
 
 from infra.db import Connection
 from infra.jobs.model import JobState
@@ -29,15 +31,24 @@ RETURNING j.id, j.state, j.queue
 """
 
 
-async def free(db: Connection, over: Mapping[UUID, JobState]) -> Counter[str]:
-    """Jobs ended as said; how many others are queued now, by queue.
+class Freed(msgspec.Struct, frozen=True):
+    """How many are queued now, by queue, and which will never be."""
+
+    queued: Mapping[str, int] = {}
+    cancelled: Sequence[UUID] = ()
+
+
+async def free(db: Connection, over: Mapping[UUID, JobState]) -> Freed:
+    """Jobs ended as said; what became of others that waited for them.
 
     Runs in a statement after the one that ended them: who needs them may have come meanwhile.
     """
-    freed: Counter[str] = Counter()
+    queued: Counter[str] = Counter()
+    cancelled: list[UUID] = []
     while over:
         states = {"ids": list(over), "states": [state.value for state in over.values()]}
         rows = await (await db.execute(FREE, states)).fetchall()
-        freed.update(queue for _, state, queue in rows if state == JobState.QUEUED)
+        queued.update(queue for _, state, queue in rows if state == JobState.QUEUED)
         over = {id_: JobState.CANCELLED for id_, state, _ in rows if state == JobState.CANCELLED}
-    return freed
+        cancelled += over
+    return Freed(queued, cancelled)

@@ -40,17 +40,18 @@ ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at, paused_by = exc
 """
 
 
-async def cancel(db: Connection, job: UUID, reason: str) -> None:
+async def cancel(db: Connection, job: UUID, reason: str) -> list[UUID]:
     """A job, or all of a batch, that are not over; whoever runs one loses it.
 
-    Jobs that need it are cancelled as well.
+    Jobs that need it are cancelled as well; returns them all.
     """
     cursor = await db.execute(CANCEL, {"id": job, "reason": short(reason) or "cancelled"})
     rows = await cursor.fetchall()
     await db.execute(
         "DELETE FROM formula_job_needs WHERE job = ANY(%s)", ([id_ for id_, _ in rows],)
     )
-    await free(db, {id_: JobState.CANCELLED for id_, needed in rows if needed})
+    freed = await free(db, {id_: JobState.CANCELLED for id_, needed in rows if needed})
+    return [*(id_ for id_, _ in rows), *freed.cancelled]
 
 
 async def retry(db: Connection, job: UUID, attempts: Mapping[str, int]) -> int:

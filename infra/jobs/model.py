@@ -11,6 +11,7 @@ import msgspec
 from domain.jobs import PRIORITY
 
 NAMESPACE = UUID("6f3c5d0e-6d1c-5b1a-9a53-0c6a3a4f5014")
+CONSUMER = "jobs"  # of the log: its checkpoint says what became rows
 MAX_ERROR = 2_000  # characters
 
 

@@ -60,6 +60,24 @@ class Line(msgspec.Struct, frozen=True):
     line: str
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """`asker`: whoever asked for the job; None: an event or a schedule did."""
+
+    state: JobState
+    asker: UUID | None
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a job ended, for its owner."""
+
+    id: UUID
+    name: str
+    state: JobState
+    progress: float
+    error: str | None
+    owner: UUID
+
+
 class Count(msgspec.Struct, frozen=True):
     queue: str
     state: str
@@ -137,14 +155,45 @@ async def lines(db: Connection, job: UUID, after: int = 0, limit: int = 100) -> 
         return await cursor.fetchall()
 
 
-async def missing(db: Connection, jobs: Sequence[UUID]) -> list[UUID]:
-    """Those that there are no rows of."""
-    cursor = await db.execute(
-        "SELECT id FROM unnest(%s::uuid[]) asked(id)"
-        " WHERE NOT EXISTS (SELECT FROM formula_jobs j WHERE j.id = asked.id)",
-        (list(jobs),),
-    )
+MISSING = """
+SELECT id FROM unnest(%(jobs)s::uuid[]) wanted(id)
+WHERE NOT EXISTS (SELECT FROM formula_jobs j WHERE j.id = wanted.id
+    AND (%(owner)s::uuid IS NULL OR j.asked AND j.owner = %(owner)s))
+"""
+
+
+async def missing(db: Connection, jobs: Sequence[UUID], owner: UUID | None = None) -> list[UUID]:
+    """Those that there are no rows of; or none that `owner` asked for."""
+    cursor = await db.execute(MISSING, {"jobs": list(jobs), "owner": owner})
     return [id_ for (id_,) in await cursor.fetchall()]
+
+
+async def standing(db: Connection, job: UUID) -> list[Standing]:
+    """A job's, or of each job of a batch; none where there is no such thing."""
+    async with db.cursor(row_factory=class_row(Standing)) as cursor:
+        await cursor.execute(
+            "SELECT state, CASE WHEN asked THEN owner END AS asker FROM formula_jobs"
+            " WHERE id = %(id)s OR batch = %(id)s",
+            {"id": job},
+        )
+        return await cursor.fetchall()
+
+
+async def endings(db: Connection, jobs: Sequence[UUID]) -> list[Ending]:
+    """Of these, those that are over and that somebody asked for."""
+    async with db.cursor(row_factory=class_row(Ending)) as cursor:
+        await cursor.execute(
+            "SELECT id, name, state, coalesce(progress, 0)::float8 AS progress, error, owner"
+            " FROM formula_jobs WHERE id = ANY(%s) AND asked AND owner IS NOT NULL"
+            " AND finished_at IS NOT NULL",
+            (list(jobs),),
+        )
+        return await cursor.fetchall()
+
+
+async def seen(db: Connection) -> dict[str, datetime]:
+    """Up to which tick each schedule was looked after, by name."""
+    return dict(await (await db.execute("SELECT name, seen_at FROM formula_schedules")).fetchall())
 
 
 DUE = """

@@ -94,6 +94,40 @@ class QueueStats(msgspec.Struct, frozen=True):
     run_p99_ms: float | None
 
 
+TROUBLES = """
+SELECT q.name AS queue, p.paused_at IS NOT NULL AS paused, w.due, w.oldest_s, d.dead
+FROM unnest(%(queues)s::text[]) WITH ORDINALITY q(name, place)
+LEFT JOIN formula_queues p ON p.name = q.name
+CROSS JOIN LATERAL (
+    SELECT count(*) AS due,
+        coalesce(extract(epoch FROM statement_timestamp() - min(run_at)), 0)::float8 AS oldest_s
+    FROM formula_jobs
+    WHERE queue = q.name AND state = 'queued' AND run_at <= statement_timestamp()
+) w
+CROSS JOIN LATERAL (
+    SELECT count(*) AS dead FROM formula_jobs WHERE queue = q.name AND state = 'dead'
+) d
+ORDER BY q.place
+"""
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """What may be wrong with a queue: `due` and `oldest_s` as waiting jobs are counted above."""
+
+    queue: str
+    paused: bool
+    due: int
+    oldest_s: float
+    dead: int
+
+
+async def troubles(db: Connection, queues: Sequence[str]) -> list[Trouble]:
+    """In the order given; far less to read than all statistics."""
+    async with db.cursor(row_factory=class_row(Trouble)) as cursor:
+        await cursor.execute(TROUBLES, {"queues": list(queues)})
+        return await cursor.fetchall()
+
+
 async def stats(db: Connection, queues: Sequence[str]) -> list[QueueStats]:
     """In the order given."""
     async with db.cursor(row_factory=class_row(QueueStats)) as cursor:

@@ -5,7 +5,6 @@ has a worker as long as it is running, so nothing asks for both: Postgres would 
 what is running, and compare each with each.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
@@ -13,7 +12,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from infra.db import Connection
-from infra.jobs.freeing import free
+from infra.jobs.freeing import Freed, free
 from infra.jobs.model import OVER, Claim, End, JobState, short
 
 # The time of the statement's start is a constant to the index, clock_timestamp() is none; and of an
@@ -105,10 +104,10 @@ class Times(msgspec.Struct, frozen=True):
 
 
 class Exchanged(msgspec.Struct, frozen=True):
-    """`states`: of those ends that were still held; `freed`: jobs no longer blocked, by queue."""
+    """`states`: of those ends that were still held; `freed`: jobs that waited for them."""
 
     states: Mapping[UUID, JobState]
-    freed: Mapping[str, int]
+    freed: Freed
     claims: Sequence[Claim]
 
 
@@ -120,7 +119,7 @@ async def exchange(
     By queue; of each queue by priority, then by time. In one transaction.
     """
     if not ends:
-        return Exchanged({}, {}, await claim(db, most, worker, times.lease_s))
+        return Exchanged({}, Freed(), await claim(db, most, worker, times.lease_s))
     async with db.pipeline(), db.cursor(row_factory=class_row(Claim)) as cursor:
         async with db.transaction():
             states, freed = await settle(db, worker, ends, times)
@@ -150,7 +149,7 @@ def _claiming(most: Mapping[str, int], worker: UUID, lease_s: float) -> dict[str
 
 async def settle(
     db: Connection, worker: UUID, ends: Sequence[End], times: Times
-) -> tuple[dict[UUID, JobState], Counter[str]]:
+) -> tuple[dict[UUID, JobState], Freed]:
     """In the caller's transaction."""
     values = {
         "worker": worker,
@@ -195,12 +194,15 @@ SELECT id, state, needed FROM lost
 """
 
 
-async def expire_leases(db: Connection) -> int:
-    """Put the jobs of lost workers back; a job that outlived every attempt is dead."""
+async def expire_leases(db: Connection) -> tuple[dict[UUID, JobState], Freed]:
+    """Put the jobs of lost workers back; a job that outlived every attempt is dead.
+
+    Their new states, and what became of jobs that waited for them.
+    """
     async with db.transaction():
         rows = await (await db.execute(EXPIRE)).fetchall()
-        await free(db, {id_: JobState(state) for id_, state, needed in rows if needed})
-    return len(rows)
+        freed = await free(db, {id_: JobState(state) for id_, state, needed in rows if needed})
+    return {id_: JobState(state) for id_, state, _ in rows}, freed
 
 
 def _held(claims: Mapping[UUID, int]) -> dict[str, object]:

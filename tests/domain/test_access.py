@@ -86,6 +86,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.HEALTH_READ,
         Action.METRICS_READ,
         Action.JOBS_READ,
+        Action.JOBS_CHANGE,
         Action.JOBS_MANAGE,
         Action.PROJECTIONS_READ,
         Action.PROJECTIONS_MANAGE,
@@ -103,6 +104,8 @@ ONESELF = {
     Action.RECEIPT_READ,
     Action.RECEIPT_WRITE,
     Action.REPORT_ACTIVITY,
+    Action.JOBS_READ,
+    Action.JOBS_CHANGE,
 }
 
 

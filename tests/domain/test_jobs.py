@@ -32,8 +32,12 @@ from domain.jobs import (
 )
 from domain.queue import (
     QUEUE,
+    Alarm,
     DeadRetryAsked,
+    NoteAlarms,
     PauseQueue,
+    QueueAlarmed,
+    QueueCalmed,
     QueuePaused,
     QueueResumed,
     ResumeQueue,
@@ -163,3 +167,25 @@ def test_all_dead_jobs_of_a_queue_are_retried_as_often_as_one_asks() -> None:
     asked = DeadRetryAsked(queue=EMAIL, job="mail_notice")
     retry = RetryDead(queue=EMAIL, job=" mail_notice ")
     check(QUEUE, given=[asked], when=retry, then=[asked])
+
+
+def noted(*alarms: Alarm) -> NoteAlarms:
+    return NoteAlarms(queue=EMAIL, alarms=alarms, dead=1, due=2, oldest_s=3)
+
+
+def test_an_alarm_is_told_once_and_so_is_its_end() -> None:
+    dead = QueueAlarmed(queue=EMAIL, alarm=Alarm.DEAD, dead=1, due=2, oldest_s=3)
+    late = msgspec.structs.replace(dead, alarm=Alarm.LATE)
+    calm = QueueCalmed(queue=EMAIL, alarm=Alarm.DEAD)
+    check(QUEUE, given=[], when=noted(), then=[])
+    check(QUEUE, given=[], when=noted(Alarm.LATE, Alarm.DEAD), then=[dead, late])
+    check(QUEUE, given=[dead], when=noted(Alarm.DEAD), then=[])
+    check(QUEUE, given=[dead], when=noted(Alarm.LATE), then=[late, calm])
+    check(QUEUE, given=[dead, calm], when=noted(Alarm.DEAD), then=[dead])
+
+
+def test_a_pause_and_an_alarm_know_nothing_of_each_other() -> None:
+    dead = QueueAlarmed(queue=EMAIL, alarm=Alarm.DEAD)
+    paused, resumed = QueuePaused(queue=EMAIL), QueueResumed(queue=EMAIL)
+    check(QUEUE, given=[dead, paused, resumed], when=noted(Alarm.DEAD), then=[])
+    check(QUEUE, given=[paused, dead], when=PauseQueue(queue=EMAIL), then=[])

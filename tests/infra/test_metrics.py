@@ -1,6 +1,6 @@
 """Metrics as Prometheus reads them."""
 
-from infra.metrics import Counter, Counters, Gauge, Histogram, Metric, Metrics
+from infra.metrics import Counter, Counters, Gauge, Gauges, Histogram, Metric, Metrics
 
 
 def told(*metrics: Metric) -> list[str]:
@@ -32,6 +32,17 @@ def test_a_label_has_a_line_for_each_of_its_values() -> None:
         'closes_total{code="a\\"b\\\\c\\n"} 1',
     ]
     assert closes.total == 4
+
+
+def test_gauges_have_a_line_for_each_of_their_labels() -> None:
+    email, reports = ("queue", "email"), ("queue", "reports")
+    jobs = Gauges("jobs", "now", {(reports, ("state", "dead")): 1, (email, ("state", '"')): 2.5})
+    assert told(jobs) == [
+        "# HELP jobs now",
+        "# TYPE jobs gauge",
+        'jobs{queue="email",state="\\""} 2.5',
+        'jobs{queue="reports",state="dead"} 1',
+    ]
 
 
 def test_a_histogram_counts_up_to_each_bound() -> None:

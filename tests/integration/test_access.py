@@ -118,7 +118,8 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
     other = Actor(Role.MEMBER, None) if actor.role is not Role.MEMBER else ACTORS[0]
     person = actor if oneself else other
     user = NOBODY if "{project}" in route.path else person.id  # removing nobody changes nothing
-    ids = {
+    ids: dict[str, object] = {
+        "queue": "email",
         "project": PROJECT_ID,
         "task": TASK_ID,
         "document": REMOVED_ID if route.method == "DELETE" else DOCUMENT_ID,
@@ -147,6 +148,8 @@ PARAMETERS = (
     "emoji",
     "stream",
     "job",
+    "batch",
+    "queue",
     "subject",
     "name",
     "position",

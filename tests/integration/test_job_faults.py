@@ -14,6 +14,7 @@ import pytest
 
 from infra.eventstore.reader import reached
 from infra.jobs.making import insert_jobs
+from infra.jobs.model import CONSUMER
 from infra.jobs.reading import JobRow
 from infra.process import EXIT_UNKNOWN_TAG
 from infra.runtime import Runtime
@@ -32,7 +33,6 @@ from tests.workers.office import (
 from workers import broker
 from workers.broker import GROUP, lengths, send_hints, stream
 from workers.model import EMAIL, QueueName
-from workers.reactions import CONSUMER
 
 BOB = UUID(int=2)
 

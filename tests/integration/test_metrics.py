@@ -76,7 +76,7 @@ async def test_operators_and_scrapers_read_them(live: Live) -> None:
                 assert answer.status_code == status, (token, answer.text)
             headers = {"Authorization": f"Bearer {TOKEN}"}
             scraped = await client.get("/metrics", headers=headers)
-            other = await client.get("/api/v1/jobs", headers=headers)
+            other = await client.get("/api/v1/realtime/jobs", headers=headers)
     assert scraped.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     lines = scraped.text.splitlines()
     assert "formula_gateway_connections 2" in lines

@@ -170,7 +170,7 @@ async def test_a_failure_is_a_500_that_tells_nothing(
     operator = await api.as_("operator")
     async with api.runtime.db.connection() as connection:
         await connection.execute("ALTER TABLE formula_jobs RENAME COLUMN queue TO line")
-    answer = await operator("GET", "/jobs")
+    answer = await operator("GET", "/realtime/jobs")
     assert refusal(answer) == "500 server.failed"
     assert "queue" not in answer.text
     logged = capsys.readouterr().out

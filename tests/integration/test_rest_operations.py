@@ -160,27 +160,6 @@ async def test_operators_see_checkpoints_and_dead_letters(api: Api) -> None:
     assert (dead["projection"], dead["parked"], dead["failed"]) == ("tasks", 2, 1)
 
 
-async def test_operators_see_jobs_by_queue_and_state(api: Api) -> None:
-    operator = await api.as_("operator")
-    job = uuid4()
-    async with api.runtime.db.connection() as connection:
-        await connection.execute(
-            "INSERT INTO formula_jobs"
-            " (id, queue, name, consumer, position, key, args, state, max_attempts)"
-            " VALUES (%s, 'email', 'mail_notice', 'jobs', 1, 'k', '{}', 'dead', 3)",
-            (job,),
-        )
-    [found] = (await operator.get("/jobs", queue="email", state="dead"))["items"]
-    assert found["id"] == str(job)
-    assert (await operator.get("/jobs", state="done"))["items"] == []
-    assert await operator.get(f"/jobs/{job}") == found
-    assert [(one["queue"], one["dead"]) for one in await operator.get("/jobs/stats")][:2] == [
-        ("email", 1),
-        ("reports", 0),
-    ]
-    assert await operator.refused("GET", f"/jobs/{uuid4()}") == "404 job.not_found"
-
-
 async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
     alive = await api.client.get("/livez")
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})

@@ -25,6 +25,8 @@ from infra.jobs.working import Times
 from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
 from workers.main import run_worker
+from workers.model import Job
+from workers.registry import JOBS
 from workers.runner import Tuning
 
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -116,10 +118,12 @@ class Office:
 
 
 @asynccontextmanager
-async def working(settings: Settings, tuning: Tuning = QUICK) -> AsyncGenerator[None]:
+async def working(
+    settings: Settings, tuning: Tuning = QUICK, kinds: Sequence[Job[Any]] = JOBS
+) -> AsyncGenerator[None]:
     """A whole worker, in this process."""
     async with asyncio.TaskGroup() as tasks:  # a worker that fails ends the test, with its error
-        worker = tasks.create_task(run_worker(settings, tuning=tuning))
+        worker = tasks.create_task(run_worker(settings, tuning=tuning, kinds=kinds))
         yield
         worker.cancel()
 

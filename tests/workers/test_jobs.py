@@ -22,15 +22,16 @@ from domain.kernel import Event, Metadata, Recorded
 from domain.notification import Mailed, NotificationSent
 from domain.preferences import Notice
 from domain.task import CommentAdded, CommentEdited, TaskAssigned
-from infra.jobs.model import NewJob
+from infra.jobs.model import CONSUMER, NewJob
+from infra.jobs.queues import queues_of
 from infra.settings import Settings
 from tests.workers.office import AT
 from workers import announce, notify_assigned, notify_mentioned
 from workers.announce import Announce
-from workers.model import Job, queues_of
+from workers.model import Job
 from workers.notify_assigned import Assigned
 from workers.notify_mentioned import Mentioned
-from workers.reactions import CONSUMER, Reactions
+from workers.reactions import Reactions
 from workers.registry import JOBS
 
 ANN, BOB, EVE, TASK, COMMENT = (UUID(int=n) for n in (1, 2, 3, 11, 12))
@@ -157,7 +158,7 @@ def test_a_job_that_was_asked_for_has_the_id_of_the_request() -> None:
     )
     (job,) = reactions(recorded(JobRequested(wanted=wanted)))
     assert (job.id, job.name, job.queue) == (TASK, "snapshot_day", "analytics")
-    assert (job.priority, job.run_at, job.singleton, job.needs) == (1, AT, "u", (BOB,))
+    assert (job.priority, job.run_at, job.singleton, job.needs) == (1, AT, f"{ANN} u", (BOB,))
     assert job.args == {"type": "snapshot_day", "day": "2026-05-04"}
     assert job.owner == ANN
 

@@ -9,9 +9,10 @@ import pytest
 
 from domain.jobs import JobRequested, Ping
 from domain.registry import tag_of
+from domain.schedules import SCHEDULES, Schedule, missed, tick_id, ticks
 from infra.eventstore.types import MAX_READ
 from infra.runtime import Runtime
-from workers.schedules import SCHEDULES, Schedule, Schedules, missed, tick_id, ticks
+from workers.schedules import Schedules
 
 NINE = datetime(2026, 3, 28, 9, 0, tzinfo=UTC)
 
