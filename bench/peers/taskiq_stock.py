@@ -1,6 +1,7 @@
 """taskiq with taskiq-redis's stream broker as they come: nothing is durable but Redis's memory."""
 
 import asyncio
+import os
 import time
 from uuid import uuid4
 
@@ -56,7 +57,6 @@ async def play(load: StockJobs) -> Sample:
     task = broker.register_task(ping, task_name="ping")
     await broker.startup()
     receiver = Receiver(broker, max_async_tasks=load.concurrency, run_startup=False)
-    stop = asyncio.Event()
 
     async def add(_due: float) -> None:
         await task.kiq(time.perf_counter())
@@ -64,7 +64,7 @@ async def play(load: StockJobs) -> Sample:
     if load.part == "drain":
         for start in range(0, load.jobs, ADDERS):
             await asyncio.gather(*(add(0.0) for _ in range(min(ADDERS, load.jobs - start))))
-    working = asyncio.create_task(receiver.listen(stop))
+    listening = asyncio.create_task(receiver.listen(asyncio.Event()))
     if load.part == "drain":
         await asyncio.wait_for(noted.over.wait(), LIMIT_S)
         sample = Sample({"per_s": load.jobs / (time.perf_counter() - noted.first)})
@@ -72,12 +72,15 @@ async def play(load: StockJobs) -> Sample:
         tally = await open_loop(load.rate, load.window, add)
         await asyncio.sleep(0.5)
         sample = tally.sample(noted.late.values("pickup"))
-    stop.set()
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    await broker.shutdown()
+    if listening.done():
+        listening.result()
     return sample
 
 
+async def main() -> None:
+    answer(await play(given(StockJobs)))
+    os._exit(0)  # an idle receiver cannot be stopped, nor cancelled
+
+
 if __name__ == "__main__":
-    answer(uvloop.run(play(given(StockJobs))))
+    uvloop.run(main())

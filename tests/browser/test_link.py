@@ -48,9 +48,21 @@ class Peer:
 
     def __init__(self, connection: ServerConnection, number: int) -> None:
         self.connection, self.number = connection, number
+        self.corked = False
 
     async def tell(self, frame: p.ServerFrame) -> None:
-        await self.connection.send(p.encode_frame(frame), text=True)
+        await self.send(p.encode_frame(frame))
+
+    async def send(self, frame: bytes) -> None:
+        if self.corked:
+            self.connection.protocol.send_text(frame)
+        else:
+            await self.connection.send(frame, text=True)
+
+    def uncork(self) -> None:
+        """What was sent since then, in one piece."""
+        self.corked = False
+        self.connection.transport.write(b"".join(self.connection.protocol.data_to_send()))
 
     async def hear(self) -> p.Incoming:
         return p.decode_frame(await self.connection.recv(decode=False))
@@ -86,7 +98,7 @@ class Peer:
 
     async def event(self, pos: int, prev: int) -> None:
         event = Ev(room=ROOM, pos=pos, prev=prev, type="note", at=AT, subject=ANN, data=EMPTY)
-        await self.connection.send(msgspec.json.encode(event), text=True)
+        await self.send(msgspec.json.encode(event))
 
 
 Handler = Callable[[Peer], Awaitable[None]]
@@ -198,6 +210,22 @@ async def test_a_hole_is_filled_and_what_comes_twice_is_passed_over() -> None:
         await call(page, JOIN, name=ROOM)
         await wait_for(page, "seen.length >= 5")
         assert await page.run("return seen") == [11, 12, 13, 14, 15]
+
+
+async def test_who_waits_for_a_room_hears_what_comes_in_one_piece_with_it() -> None:
+    async def handler(server: Peer) -> None:
+        await server.greet()
+        join = await server.hear()
+        assert isinstance(join, p.Join)
+        server.corked = True
+        await server.joined(10, re=join.id)
+        await server.event(11, 10)
+        server.uncork()
+
+    async with peer(handler) as page:
+        await call(page, JOIN, name=ROOM)
+        await wait_for(page, "seen.length")
+        assert await page.run("return seen") == [11]
 
 
 async def test_who_reads_too_slowly_asks_for_what_it_lacks() -> None:

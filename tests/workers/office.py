@@ -191,9 +191,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def mail_server(port: int, tls: SSLContext | None = None) -> Generator[Mailbox]:
+def mail_server(
+    port: int, tls: SSLContext | None = None, mailbox: Mailbox | None = None
+) -> Generator[Mailbox]:
     """With `tls`, it takes mail only by STARTTLS and from who has logged in."""
-    mailbox = Mailbox()
+    mailbox = mailbox or Mailbox()
     guarded: dict[str, Any] = {
         "tls_context": tls,
         "require_starttls": True,

@@ -43,6 +43,8 @@ export class Link {
   #lived = false;
   #heard = 0; // when the newest frame came
   #patience = 0; // how long silence is no reason to ask
+  #came = []; // frames that are not yet heard
+  #turn; // while others have theirs
   #watching;
   #nudged = () => this.#nudge();
 
@@ -138,6 +140,8 @@ export class Link {
     [this.#heard, this.#patience] = [Date.now(), 0];
     this.#end = (code, reason) => {
       socket.onopen = socket.onmessage = socket.onclose = null;
+      clearTimeout(this.#turn);
+      [this.#turn, this.#came] = [undefined, []];
       this.#end = () => {};
       this.#socket = undefined;
       socket.close(code === 1000 ? code : CUT);
@@ -147,8 +151,21 @@ export class Link {
       this.#socket = socket;
       socket.send(JSON.stringify(this.#client.greet(this.#used)));
     };
-    socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    socket.onmessage = ({ data }) => {
+      this.#came.push(JSON.parse(data));
+      if (this.#turn === undefined) this.#goOn();
+    };
     socket.onclose = ({ code, reason }) => this.#end(code, reason);
+  }
+
+  /** Frames may come many in one task: who waits for a room has its turn before the next of them. */
+  #goOn() {
+    this.#turn = undefined;
+    while (this.#came.length && this.#turn === undefined) {
+      const frame = this.#came.shift();
+      this.#hear(frame);
+      if (frame.op === "joined" && frame.re) this.#turn = setTimeout(() => this.#goOn());
+    }
   }
 
   #hear(frame) {
