@@ -22,7 +22,7 @@ from infra.runtime import Runtime
 from workers.model import Job
 from workers.progress import tell_ended
 from workers.reactions import Reactions
-from workers.relay import Relay
+from workers.relay import Relay, Take
 from workers.runner import Tuning
 from workers.together import side_by_side
 
@@ -39,9 +39,15 @@ log = structlog.get_logger()
 
 
 async def consume(
-    runtime: Runtime, kinds: Sequence[Job[Any]], tuning: Tuning, note: Callable[[bool], None]
+    runtime: Runtime,
+    kinds: Sequence[Job[Any]],
+    tuning: Tuning,
+    note: Callable[[bool], None],
+    take: Take,
 ) -> None:
     """Turn events into jobs for ever, when leading; `note(leads)` hears about it.
+
+    `take`: see Relay.
 
     Raises UnknownTag: the process must then stop.
     """
@@ -53,7 +59,7 @@ async def consume(
                 note(True)
                 failures = 0
                 queues = queues_of(runtime.settings)
-                relay = Relay(runtime, queues, tuning)
+                relay = Relay(runtime, queues, tuning, take)
                 follow = _follow(runtime, connection, Reactions(kinds, queues), relay)
                 await side_by_side(follow, relay.hint(), relay.expire())
         except psycopg.Error as error:

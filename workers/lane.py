@@ -62,6 +62,13 @@ class Lane:
         self._wishes = self._wishes + 1 if self._queue.per_minute else self._queue.concurrency
         self._news.set()
 
+    def take(self, jobs: int) -> int:
+        """As wake; how many of so many new jobs have a place here."""
+        taken = min(jobs, self._queue.concurrency - len(self._running))
+        if taken > 0:
+            self.wake()
+        return max(taken, 0)
+
     async def run(self) -> NoReturn:
         while True:
             await self._news.wait()

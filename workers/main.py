@@ -54,7 +54,7 @@ async def run_worker(
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(listen(runtime, runner, queues, note_queue))
-            tasks.create_task(consume(runtime, kinds, tuning, note_lead))
+            tasks.create_task(consume(runtime, kinds, tuning, note_lead, runner.take))
 
 
 async def run_scheduler(settings: Settings) -> None:

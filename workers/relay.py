@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import psycopg
@@ -20,14 +20,22 @@ from workers.steady import Steady
 
 TICK_S = 0.5
 
+Take = Callable[[str, int], int]
+
 log = structlog.get_logger()
 
 
 class Relay:
-    """Run by the leader of the job consumer. A second one would only send hints twice."""
+    """Run by the leader of the job consumer. A second one would only send hints twice.
 
-    def __init__(self, runtime: Runtime, queues: Sequence[Queue], tuning: Tuning) -> None:
-        self._runtime = runtime
+    `take(queue, jobs)` is this process's own share: how many of so many new jobs it has a place for
+    and claims by itself, without the way over Redis.
+    """
+
+    def __init__(
+        self, runtime: Runtime, queues: Sequence[Queue], tuning: Tuning, take: Take
+    ) -> None:
+        self._runtime, self._take_here = runtime, take
         self._queues = {queue.name: queue for queue in queues}
         self._tuning = tuning
         self._made: Counter[str] = Counter()
@@ -48,7 +56,7 @@ class Relay:
             made, self._made = self._made, Counter()
             try:
                 if made and all(self._at_once(queue) for queue in made):
-                    await self._send(made)
+                    await self._share(made)
                 else:
                     await self._top_up()
             except (psycopg.OperationalError, RedisError, OSError) as error:
@@ -72,6 +80,11 @@ class Relay:
     def _at_once(self, queue: str) -> bool:
         """Whether its new jobs need no look at how things stand."""
         return queue in self._queues and queue not in self._tokens
+
+    async def _share(self, made: Mapping[str, int]) -> None:
+        rest = {queue: jobs - self._take_here(queue, jobs) for queue, jobs in made.items()}
+        if any(rest.values()):
+            await self._send(rest)
 
     async def _send(self, hints: Mapping[str, int]) -> None:
         await send_hints(self._runtime.redis, self._runtime.settings.redis_prefix, hints)

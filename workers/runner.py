@@ -102,6 +102,10 @@ class Runner:
         """There is a job more in the queue."""
         self._lanes[queue].wake()
 
+    def take(self, queue: str, jobs: int) -> int:
+        """How many of so many new jobs this process has a place for, and goes to claim."""
+        return self._lanes[queue].take(jobs) if queue in self._lanes else 0
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) and not self.failed.done():
             self.failed.set_exception(error)

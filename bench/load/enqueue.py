@@ -52,7 +52,9 @@ async def enqueue(load: Enqueue) -> Sample:
                 start = time.perf_counter()
                 leads.set()
 
-        consuming = asyncio.create_task(consume(runtime, (ping.JOB,), Tuning(), note))
+        consuming = asyncio.create_task(
+            consume(runtime, (ping.JOB,), Tuning(), note, lambda _queue, _jobs: 0)
+        )
         async with asyncio.timeout(LIMIT_S):
             await leads.wait()
             while await _position(runtime) < head:  # noqa: ASYNC110, it is in Postgres
