@@ -83,7 +83,7 @@ async def _follow(
         changes = [change for recorded in batch for change in changes_of(recorded, reactions)]
         position = batch[-1].position if batch else position
         if changes or (position > written and loop.time() >= due):
-            made, ended = await _advance(connection, written, position, changes, reactions)
+            made, ended = await advance(connection, written, position, changes, reactions)
             relay.made(made)
             await tell_ended(runtime, ended)
             written, due = position, loop.time() + WRITE_S
@@ -104,7 +104,7 @@ async def _position(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-async def _advance(
+async def advance(
     connection: Connection,
     position: int,
     to: int,

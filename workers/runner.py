@@ -12,6 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from domain.errors import Refused
+from domain.text import NUL
 from infra.eventstore.codec import UnknownTag
 from infra.jobs import working
 from infra.jobs.model import Claim, End, JobState
@@ -152,6 +153,11 @@ class Runner:
             if not self.failed.done():
                 self.failed.set_exception(error)
             return None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return End(claim.id, claim.attempt, error="it cancelled itself", retry=True)
         except TimeoutError as error:
             text = str(error) or f"not done within {kind.timeout_s:g} s"
             return End(claim.id, claim.attempt, error=f"TimeoutError: {text}", retry=True)
@@ -184,4 +190,6 @@ def _json(result: msgspec.Struct | None) -> bytes | None:
     encoded = msgspec.json.encode(result)
     if len(encoded) > MAX_RESULT:
         return msgspec.json.encode({"too_large": len(encoded)})
+    if NUL.search(encoded):
+        return msgspec.json.encode({"unreadable": "text with U+0000, which Postgres cannot keep"})
     return encoded

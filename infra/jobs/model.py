@@ -84,4 +84,6 @@ class End(msgspec.Struct, frozen=True):
 
 def short(error: str | None) -> str | None:
     """As Postgres can store it."""
-    return None if error is None else error.replace("\x00", "")[:MAX_ERROR]
+    if error is None:
+        return None
+    return error.replace("\x00", "").encode(errors="replace").decode()[:MAX_ERROR]

@@ -1,0 +1,157 @@
+"""Whatever a job does, its row says how it ended, and the next one runs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+
+from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
+from infra.db import FENCED
+from infra.jobs.model import OVER
+from infra.jobs.queues import queues_of
+from infra.jobs.reading import JobRow, get_job
+from infra.runtime import SYSTEM, Runtime
+from infra.settings import Settings
+from tests.workers.office import QUICK, until
+from workers.consumer import advance
+from workers.main import run_worker
+from workers.model import Context, Job
+from workers.reactions import Reactions
+
+QUEUE = QueueName.EMAIL
+
+
+class Answer(msgspec.Struct, frozen=True):
+    text: str
+
+
+Run = Callable[[Context, Ping], Awaitable[Answer | None]]
+
+
+@asynccontextmanager
+async def working(settings: Settings, run: Run, timeout_s: float = 60.0) -> AsyncGenerator[None]:
+    """A worker whose pings do that."""
+    kind = Job("ping", QUEUE, Ping, run, timeout_s=timeout_s)
+    async with asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(run_worker(settings, (QUEUE.value,), QUICK, (kind,)))
+        yield
+        worker.cancel()
+
+
+async def ask(runtime: Runtime, **wanted: object) -> UUID:
+    job = runtime.new_id()
+    command = RequestJob(wanted=msgspec.structs.replace(Wanted(args=Ping(queue=QUEUE)), **wanted))
+    await runtime.execute(SYSTEM, JOB, job, command)
+    return job
+
+
+async def over(runtime: Runtime, job: UUID) -> JobRow:
+    async def look() -> JobRow | None:
+        async with runtime.db.connection() as db:
+            row = await get_job(db, job)
+        return row if row is not None and row.state in OVER else None
+
+    row = await until(look)
+    assert row is not None
+    return row
+
+
+@pytest.fixture
+def once(settings: Settings) -> Settings:
+    """Each job is tried once more."""
+    return msgspec.structs.replace(settings, email_retries=1, email_workers=2)
+
+
+async def test_a_job_that_cancels_itself_has_failed(runtime: Runtime, once: Settings) -> None:
+    async def cancels(_context: Context, _args: Ping) -> None:
+        raise asyncio.CancelledError
+
+    async with working(once, cancels):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.attempts, row.error) == ("dead", 2, "it cancelled itself")
+
+
+async def test_a_job_that_takes_too_long_is_stopped_and_tried_again(
+    runtime: Runtime, once: Settings
+) -> None:
+    async def hangs(_context: Context, _args: Ping) -> None:
+        await asyncio.Event().wait()
+
+    async with working(once, hangs, timeout_s=0.1):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.attempts) == ("dead", 2)
+    assert row.error == "TimeoutError: not done within 0.1 s"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("well", {"text": "well"}),
+        ("a\x00b", {"unreadable": "text with U+0000, which Postgres cannot keep"}),
+        ("x" * 70_000, {"too_large": 70_011}),
+    ],
+    ids=["well", "nul", "large"],
+)
+async def test_what_it_answers_is_kept_as_far_as_it_can_be(
+    runtime: Runtime, once: Settings, text: str, kept: object
+) -> None:
+    async def answers(_context: Context, _args: Ping) -> Answer:
+        return Answer(text)
+
+    async with working(once, answers):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.result) == ("done", kept)
+
+
+async def test_an_error_in_no_encoding_stops_nothing(runtime: Runtime, once: Settings) -> None:
+    async def fails(_context: Context, _args: Ping) -> None:
+        raise TimeoutError("no \udc80\x00 way")
+
+    async with working(once, fails):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.error) == ("dead", "TimeoutError: no ? way")
+
+
+async def test_no_more_run_at_a_time_than_there_are_places(
+    runtime: Runtime, once: Settings
+) -> None:
+    running, most = 0, 0
+
+    async def counts(_context: Context, _args: Ping) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+
+    async with working(once, counts):
+        for job in [await ask(runtime) for _ in range(20)]:
+            await over(runtime, job)
+    assert 0 < most <= 2
+
+
+async def test_a_queue_with_a_rate_hands_out_no_more(runtime: Runtime, once: Settings) -> None:
+    slow = msgspec.structs.replace(once, email_per_minute=120)
+    begun: list[float] = []
+
+    async def notes(_context: Context, _args: Ping) -> None:
+        begun.append(asyncio.get_running_loop().time())
+
+    jobs = [await ask(runtime) for _ in range(7)]
+    async with working(slow, notes):
+        for job in jobs:
+            await over(runtime, job)
+    assert begun[-1] - begun[0] > 1.9, "two a second, and two at once at the start"
+
+
+async def test_a_leader_whose_checkpoint_was_moved_is_told_so(runtime: Runtime) -> None:
+    reactions = Reactions((), queues_of(runtime.settings))
+    async with runtime.db.connection() as db:
+        with pytest.raises(psycopg.Error) as caught:
+            await advance(db, 7, 8, (), reactions)
+        assert caught.value.sqlstate == FENCED
+        await db.execute("SELECT 1")  # and the session goes on
