@@ -172,14 +172,15 @@ async def test_it_opens_with_the_scene_of_its_moment(past: Past) -> None:
 async def test_pause_holds_and_speed_hurries(past: Past) -> None:
     socket = await past.live.open(past.ann)
     first = (await opened(socket, past))["room"]
-    await socket.until(shown(first, "project.member_added"))  # and then nothing for an hour
+    for _ in ("Ann", "Bob"):
+        await socket.until(shown(first, "project.member_added"))  # and then nothing for an hour
     paused = await socket.ask("act", room=first, kind="pause")
     assert (await socket.ask("act", room=first, kind="speed", data={"speed": FASTEST}))["pos"] == (
         paused["pos"]
     )
     second = (await opened(socket, past, speed=FASTEST))["room"]
     played = positions(await ended(socket, second))
-    assert positions(since_joined(socket, first)) == played[:2]
+    assert positions(since_joined(socket, first)) == played[:3]
     await socket.ask("act", room=first, kind="resume")
     assert positions(await ended(socket, first)) == played
 
@@ -334,12 +335,12 @@ async def test_it_waits_without_the_database_and_never_outlives_its_connection(p
     peer = Reader()
     replays = Replays(runtime, "", peer)
     await replays.open(who, p.Replay(project=past.project))
-    await peer.until(lambda: len(peer.frames) == 3)  # and then nothing for an hour
+    await peer.until(lambda: len(peer.frames) == 4)  # and then nothing for an hour
     await peer.until(lambda: all_free(runtime))  # others borrow for a moment, a session would keep
     replays.close()
     replays.drained()
     await replays.open(who, p.Replay(project=past.project))
-    assert len(peer.frames) == 3
+    assert len(peer.frames) == 4
 
 
 def all_free(runtime: Runtime) -> bool:
