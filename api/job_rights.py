@@ -100,6 +100,24 @@ async def require_retry(runtime: Runtime, caller: Caller | None, job: UUID) -> N
         done = all(state is JobState.DONE for state in states)
         code = "job.done" if done else "job.not_over"
         raise WrongState(code, job=job, state=", ".join(sorted(set(states))))
+    if caller is not None and not caller.may(Action.JOBS_CHANGE):
+        await require_asking(runtime, caller, await _requested(runtime, job))
+
+
+async def _requested(runtime: Runtime, job: UUID) -> list[Wanted]:
+    """What was asked for, with a whole batch: who retries it asks for it again."""
+    async with runtime.db.connection() as db:
+        row = await get_job(db, job)
+    stream = job if row is None or row.batch is None else row.batch
+    made = await runtime.store.read_stream(stream, 0, 1)
+    match made[0].event if made else None:
+        case JobRequested(wanted=wanted):
+            found = [wanted]
+        case BatchRequested(jobs=jobs, then=then):
+            found = [*jobs, *([] if then is None else [then])]
+        case _:
+            raise NotFound("job.not_found", job=job)
+    return [msgspec.structs.replace(one, needs=()) for one in found]
 
 
 async def _states(runtime: Runtime, caller: Caller | None, job: UUID) -> list[JobState]:

@@ -23,6 +23,7 @@ PRIORITY = 5
 MAX_BATCH = 1_000  # jobs
 MAX_NEEDS = 100  # jobs that one waits for
 MAX_UNIQUE = 200  # characters
+FIRST_YEAR, LAST_YEAR = 2000, 2200  # of when it is to run: all time zones can tell it
 MAX_REASON = 500  # characters
 MAX_PING_S = 3_600
 MAX_DAYS = 366  # of a report
@@ -260,6 +261,8 @@ def _checked(wanted: Wanted) -> Wanted:
         raise Invalid("job.too_many_needs", needs=len(wanted.needs), most=MAX_NEEDS)
     if wanted.run_at is not None and wanted.run_at.tzinfo is None:
         raise Invalid("job.no_time_zone")
+    if wanted.run_at is not None and not FIRST_YEAR <= wanted.run_at.year <= LAST_YEAR:
+        raise Invalid("job.bad_run_at", first=FIRST_YEAR, last=LAST_YEAR)
     _check_args(wanted.args)
     if NUL.search(msgspec.json.encode(wanted.args)):
         raise Invalid("text.has_nul")

@@ -133,7 +133,8 @@ VIEWS = (
         " (metadata->>'actor')::uuid, metadata->>'command', recorded_at, data FROM formula_log"
         " WHERE version > 0 AND ((SELECT analytics.sees_accounts())"
         " OR split_part(tag, '.', 1) NOT IN"
-        " ('user', 'email', 'notification', 'preferences', 'digest', 'client', 'hold', 'audit'))",
+        " ('user', 'email', 'notification', 'preferences', 'digest', 'client', 'hold', 'audit',"
+        " 'job', 'queue'))",
     ),
     View(
         name="throughput",

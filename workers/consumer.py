@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from workers.together import side_by_side
 
 BATCH = 1_000  # events
 WRITE_S = 1.0  # between checkpoints while there are no jobs
+SILENT_S = 5.0  # a leader that hangs loses its lease
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 # What operators ask of rows that are there, rather than for new ones.
@@ -55,7 +57,8 @@ async def consume(
     while True:
         note(False)
         try:
-            async with leading(runtime.settings.database_url, CONSUMER) as connection:
+            url = runtime.settings.database_url
+            async with leading(url, CONSUMER, silent_s=SILENT_S) as connection:
                 note(True)
                 failures = 0
                 queues = queues_of(runtime.settings)
@@ -87,8 +90,12 @@ async def _follow(
             relay.made(made)
             await tell_ended(runtime, ended)
             written, due = position, loop.time() + WRITE_S
+        else:
+            await connection.execute("SELECT 1")  # a leader that says nothing loses its lease
         if len(batch) < BATCH:
-            await follower.wait(seen)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WRITE_S):
+                    await follower.wait(seen)
 
 
 def changes_of(recorded: Recorded[Event], reactions: Reactions) -> Sequence[Change]:

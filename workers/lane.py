@@ -59,7 +59,8 @@ class Lane:
 
     def wake(self) -> None:
         """There is a job more than there was."""
-        self._wishes = self._wishes + 1 if self._queue.per_minute else self._queue.concurrency
+        places = self._queue.concurrency
+        self._wishes = min(self._wishes + 1, places) if self._queue.per_minute else places
         self._news.set()
 
     def take(self, jobs: int) -> int:
@@ -104,6 +105,7 @@ class Lane:
     async def _exchange(self, ended: list[tuple[Running, End]], most: int) -> None:
         self._wishes -= most
         self._writing = True
+        self._idle.clear()
         try:
             async with self._runtime.db.connection() as db:
                 done = await exchange(
@@ -117,11 +119,12 @@ class Lane:
             log.warning("jobs_not_written", queue=self._queue.name, error=str(error).strip())
             self._ended = [*ended, *self._ended]
             self._wishes += most
+            self._writing = False
+            self._rest()
             await asyncio.sleep(AGAIN_S)
             self._news.set()
             return
-        finally:
-            self._writing = False
+        self._writing = False
         for one, _ in ended:
             self._forget(one)
         for claim in done.claims:

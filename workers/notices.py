@@ -1,6 +1,7 @@
 """Notices that the system sends: each is a stream of its own, so it is sent once."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from uuid import UUID, uuid5
 
 import msgspec
@@ -9,7 +10,7 @@ from domain.errors import NotFound, Refused
 from domain.kernel import Event, Recorded
 from domain.notification import NOTIFICATION, SendNotification
 from domain.preferences import PREFERENCES, Channels, Notice, preferences_stream
-from infra.eventstore.execute import Do
+from infra.eventstore.execute import Do, WrongVersion
 from infra.eventstore.types import NEW, Conflict
 from infra.runtime import Runtime
 from workers.model import Context
@@ -51,7 +52,13 @@ async def notify_all(context: Context, notices: Mapping[UUID, SendNotification])
             expected=NEW,
         )
     except (Refused, Conflict):
-        await together(wanted.items(), lambda one: _send(context, *one))
+        await together(wanted.items(), lambda one: _send_once(context, *one))
+
+
+async def _send_once(context: Context, stream: UUID, notice: SendNotification) -> None:
+    """Nothing where an append of many has brought it."""
+    with suppress(WrongVersion, Conflict):
+        await _send(context, stream, notice)
 
 
 async def _send(context: Context, stream: UUID, notice: SendNotification) -> None:

@@ -51,13 +51,17 @@ class Relay:
 
     async def hint(self) -> None:
         """For ever: workers know of as many hints as there are due rows, whatever befalls Redis."""
+        loop, looked = asyncio.get_running_loop(), -TICK_S
         while True:
             self._news.clear()
             made, self._made = self._made, Counter()
             try:
                 if made and all(self._at_once(queue) for queue in made):
                     await self._share(made)
-                else:
+                elif made:
+                    looked = -TICK_S
+                if loop.time() - looked >= TICK_S:  # also while new ones come all the time
+                    looked = loop.time()
                     await self._top_up()
             except (psycopg.OperationalError, RedisError, OSError) as error:
                 log.warning("hints_not_sent", error=repr(error))
@@ -93,13 +97,17 @@ class Relay:
         """As many hints as are missing.
 
         What was taken out of a stream but is not claimed yet is told of twice: that finds nothing.
+        One always, where something is due: what is in a stream may be in a dead worker's hands.
         """
         self._fill()
         redis, prefix = self._runtime.redis, self._runtime.settings.redis_prefix
         there = await lengths(redis, prefix, list(self._queues))
         async with self._runtime.db.connection() as db:
             waiting = await due(db, dict.fromkeys(self._queues, MAX_HINTS))
-        missing = {queue: self._take(queue, jobs - there[queue]) for queue, jobs in waiting.items()}
+        missing = {
+            queue: self._take(queue, max(jobs - there[queue], min(jobs, 1)))
+            for queue, jobs in waiting.items()
+        }
         await self._send(missing)
 
     def _fill(self) -> None:

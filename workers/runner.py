@@ -91,8 +91,9 @@ class Runner:
         try:
             await asyncio.wait_for(resting, self._tuning.stop_s)
         except TimeoutError:
-            if tasks := [task for lane in lanes for task in lane.cancel()]:
-                await asyncio.wait(tasks, timeout=CANCEL_S)
+            log.info("jobs_take_too_long")
+        if tasks := [task for lane in lanes for task in lane.cancel()]:
+            await asyncio.wait(tasks, timeout=CANCEL_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -145,7 +146,7 @@ class Runner:
         try:
             await progress.begun()
             async with asyncio.timeout(kind.timeout_s):
-                result = await kind.run(context, args)
+                result = _json(await kind.run(context, args))
         except Refused as refusal:
             error = f"{refusal.code} {msgspec.json.encode(refusal.detail).decode()}"
             return End(claim.id, claim.attempt, JobState.REFUSED, error)
@@ -166,7 +167,7 @@ class Runner:
                 "job_failed", job=str(claim.id), name=claim.name, error=type(error).__name__
             )
             return End(claim.id, claim.attempt, error=repr(error), retry=True)
-        return End(claim.id, claim.attempt, result=_json(result))
+        return End(claim.id, claim.attempt, result=result)
 
     def _lose(self, job: UUID, attempt: int) -> None:
         for lane in self._lanes.values():

@@ -40,7 +40,7 @@ class Schedules:
             after = self._seen.get(schedule.name)
             if after is None:
                 async with self._runtime.db.connection() as db:
-                    after = await _seen_at(db, schedule.name, now)
+                    after = min(await _seen_at(db, schedule.name, now), now)  # clocks are set back
             self._seen[schedule.name] = after
             await self._catch_up(schedule, after, now)
 

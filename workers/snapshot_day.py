@@ -1,6 +1,10 @@
 """Write down how each project stood when a day (UTC) was over."""
 
+from datetime import UTC, date
+
+from domain.errors import WrongState
 from domain.jobs import SnapshotDay
+from infra.runtime import Runtime
 from projections.read import reading
 from workers.model import ANALYTICS, Context, Job
 
@@ -27,10 +31,17 @@ ON CONFLICT (day, project) DO NOTHING
 
 
 async def run(context: Context, args: SnapshotDay) -> None:
+    """Raises WrongState for a day that is not over: what is written down stays."""
+    if args.day >= context.runtime.now().astimezone(UTC).date():
+        raise WrongState("day.not_over", day=args.day)
+    await write_down(context.runtime, args.day)
+
+
+async def write_down(runtime: Runtime, day: date) -> None:
     """What was written down stays: a retry adds only what is missing."""
-    head = await context.runtime.store.head()
-    async with reading(context.runtime, min_position=head, group="analytics") as db:
-        await db.execute(SNAPSHOT, {"day": args.day})
+    head = await runtime.store.head()
+    async with reading(runtime, min_position=head, group="analytics") as db:
+        await db.execute(SNAPSHOT, {"day": day})
 
 
 JOB = Job("snapshot_day", ANALYTICS, SnapshotDay, run, timeout_s=600.0)

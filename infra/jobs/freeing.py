@@ -51,4 +51,6 @@ async def free(db: Connection, over: Mapping[UUID, JobState]) -> Freed:
         queued.update(queue for _, state, queue in rows if state == JobState.QUEUED)
         over = {id_: JobState.CANCELLED for id_, state, _ in rows if state == JobState.CANCELLED}
         cancelled += over
+    if cancelled:  # they wait for nothing else either
+        await db.execute("DELETE FROM formula_job_needs WHERE job = ANY(%s)", (cancelled,))
     return Freed(queued, cancelled)

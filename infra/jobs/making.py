@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from infra.db import Connection
 from infra.jobs.freeing import free
 from infra.jobs.model import OVER, JobState, NewJob, short
+from infra.jobs.reading import missing
 
 INSERT = """
 INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id, owner,
@@ -30,16 +31,16 @@ ON CONFLICT DO NOTHING RETURNING id
 # A second one of its kind is kept for whoever asked for it to see, and never runs.
 DOUBLES = """
 INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id, owner,
-    max_attempts, asked, state, error, finished_at)
+    max_attempts, priority, singleton, batch, asked, state, error, finished_at)
 SELECT n.id, n.queue, n.name, n.consumer, n.position, n.key, n.args, n.correlation_id, n.owner,
-    n.max_attempts, n.asked, 'cancelled', 'there is one that is not over: ' || other.id,
-    clock_timestamp()
+    n.max_attempts, n.priority, n.singleton, n.batch, n.asked, 'cancelled',
+    'there is one that is not over: ' || other.id, clock_timestamp()
 FROM unnest(%(id)s::uuid[], %(queue)s::text[], %(name)s::text[], %(consumer)s::text[],
     %(position)s::bigint[], %(key)s::text[], %(args)s::jsonb[], %(correlation_id)s::uuid[],
-    %(owner)s::uuid[], %(max_attempts)s::integer[], %(asked)s::boolean[],
-    %(singleton)s::text[])
+    %(owner)s::uuid[], %(max_attempts)s::integer[], %(priority)s::smallint[],
+    %(singleton)s::text[], %(batch)s::uuid[], %(asked)s::boolean[])
     n(id, queue, name, consumer, position, key, args, correlation_id, owner, max_attempts,
-        asked, singleton)
+        priority, singleton, batch, asked)
 JOIN formula_jobs other ON other.name = n.name AND other.singleton = n.singleton
     AND other.state IN ('blocked', 'queued', 'running') AND other.id <> n.id
 ON CONFLICT DO NOTHING
@@ -76,9 +77,16 @@ async def insert_jobs(db: Connection, jobs: Sequence[NewJob]) -> set[UUID]:
     columns["args"] = [Jsonb(msgspec.to_builtins(job.args)) for job in jobs]
     columns["asked"] = [job.stream is not None for job in jobs]
     columns["error"] = [short(job.error) for job in jobs]
-    made = {id_ for (id_,) in await (await db.execute(INSERT, columns)).fetchall()}
-    if len(made) < len(jobs) and any(job.singleton is not None for job in jobs):
+    made: set[UUID] = set()
+    while True:
+        made |= {id_ for (id_,) in await (await db.execute(INSERT, columns)).fetchall()}
+        if len(made) == len(jobs) or all(job.singleton is None for job in jobs):
+            break
         await db.execute(DOUBLES, columns)
+        if not await missing(
+            db, [job.id for job in jobs]
+        ):  # else what was in its way has ended meanwhile
+            break
     if waiting := [job for job in jobs if job.needs and job.id in made]:
         await _block(db, waiting)
     return made

@@ -28,8 +28,10 @@ WHERE j.queue = a.queue
     AND NOT EXISTS (SELECT FROM formula_jobs other
         WHERE other.name = j.name AND other.singleton = j.singleton
             AND other.state IN ('blocked', 'queued', 'running'))
-    AND (j.singleton IS NULL OR j.id = (SELECT min(same.id::text)::uuid FROM formula_jobs same
-        WHERE same.name = j.name AND same.singleton = j.singleton AND same.state = j.state))
+    AND (%(id)s::uuid IS NOT NULL OR j.singleton IS NULL OR j.id = (
+        SELECT min(same.id::text)::uuid FROM formula_jobs same
+        WHERE same.queue = j.queue AND same.name = j.name AND same.singleton = j.singleton
+            AND same.state = 'dead'))
 """
 
 PAUSE = """

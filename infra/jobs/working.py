@@ -201,7 +201,9 @@ async def expire_leases(db: Connection) -> tuple[dict[UUID, JobState], Freed]:
     """
     async with db.transaction():
         rows = await (await db.execute(EXPIRE)).fetchall()
-        freed = await free(db, {id_: JobState(state) for id_, state, needed in rows if needed})
+        freed = await free(
+            db, {id_: JobState(state) for id_, state, needed in rows if needed and state in OVER}
+        )
     return {id_: JobState(state) for id_, state, _ in rows}, freed
 
 

@@ -1,4 +1,4 @@
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -81,6 +81,7 @@ def test_what_is_needed_twice_is_needed_once_and_blanks_do_not_count() -> None:
         (wanted(unique="u" * 201), "job.bad_unique"),
         (wanted(needs=tuple(UUID(int=n) for n in range(101))), "job.too_many_needs"),
         (wanted(run_at=NAIVE), "job.no_time_zone"),
+        (wanted(run_at=datetime(9999, 12, 31, tzinfo=UTC)), "job.bad_run_at"),
         (wanted(args=Ping(seconds=3_601)), "job.bad_seconds"),
         (wanted(args=Ping(seconds=-1)), "job.bad_seconds"),
         (wanted(args=ReportProject(project=ONE, first=DAY, last=DAY - ONE_DAY)), "report.bad_days"),

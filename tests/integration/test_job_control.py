@@ -57,6 +57,24 @@ async def test_a_second_one_of_its_kind_is_not_run_while_the_first_is_not_over(
     assert await insert(runtime, fourth) == {fourth.id}
 
 
+async def test_a_second_one_stays_in_its_batch_and_is_not_run_beside_the_first(
+    runtime: Runtime,
+) -> None:
+    batch = UUID(int=7)
+    one, two = (new_job(key, singleton="s", batch=batch) for key in "ab")
+    await insert(runtime, one, two)
+    await claim(runtime, 9)
+    assert (await state(runtime, two)).batch == batch
+    assert await retry(runtime, two.id) == 0
+
+
+async def test_any_of_a_kind_can_be_retried_by_itself(runtime: Runtime) -> None:
+    one, two = sorted((new_job(key, singleton="s", error="no") for key in "ab"), key=lambda j: j.id)
+    await insert(runtime, one, two)
+    assert await retry(runtime, two.id) == 1
+    assert await states(runtime, one, two) == ["dead", "queued"]
+
+
 # After others
 
 
@@ -118,6 +136,27 @@ async def test_a_worker_lost_for_good_frees_who_waits_anyway(runtime: Runtime) -
     async with runtime.db.connection() as db:
         await working.expire_leases(db)
     assert await states(runtime, one, then) == ["dead", "queued"]
+
+
+async def test_who_waits_for_a_lost_worker_s_job_waits_on(runtime: Runtime) -> None:
+    one, other = new_job("1", max_attempts=3), new_job("2", max_attempts=3)
+    last = new_job("last", needs=(one.id,))
+    then = new_job("then", needs=(one.id, other.id), anyway=True)
+    await insert(runtime, one, other, last, then)
+    await claim(runtime, 2, lease_s=0.0)
+    async with runtime.db.connection() as db:
+        await working.expire_leases(db)
+    assert await states(runtime, one, other, last, then) == ["queued"] * 2 + ["blocked"] * 2
+
+
+async def test_what_is_cancelled_waits_for_nothing_that_it_would_keep(runtime: Runtime) -> None:
+    refused, dead = new_job("r"), new_job("d", error="no")
+    last = new_job("last", needs=(refused.id, dead.id))
+    await insert(runtime, refused, dead, last)
+    await end(runtime, refused, JobState.REFUSED)
+    async with runtime.db.connection() as db:
+        await db.execute("UPDATE formula_jobs SET finished_at = finished_at - interval '1 hour'")
+        assert await managing.prune(db, ["email"], done_s=60, dead_s=60) == 3
 
 
 async def test_who_comes_while_its_need_is_settled_is_not_forgotten(runtime: Runtime) -> None:

@@ -12,12 +12,13 @@ import msgspec
 import psycopg
 import pytest
 
+from domain.jobs import JOB, Ping, RequestJob, Wanted
 from infra.eventstore.reader import reached
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import CONSUMER
-from infra.jobs.reading import JobRow
+from infra.jobs.reading import JobRow, get_job
 from infra.process import EXIT_UNKNOWN_TAG
-from infra.runtime import Runtime
+from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings, child_environment
 from tests.integration.test_job_rows import insert, new_job
 from tests.integration.test_jobs import recipients, run_again, with_smtp
@@ -251,6 +252,30 @@ async def test_nothing_stays_in_the_streams(office: Office, settings: Settings) 
         assert set((await lengths(redis, prefix, list(QueueName))).values()) == {0}
         pending = await redis.xpending(stream(prefix, EMAIL), GROUP)
         assert pending["pending"] == 0
+
+
+async def test_a_leader_of_the_consumer_that_hangs_is_replaced(
+    runtime: Runtime, settings: Settings
+) -> None:
+    async def leader() -> int | None:
+        async with runtime.db.connection() as db:
+            cursor = await db.execute(
+                "SELECT pid FROM formula_nodes WHERE role = 'worker' AND detail->>'leads' = 'true'"
+            )
+            row: tuple[int] | None = await cursor.fetchone()
+        return row and row[0]
+
+    async def made() -> JobRow | None:
+        async with runtime.db.connection() as db:
+            return await get_job(db, job)
+
+    async with process(settings) as first, process(settings) as second:
+        pid = await until(leader)
+        hangs = first if first.pid == pid else second
+        hangs.send_signal(signal.SIGSTOP)
+        job = runtime.new_id()
+        await runtime.execute(SYSTEM, JOB, job, RequestJob(wanted=Wanted(args=Ping())))
+        assert await until(made)
 
 
 async def test_two_workers_do_each_job_once(office: Office, settings: Settings) -> None:

@@ -12,6 +12,8 @@ from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
 from domain.notification import NOTIFICATION, SendNotification
 from domain.project import PROJECT, RemoveMember
 from domain.user import USER, DeactivateUser, Role
+from infra.eventstore.execute import Do
+from infra.eventstore.types import NEW
 from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
 from tests.workers.office import (
@@ -146,6 +148,34 @@ async def test_who_was_told_by_an_attempt_at_others_is_not_told_again(
     async with working(settings):
         await office.ended("announce")
     sent = await notifications(projected)
+    assert sorted(one["user"] for one in sent) == sorted(map(str, members))
+
+
+async def test_an_announcement_tried_again_among_other_people_reaches_them_too(
+    projected: Runtime, settings: Settings
+) -> None:
+    office, announcement = Office(projected), projected.new_id()
+    members = [await office.person(f"Member {n}") for n in range(3)]
+    streams = [uuid5(announcement, member.hex) for member in members]
+    first, second = (
+        SendNotification(user=member, kind="announcement", title="Down at 8", at=AT)
+        for member in members[:2]
+    )
+    await projected.execute(  # as an attempt did, for those who were there then
+        SYSTEM,
+        NOTIFICATION,
+        streams[0],
+        first,
+        Do(NOTIFICATION, streams[1], second, NEW),
+        command_id=projected.new_id(),
+        expected=NEW,
+    )
+    publish = PublishAnnouncement(title="Down at 8", at=AT)
+    await projected.execute(SYSTEM, ANNOUNCEMENT, announcement, publish)
+    async with working(settings):
+        (row,) = await office.ended("announce")
+    sent = await notifications(projected)
+    assert (row.state, row.error) == ("done", None)
     assert sorted(one["user"] for one in sent) == sorted(map(str, members))
 
 

@@ -3,14 +3,21 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
-from domain.jobs import member_id
+from api.job_rights import require_retry
+from api.rights import Caller
+from domain.errors import NotAllowed
+from domain.jobs import JOB, Ping, RequestJob, Wanted, member_id
+from domain.user import Role
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import NewJob
 from infra.jobs.reading import get_job
+from infra.runtime import Origin, Runtime
 from infra.settings import Settings
 from tests.integration.conftest import Api, Person
+from tests.integration.test_job_rows import new_job
 from tests.workers.office import until, working
 
 JOBS = "/realtime/jobs"
@@ -389,3 +396,15 @@ async def test_what_concerns_all_is_the_operators(api: Api) -> None:
         ("POST", "/queues/email/retry-dead", {}),
     ):
         assert await ann.refused(method, JOBS + path, body) == "403 access.denied", path
+
+
+async def test_who_lost_the_right_cannot_have_it_done_again(runtime: Runtime) -> None:
+    me, job = runtime.new_id(), runtime.new_id()
+    asked = RequestJob(wanted=Wanted(args=Ping()))
+    await runtime.execute(Origin(me), JOB, job, asked)
+    async with runtime.db.connection() as db:
+        await insert_jobs(db, [new_job("x", name="ping", error="no", owner=me, stream=job)])
+    guest = Caller(me, Role.GUEST, runtime.new_id(), runtime.now())
+    with pytest.raises(NotAllowed):
+        await require_retry(runtime, guest, job)
+    await require_retry(runtime, msgspec.structs.replace(guest, role=Role.OPERATOR), job)

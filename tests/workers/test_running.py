@@ -1,8 +1,9 @@
 """Whatever a job does, its row says how it ended, and the next one runs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,13 +12,16 @@ import pytest
 
 from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
 from infra.db import FENCED
-from infra.jobs.model import OVER
-from infra.jobs.queues import queues_of
+from infra.jobs.model import OVER, Claim, End
+from infra.jobs.queues import Queue, queues_of
 from infra.jobs.reading import JobRow, get_job
+from infra.jobs.working import Exchanged, Times, exchange
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
+from tests.integration.test_job_rows import insert, new_job, state
 from tests.workers.office import QUICK, until
 from workers.consumer import advance
+from workers.lane import Attempt, Lane
 from workers.main import run_worker
 from workers.model import Context, Job
 from workers.reactions import Reactions
@@ -146,6 +150,63 @@ async def test_a_queue_with_a_rate_hands_out_no_more(runtime: Runtime, once: Set
         for job in jobs:
             await over(runtime, job)
     assert begun[-1] - begun[0] > 1.9, "two a second, and two at once at the start"
+
+
+@asynccontextmanager
+async def lane(runtime: Runtime, attempt: Attempt, **rule: int) -> AsyncGenerator[Lane]:
+    async def freed(_queues: Mapping[str, int]) -> None: ...
+
+    one = Lane(runtime, Queue("email", 2, 3, **rule), Times(), {}, attempt, freed)
+    running = asyncio.create_task(one.run())
+    yield one
+    running.cancel()
+
+
+async def test_a_busy_lane_saves_no_hints_up(runtime: Runtime) -> None:
+    """Each of them is a job that its queue's rate lets through."""
+    go, started = asyncio.Event(), list[UUID]()
+
+    async def attempt(claim: Claim, _progress: object) -> End:
+        started.append(claim.id)
+        await go.wait()
+        return End(claim.id, claim.attempt)
+
+    await insert(runtime, *(new_job(str(n)) for n in range(60)))
+    async with lane(runtime, attempt, per_minute=60) as one:
+        for _ in range(50):
+            one.wake()
+            await asyncio.sleep(0)
+        go.set()
+        await one.idle()
+    assert len(started) <= 4, "two places, and a hint for each of them once more"
+
+
+async def test_a_lane_that_is_just_claiming_does_not_rest(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any) -> Exchanged:
+        entered.set()
+        await go.wait()
+        return await exchange(*arguments)
+
+    async def attempt(claim: Claim, _progress: object) -> End:
+        return End(claim.id, claim.attempt)
+
+    monkeypatch.setattr("workers.lane.exchange", slow)
+    job = new_job()
+    await insert(runtime, job)
+    async with lane(runtime, attempt) as one:
+        one.wake()
+        await entered.wait()
+        one.close()
+        resting = asyncio.create_task(one.idle())
+        await asyncio.sleep(0)
+        assert not resting.done()
+        go.set()
+        await resting
+    assert (await state(runtime, job)).state == "done"
 
 
 async def test_a_leader_whose_checkpoint_was_moved_is_told_so(runtime: Runtime) -> None:

@@ -4,6 +4,9 @@ from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from domain.errors import WrongState
 from domain.jobs import SnapshotDay
 from domain.task import TASK, ChangeTaskStatus, CreateTask, TaskStatus
 from infra.mail import Mailer
@@ -32,15 +35,21 @@ async def test_a_day_is_written_down_as_it_was_and_stays(projected: Runtime) -> 
     outcome = await runtime.execute(SYSTEM, TASK, DONE, change, project=PROJECT)
     await wait_for(runtime, "analytics", outcome.position or 0)
     today = now.astimezone(UTC).date()
-    context = Context(runtime, Mailer(runtime.settings, runtime.now), runtime.new_id(), 0, None)
-    await snapshot_day.run(context, SnapshotDay(day=today - timedelta(days=1)))
+    await snapshot_day.write_down(runtime, today - timedelta(days=1))
     assert await rows(runtime) == []  # there was nothing yet
-    await snapshot_day.run(context, SnapshotDay(day=today))
+    await snapshot_day.write_down(runtime, today)
     written = (today, PROJECT, 2, 1, 1, 1)
     assert await rows(runtime) == [written]
     await runtime.execute(SYSTEM, TASK, OPEN, change, project=PROJECT)
-    await snapshot_day.run(context, SnapshotDay(day=today))
+    await snapshot_day.write_down(runtime, today)
     assert await rows(runtime) == [written]
-    await snapshot_day.run(context, SnapshotDay(day=today + timedelta(days=2)))  # one was missed
+    await snapshot_day.write_down(runtime, today + timedelta(days=2))  # one was missed
     later = [(today + timedelta(days=n), PROJECT, 2, 0, 2, 0) for n in (1, 2)]
     assert await rows(runtime) == [written, *later]
+
+
+async def test_a_day_that_is_not_over_is_not_written_down(runtime: Runtime) -> None:
+    context = Context(runtime, Mailer(runtime.settings, runtime.now), runtime.new_id(), 0, None)
+    today = runtime.now().astimezone(UTC).date()
+    with pytest.raises(WrongState, match=r"day\.not_over"):
+        await snapshot_day.run(context, SnapshotDay(day=today))

@@ -54,6 +54,10 @@ async def test_what_was_exported_is_imported(
         assert await there.store.first(command) == await runtime.store.first(command)
     report = await verify(target.database_url, 0, lambda _done, _of: None)
     assert (list(report.findings), report.events) == ([], read.totals.events)
+    consumed = ask(
+        target.database_url, "SELECT position FROM formula_checkpoints WHERE name = 'jobs'"
+    )
+    assert consumed == read.totals.last, "no mail of before goes out again"
 
 
 async def test_both_formats_have_the_same_hash(runtime: Runtime, tmp_path: Path) -> None:
