@@ -24,6 +24,7 @@ from domain.jobs import (
     Wanted,
 )
 from domain.notification import NotificationSent
+from domain.preferences import Notice
 from domain.project import PROJECT, RemoveMember
 from domain.task import TASK, ChangeTaskStatus, TaskStatus
 from domain.user import USER, DeactivateUser, RegisterUser, Role
@@ -184,7 +185,13 @@ async def test_days_before_there_was_anything_are_empty(bridge: Bridge) -> None:
 async def test_the_owner_is_told_once_and_mailed_the_link(bridge: Bridge) -> None:
     desk, runtime = bridge.desk, bridge.desk.runtime
     row = await desk.report(bridge.ann, of_project(bridge))
-    (mail,) = [one for one in await desk.ended("mail_notice") if "report" in str(one.args)]
+
+    async def mailed() -> JobRow | None:
+        mails = await desk.ended("mail_notice")
+        return next((one for one in mails if one.args["notice"] == Notice.REPORT), None)
+
+    mail = await until(mailed)
+    assert mail is not None
     assert mail.state == "done"
     sent = [
         one.event
