@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from domain.errors import NotAllowed
+from infra.keys import key_for
 from infra.settings import Settings
 
 PATH = "/api/v1/files/{key}/content"
@@ -25,7 +26,7 @@ class Links:
     """Signs with a key that JWT_SECRET gives; with another secret all links end."""
 
     def __init__(self, settings: Settings) -> None:
-        self._key = sha256(b"formula download link\x00" + settings.jwt_secret.encode()).digest()
+        self._key = key_for("download link", settings.jwt_secret)
         self._kid = sha256(self._key).hexdigest()[:8]
 
     def to(self, key: str, expires: datetime, method: str = "GET") -> str:

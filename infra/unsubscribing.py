@@ -7,12 +7,12 @@ token is good as one. It never expires, for mails are kept; another JWT_SECRET e
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from hashlib import sha256
 from uuid import UUID
 
 from domain.errors import Invalid
 from domain.preferences import Notice
-from infra.settings import Settings, SettingsError
+from infra.keys import key_for
+from infra.settings import Settings
 
 ROUTE = "/api/v1/unsubscribe"
 ID_BYTES = 16
@@ -51,10 +51,7 @@ def _known(kind: str) -> Notice:
 
 
 def _mac(secret: str, named: bytes) -> bytes:
-    if not secret:  # anybody could make such links
-        raise SettingsError("JWT_SECRET: is not set, and mails' links are signed with it")
-    key = sha256(b"formula unsubscribe link\x00" + secret.encode()).digest()
-    return hmac.digest(key, named, "sha256")[:MAC_BYTES]
+    return hmac.digest(key_for("unsubscribe link", secret), named, "sha256")[:MAC_BYTES]
 
 
 def _text(content: bytes) -> str:

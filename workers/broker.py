@@ -54,8 +54,7 @@ async def send_hints(redis: Redis, prefix: str, hints: Mapping[str, int]) -> Non
         for queue, jobs in hints.items():
             for _ in range(min(jobs, MAX_HINTS)):
                 pipe.xadd(stream(prefix, queue), {"data": HINT}, maxlen=MAX_HINTS, approximate=True)
-        if len(pipe):
-            await pipe.execute()
+        await pipe.execute()
 
 
 async def lengths(redis: Redis, prefix: str, queues: Sequence[str]) -> dict[str, int]:

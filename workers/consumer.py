@@ -85,13 +85,11 @@ async def _follow(
         batch = await runtime.store.read(position, BATCH, motion=False)
         changes = [change for recorded in batch for change in changes_of(recorded, reactions)]
         position = batch[-1].position if batch else position
-        if changes or (position > written and loop.time() >= due):
+        if changes or loop.time() >= due:  # a leader that says nothing loses its lease
             made, ended = await advance(connection, written, position, changes, reactions)
             relay.made(made)
             await tell_ended(runtime, ended)
             written, due = position, loop.time() + WRITE_S
-        else:
-            await connection.execute("SELECT 1")  # a leader that says nothing loses its lease
         if len(batch) < BATCH:
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_S):

@@ -52,7 +52,7 @@ class Lane:
         self._running: dict[UUID, Running] = {}
         self._ended: list[tuple[Running, End]] = []
         self._wishes = 0  # jobs that may be claimed: of a queue with a rate each hint is one
-        self._writing = False
+        self._writing = self._stopping = False
         self._news = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -88,7 +88,8 @@ class Lane:
         await self._idle.wait()
 
     def cancel(self) -> list[asyncio.Task[End | None]]:
-        """What still runs, as it is being cancelled."""
+        """What still runs, as it is being cancelled, to be given back."""
+        self._stopping = True
         tasks = [one.task for one in self._running.values()]
         for task in tasks:
             task.cancel()
@@ -150,11 +151,21 @@ class Lane:
         """Its place is free; until its end is written down its lease is kept."""
         if self._running.get(one.claim.id) is one:
             del self._running[one.claim.id]
-        end = None if task.cancelled() else task.result()
+        end = self._end(one.claim, task)
         if end is not None and self._held.get(one.claim.id) == one.claim.attempt:
             self._ended.append((one, end))
             self._news.set()
         self._rest()
+
+    def _end(self, claim: Claim, task: asyncio.Task[End | None]) -> End | None:
+        """What escapes an attempt is a failure like any other."""
+        if task.cancelled():
+            error = None if self._stopping else "it cancelled itself"
+        elif (escaped := task.exception()) is not None:
+            error = repr(escaped)
+        else:
+            return task.result()
+        return None if error is None else End(claim.id, claim.attempt, error=error, retry=True)
 
     def _forget(self, one: Running) -> None:
         if self._held.get(one.claim.id) == one.claim.attempt:

@@ -56,7 +56,7 @@ class Leases:
             try:
                 with psycopg.connect(self._conninfo, autocommit=True) as db:
                     self._renew(db)
-            except psycopg.Error as error:
+            except (psycopg.Error, OSError) as error:
                 log.warning("leases_not_renewed", jobs=len(self.held), error=str(error).strip())
                 self._stop.wait(self._lease_s / RENEWALS)
 

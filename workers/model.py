@@ -49,7 +49,6 @@ class Context(msgspec.Struct, frozen=True):
     position: int  # of the event that asked for the job
     correlation_id: UUID | None
     owner: UUID | None = None  # who did what led to it
-    batch: UUID | None = None
     progress: Progress | None = None  # None: nobody is told
 
     async def report(self, done: int, total: int) -> None:

@@ -35,7 +35,7 @@ class Relay:
     def __init__(
         self, runtime: Runtime, queues: Sequence[Queue], tuning: Tuning, take: Take
     ) -> None:
-        self._runtime, self._take_here = runtime, take
+        self._runtime, self._take = runtime, take
         self._queues = {queue.name: queue for queue in queues}
         self._tuning = tuning
         self._made: Counter[str] = Counter()
@@ -56,11 +56,10 @@ class Relay:
             self._news.clear()
             made, self._made = self._made, Counter()
             try:
-                if made and all(self._at_once(queue) for queue in made):
-                    await self._share(made)
-                elif made:
-                    looked = -TICK_S
-                if loop.time() - looked >= TICK_S:  # also while new ones come all the time
+                at_once = {queue: jobs for queue, jobs in made.items() if self._at_once(queue)}
+                await self._share(at_once)
+                # also while new ones come all the time
+                if len(at_once) < len(made) or loop.time() - looked >= TICK_S:
                     looked = loop.time()
                     await self._top_up()
             except (psycopg.OperationalError, RedisError, OSError) as error:
@@ -86,12 +85,11 @@ class Relay:
         return queue in self._queues and queue not in self._tokens
 
     async def _share(self, made: Mapping[str, int]) -> None:
-        rest = {queue: jobs - self._take_here(queue, jobs) for queue, jobs in made.items()}
-        if any(rest.values()):
-            await self._send(rest)
+        await self._send({queue: jobs - self._take(queue, jobs) for queue, jobs in made.items()})
 
     async def _send(self, hints: Mapping[str, int]) -> None:
-        await send_hints(self._runtime.redis, self._runtime.settings.redis_prefix, hints)
+        if any(hints.values()):
+            await send_hints(self._runtime.redis, self._runtime.settings.redis_prefix, hints)
 
     async def _top_up(self) -> None:
         """As many hints as are missing.
@@ -105,7 +103,7 @@ class Relay:
         async with self._runtime.db.connection() as db:
             waiting = await due(db, dict.fromkeys(self._queues, MAX_HINTS))
         missing = {
-            queue: self._take(queue, max(jobs - there[queue], min(jobs, 1)))
+            queue: self._let_through(queue, max(jobs - there[queue], min(jobs, 1)))
             for queue, jobs in waiting.items()
         }
         await self._send(missing)
@@ -119,12 +117,13 @@ class Relay:
             self._tokens[name] = min(more, max(per_s, 1.0))
         self._filled_at = now
 
-    def _take(self, queue: str, jobs: int) -> int:
+    def _let_through(self, queue: str, jobs: int) -> int:
+        """As many as its rate has saved up for."""
         if queue not in self._tokens:
-            return max(jobs, 0)
-        taken = max(min(jobs, int(self._tokens[queue])), 0)
-        self._tokens[queue] -= taken
-        return taken
+            return jobs
+        let = min(jobs, int(self._tokens[queue]))
+        self._tokens[queue] -= let
+        return let
 
     async def _expire(self, steady: Steady) -> None:
         async with self._runtime.db.connection() as db:

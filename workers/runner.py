@@ -136,7 +136,6 @@ class Runner:
             claim.position,
             claim.correlation_id,
             claim.owner,
-            claim.batch,
             progress,
         )
         try:
@@ -154,11 +153,6 @@ class Runner:
             if not self.failed.done():
                 self.failed.set_exception(error)
             return None
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            return End(claim.id, claim.attempt, error="it cancelled itself", retry=True)
         except TimeoutError as error:
             text = str(error) or f"not done within {kind.timeout_s:g} s"
             return End(claim.id, claim.attempt, error=f"TimeoutError: {text}", retry=True)

@@ -18,6 +18,7 @@ from api.realtime.attendance import Attendance
 from api.realtime.failures import failure
 from api.realtime.hub import Hub
 from api.realtime.locking import Granted
+from api.realtime.patience import Patience
 from api.realtime.replay import Replays
 from api.realtime.upgrade import RETRY_S
 from api.realtime.welcome import welcome_frame
@@ -32,8 +33,6 @@ from projections.projects import projects_of_user
 from projections.read import reading
 
 MAX_IN_FLIGHT = 1_000  # effects of one connection that are not answered yet
-MAX_UNREAD = 1024 * 1024  # bytes of answers for a peer that asks and reads nothing
-SLOW_S = 5.0  # a peer that reads nothing for so long is cut off
 EXPIRING_S = 60.0  # how long before its end a token's is announced
 
 # What others are told when the server ended the connection; any other end is a drop.
@@ -74,7 +73,7 @@ class Connection:
         self._renewing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = asyncio.get_running_loop().time()
-        self._paused_since: float | None = None
+        self._patience = Patience()
         self._warned = False
         self._login: UUID | None = None  # the session that the token is of
 
@@ -326,7 +325,8 @@ class Connection:
         silent = self.attendance.session.who is None and not self._signing_in
         if silent and now - self._opened > p.HELLO_S:
             self.close(p.CloseCode.NOT_AUTHENTICATED, "no token in time")
-        self._watch_pause(now)
+        if self._patience.tried(now, paused=self._wire.paused):
+            self._cut_off()
         self._watch_token(at)
         if self.attendance.holding.locks.held and self._renewing is None:
             self._renewing = self._spawn(self._renew())
@@ -339,14 +339,6 @@ class Connection:
             log.warning("locks_not_renewed", error=repr(error))
         finally:
             self._renewing = None
-
-    def _watch_pause(self, now: float) -> None:
-        if not self._wire.paused:
-            self._paused_since = None
-        elif self._paused_since is None:
-            self._paused_since = now
-        elif now - self._paused_since > SLOW_S:
-            self._cut_off()
 
     def _watch_token(self, at: datetime) -> None:
         expires = self.attendance.session.expires
@@ -361,8 +353,7 @@ class Connection:
 
     def tell(self, frame: p.ServerFrame) -> None:
         ready = text_frame(p.encode_frame(frame))
-        self._unread = self._unread + len(ready) if self._wire.paused else 0
-        if self._unread > MAX_UNREAD:
+        if self._patience.burdened(len(ready), paused=self._wire.paused):
             self._cut_off()
         else:
             self._wire.send(ready)

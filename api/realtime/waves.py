@@ -18,8 +18,8 @@ class _Wave:
 
     def __init__(self, size: int, over: Callable[[], None]) -> None:
         self._left, self._over = size, over
-        self._clock: asyncio.TimerHandle | None = None
-        self._clock = asyncio.get_running_loop().call_later(LONGEST_S, self._end)
+        loop = asyncio.get_running_loop()
+        self._clock: asyncio.TimerHandle | None = loop.call_later(LONGEST_S, self._end)
 
     def out(self) -> None:
         self._left -= 1
@@ -54,13 +54,12 @@ class Waves:
             await turn
             yield
         finally:
-            if turn.cancelled():
-                self._waiting.remove(turn)
-            else:
+            if not turn.cancelled():
                 turn.result().out()
 
     def _begin(self) -> None:
         self._beginning = False
+        self._waiting = [turn for turn in self._waiting if not turn.cancelled()]  # who gave up
         while self._waiting and self._under_way < AT_ONCE:
             turns, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             self._under_way += 1

@@ -83,10 +83,9 @@ async def insert_jobs(db: Connection, jobs: Sequence[NewJob]) -> set[UUID]:
         if len(made) == len(jobs) or all(job.singleton is None for job in jobs):
             break
         await db.execute(DOUBLES, columns)
-        if not await missing(
-            db, [job.id for job in jobs]
-        ):  # else what was in its way has ended meanwhile
+        if not await missing(db, [job.id for job in jobs]):
             break
+        # what was in the way of one has ended meanwhile
     if waiting := [job for job in jobs if job.needs and job.id in made]:
         await _block(db, waiting)
     return made

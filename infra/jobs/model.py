@@ -67,7 +67,6 @@ class Claim(msgspec.Struct, frozen=True):
     correlation_id: UUID | None
     owner: UUID | None
     attempt: int
-    batch: UUID | None
     asked: bool
 
 

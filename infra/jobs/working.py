@@ -32,7 +32,7 @@ WHERE j.id = ANY (ARRAY (
     ) first
 ))
 RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.owner,
-    j.attempts AS attempt, j.batch, j.asked
+    j.attempts AS attempt, j.asked
 """
 
 RENEW = """

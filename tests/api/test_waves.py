@@ -99,3 +99,18 @@ async def test_one_who_takes_long_keeps_the_next_ones_waiting_no_longer_than_tha
     assert await crowd.come(6) == [4, 5], "who was late was not counted twice"
     assert await crowd.through(4, 5) == [6]
     assert await crowd.through(6) == []
+
+
+async def test_who_gives_up_just_as_a_wave_begins_keeps_nobody_back() -> None:
+    waves, came = Waves(), list[int]()
+
+    async def come(number: int) -> None:
+        async with waves.joined():
+            came.append(number)
+
+    tasks = [asyncio.create_task(come(number)) for number in (1, 2, 3)]
+    await asyncio.sleep(0)  # all wait, and the wave begins with the next turn
+    tasks[1].cancel()
+    await asyncio.wait(tasks)
+    assert came == [1, 3]
+    await asyncio.wait_for(come(4), 5)

@@ -174,3 +174,13 @@ async def live_gateway(runtime: Runtime) -> AsyncGenerator[Live]:
                 yield live
             finally:
                 await live.close()
+
+
+@asynccontextmanager
+async def dawdler(live: Live, user: UUID) -> AsyncGenerator[Socket]:
+    """A client that reads a frame when it is asked for, and keeps hardly any waiting."""
+    headers = {"Authorization": f"Bearer {live.token(user)}"}
+    async with connect(
+        live.url, additional_headers=headers, max_queue=1, close_timeout=1
+    ) as connection:
+        yield Socket(connection)

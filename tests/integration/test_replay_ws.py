@@ -1,15 +1,13 @@
 """A replay over a WebSocket: the scene, then what happened, as its one viewer steers it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
 import psycopg
 import pytest
-from websockets.asyncio.client import connect
 
 from api.realtime import protocol as p
 from api.realtime.replay import Replays
@@ -23,7 +21,7 @@ from projections.replay.session import FASTEST
 from projections.timeline import PROJECTION as TIMELINE
 from tests.api.test_rooms import Peer
 from tests.integration.conftest import Api, Person
-from tests.integration.sockets import Json, Live, Socket, live_gateway
+from tests.integration.sockets import Json, Live, Socket, dawdler, live_gateway
 from tests.integration.test_rest_replay import told
 
 LATER = timedelta(hours=1)
@@ -367,7 +365,7 @@ async def test_a_busy_session_waits_for_a_slow_reader_and_is_shown_whole(past: P
     await keep_busy(past)
     fast, who = Reader(), Who(past.ann, Role.MEMBER)
     asked = p.Replay(project=past.project, speed=FASTEST)
-    async with dawdler(past) as slow:
+    async with dawdler(past.live, past.ann) as slow:
         await slow.say("replay", project=past.project, speed=FASTEST)
         joined = await slow.until(lambda frame: frame["op"] == "joined" and "replay" in frame)
         (playing,) = (one for one in asyncio.all_tasks() if one.get_name() == joined["room"])
@@ -390,16 +388,6 @@ async def keep_busy(past: Past) -> None:
                 for _ in range(100)
             )
         )
-
-
-@asynccontextmanager
-async def dawdler(past: Past) -> AsyncGenerator[Socket]:
-    """A client that reads a frame when it is asked for, and keeps hardly any waiting."""
-    headers = {"Authorization": f"Bearer {past.live.token(past.ann)}"}
-    async with connect(
-        past.live.url, additional_headers=headers, max_queue=1, close_timeout=1
-    ) as connection:
-        yield Socket(connection)
 
 
 def shown(room: str, kind: str) -> Callable[[Json], bool]:

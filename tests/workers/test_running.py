@@ -1,6 +1,7 @@
 """Whatever a job does, its row says how it ended, and the next one runs."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
+from domain.errors import Invalid
 from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
 from infra.db import FENCED
 from infra.jobs.model import OVER, Claim, End
@@ -18,10 +20,11 @@ from infra.jobs.reading import JobRow, get_job
 from infra.jobs.working import Exchanged, Times, exchange
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
-from tests.integration.test_job_rows import insert, new_job, state
+from tests.integration.test_job_rows import claim, insert, new_job, state
 from tests.workers.office import QUICK, until
 from workers.consumer import advance
 from workers.lane import Attempt, Lane
+from workers.leases import Leases
 from workers.main import run_worker
 from workers.model import Context, Job
 from workers.reactions import Reactions
@@ -77,6 +80,50 @@ async def test_a_job_that_cancels_itself_has_failed(runtime: Runtime, once: Sett
     async with working(once, cancels):
         row = await over(runtime, await ask(runtime))
     assert (row.state, row.attempts, row.error) == ("dead", 2, "it cancelled itself")
+
+
+async def test_what_escapes_an_attempt_has_failed(runtime: Runtime, once: Settings) -> None:
+    async def refuses(_context: Context, _args: Ping) -> None:
+        raise Invalid("job.bad", text="\udc80")  # no JSON can tell it
+
+    async with working(once, refuses):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.attempts) == ("dead", 2)
+    assert "UnicodeEncodeError" in str(row.error)
+
+
+async def test_without_redis_workers_look_at_the_rows(runtime: Runtime, once: Settings) -> None:
+    """Also for what waits to be tried again, of which nobody tells."""
+    alone = msgspec.structs.replace(once, redis_url="redis://127.0.0.1:1")
+    tried: list[UUID] = []
+
+    async def fails_once(context: Context, _args: Ping) -> None:
+        tried.append(context.job)
+        if len(tried) == 1:
+            raise ValueError("not yet")
+
+    job = await ask(runtime)
+    async with working(alone, fails_once):
+        row = await over(runtime, job)
+    assert (row.state, tried) == ("done", [job, job])
+
+
+async def test_a_loop_that_is_kept_busy_loses_no_lease(runtime: Runtime) -> None:
+    lost: list[UUID] = []
+    lease_s = 0.4
+    job = new_job()
+    await insert(runtime, job)
+    (held,) = await claim(runtime, worker=runtime.node, lease_s=lease_s)
+    leases = Leases(
+        runtime.settings.database_url, runtime.node, lease_s, lambda one, _attempt: lost.append(one)
+    )
+    leases.held[held.id] = held.attempt
+    async with leases:
+        time.sleep(3 * lease_s)  # noqa: ASYNC251, the point
+        row = await state(runtime, job)
+        assert row.lease_until is not None
+        assert row.lease_until > runtime.now()
+    assert lost == []
 
 
 async def test_a_job_that_takes_too_long_is_stopped_and_tried_again(
@@ -146,10 +193,11 @@ async def test_a_queue_with_a_rate_hands_out_no_more(runtime: Runtime, once: Set
         begun.append(asyncio.get_running_loop().time())
 
     jobs = [await ask(runtime) for _ in range(7)]
+    started = asyncio.get_running_loop().time()
     async with working(slow, notes):
         for job in jobs:
             await over(runtime, job)
-    assert begun[-1] - begun[0] > 1.0, "two a second, and no more than two saved up"
+    assert begun[-1] - started > 3.4, "seven at two a second, and nothing saved up before"
 
 
 @asynccontextmanager

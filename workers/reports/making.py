@@ -8,12 +8,12 @@ from uuid import UUID, uuid5
 import msgspec
 
 from domain.access import Who, require
-from domain.errors import NotAllowed, WrongState
+from domain.errors import NotAllowed
 from domain.jobs import ASKING, AnyArgs, ReportFormat, person_of, project_of
 from domain.notification import SendNotification
 from domain.preferences import Notice
 from domain.project import PROJECT
-from domain.user import USER, User
+from domain.user import User
 from infra.blobs import Blob, Blobs
 from infra.db import Connection
 from infra.links import Links
@@ -21,6 +21,7 @@ from infra.runtime import Runtime
 from projections.read import reading, wait_for
 from workers.model import Context
 from workers.notices import channels_for, notify
+from workers.people import active
 from workers.reports.model import Report
 from workers.reports.paper import Bounds, drawn
 from workers.reports.sheets import Row, sheet
@@ -77,9 +78,7 @@ async def owner(context: Context, args: AnyArgs) -> User:
     """Whose report it is. Raises Refused unless they may have it now."""
     if context.owner is None:
         raise NotAllowed("report.nobody")  # it would be nobody's to read
-    user = (await context.runtime.load(USER, context.owner)).state
-    if not user.active:
-        raise WrongState("user.not_active", user=context.owner)
+    user = await active(context.runtime, context.owner)
     role, project = None, project_of(args)
     if project is not None:
         members = (await context.runtime.load(PROJECT, project)).state.members
