@@ -1,8 +1,11 @@
 """What a load and those it measures cost."""
 
+import time
 from collections.abc import Mapping
 
 import psutil
+
+PROCESS_CLOCK = 2
 
 
 class Spent:
@@ -13,8 +16,7 @@ class Spent:
         self._before = self._now()
 
     def _now(self) -> dict[str, float]:
-        times = {name: process.cpu_times() for name, process in self._processes.items()}
-        return {name: one.user + one.system for name, one in times.items()}
+        return {name: _cpu_seconds(process.pid) for name, process in self._processes.items()}
 
     def seconds(self) -> dict[str, float]:
         return {name: after - self._before[name] for name, after in self._now().items()}
@@ -24,3 +26,8 @@ class Spent:
         return {
             f"{name} cpu": round(100 * spent / seconds, 1) for name, spent in self.seconds().items()
         }
+
+
+def _cpu_seconds(pid: int) -> float:
+    """By the process's own clock (clock_getcpuclockid(3) on Linux): /proc counts in 10 ms."""
+    return time.clock_gettime((~pid << 3) | PROCESS_CLOCK)
