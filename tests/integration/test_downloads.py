@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import httpx
 
-from infra.blobs import Blobs
 from infra.links import Links
 from tests.integration.conftest import Api, refusal
 
@@ -13,8 +12,7 @@ NAME = 'Brücke "1".pdf\r\nX-Evil: 1'
 
 
 async def kept(api: Api, content: bytes = b"%PDF-1.7") -> None:
-    blobs = Blobs(api.runtime.settings)
-    await blobs.put(KEY, content, content_type="application/pdf", name=NAME)
+    await api.runtime.blobs.put(KEY, content, content_type="application/pdf", name=NAME)
 
 
 def link(api: Api, key: str = KEY, method: str = "GET", seconds: int = 60) -> str:
