@@ -39,6 +39,7 @@ from infra.settings import Settings, SettingsError
 
 HANDING_OVER = "HAND OVER"  # the lock of all of it: no key is written so
 LONGEST = timedelta(days=7)  # that Signature Version 4 allows a link to live
+LONGEST_PUT = timedelta(days=1)  # what is older and not finished never will be
 PAGE = 1_000  # keys
 
 log = structlog.get_logger()
@@ -118,7 +119,7 @@ class Blobs:
         if self._far is None:
             return removed
         with self._breaker.attempt():
-            await self._far.forget_unfinished(prefix, older_than)
+            await self._far.forget_unfinished(min(older_than, self._now() - LONGEST_PUT))
             async for key, at in _all(self._far, prefix):
                 if at < older_than:
                     removed += await unbroken(self._expire(self._far, key, older_than))

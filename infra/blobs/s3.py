@@ -92,9 +92,9 @@ class S3:
             after = found[-1][0]
         return found
 
-    async def forget_unfinished(self, prefix: str, older_than: datetime) -> None:
+    async def forget_unfinished(self, older_than: datetime) -> None:
         """Parts of uploads that were never completed; those of a process that was killed."""
-        page = await self.ask("list_multipart_uploads", Prefix=prefix)
+        page = await self.ask("list_multipart_uploads")
         for one in page.get("Uploads", ()):
             if one["Initiated"] < older_than:
                 await self.ask("abort_multipart_upload", Key=one["Key"], UploadId=one["UploadId"])
