@@ -42,7 +42,8 @@ def main(last: int, what: str, content: str) -> None:
         (S3, "ask"),
     ):
         setattr(owner, name, steps.before(getattr(owner, name)))
-    asyncio.run(_do(what, Path(content).read_bytes()))
+    given = Path(content).read_bytes() if what == "put" else b""
+    asyncio.run(_do(what, given))
 
 
 async def _do(what: str, content: bytes) -> None:

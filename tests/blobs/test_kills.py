@@ -4,17 +4,22 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from infra.blobs.door import Blobs
 from infra.blobs.sealing import CHUNK
 from infra.blobs.tape import PART
 from infra.settings import Settings, child_environment
 from tests.blobs.conftest import Bucket, files, now, opened, put, read
 
-MOST = 40  # steps
+LEAST = 6  # steps
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+
 OLD = b"old"
 
 
@@ -29,80 +34,70 @@ async def died(step: int, settings: Settings, what: str, content: Path) -> bool:
     return code != 0
 
 
-@pytest.fixture
-def new(tmp_path: Path) -> Path:
-    """Three parts."""
-    path = tmp_path / "new"
-    path.write_bytes(os.urandom(2 * PART + 5))
-    return path
-
-
 def here(settings: Settings) -> Settings:
     return replace(settings, aws_access_key_id="", aws_secret_access_key="", aws_s3_bucket="")
 
 
-async def content_of(settings: Settings) -> bytes:
-    with opened(settings) as blobs:
-        return await read(blobs, "k")
+@pytest.fixture
+def disk(in_bucket: Settings) -> Iterator[Blobs]:
+    """The local disk alone."""
+    with opened(here(in_bucket)) as found:
+        yield found
 
 
-@pytest.mark.timeout(300)
-async def test_a_put_to_the_disk_is_whole_or_nothing(in_bucket: Settings, tmp_path: Path) -> None:
-    settings, new = here(in_bucket), tmp_path / "new"
-    new.write_bytes(os.urandom(10 * CHUNK + 5))
-    seen = list[bytes]()
-    while True:
-        with opened(settings) as blobs:
-            await put(blobs, "k", OLD)
-        if not await died(len(seen), settings, "put", new):
-            break
-        seen.append(await content_of(settings))
-        assert seen[-1] in (OLD, new.read_bytes())
-    assert await content_of(settings) == new.read_bytes()
-    assert {OLD, new.read_bytes()} == set(seen)  # it was killed on both sides of the rename
-    with opened(settings) as blobs:
-        await blobs.prune("report-", now())
-    assert files(settings) == ["k"]
+async def test_a_put_to_the_disk_is_whole_or_nothing(
+    in_bucket: Settings, disk: Blobs, tmp_path: Path
+) -> None:
+    new, seen = os.urandom(10 * CHUNK + 5), list[bytes]()
+    await put(disk, "k", OLD)
+    while await died(len(seen), here(in_bucket), "put", written(tmp_path, new)):
+        seen.append(await read(disk, "k"))
+        assert seen[-1] in (OLD, new)
+        await put(disk, "k", OLD)
+    assert await read(disk, "k") == new
+    assert set(seen) == {OLD, new}  # it was killed on both sides of the rename
+    await disk.prune("report-", now())
+    assert files(in_bucket) == ["k"]
 
 
-@pytest.mark.timeout(300)
 async def test_a_put_to_s3_is_whole_or_nothing_and_what_is_seen_stays(
-    in_bucket: Settings, bucket: Bucket, new: Path
+    in_bucket: Settings, bucket: Bucket, disk: Blobs, blobs: Blobs, tmp_path: Path
 ) -> None:
     """The older one is on the local disk, the worst case."""
-    for step in range(MOST):
-        with opened(here(in_bucket)) as blobs:
-            await put(blobs, "k", OLD)
-        if not await died(step, in_bucket, "put", new):
-            break
-        seen = await content_of(in_bucket)
-        assert seen in (OLD, new.read_bytes())
-        await handed_over(in_bucket)
-        assert bucket.content("k") == seen
-    assert step > 6
-    assert bucket.content("k") == new.read_bytes()
-    assert (files(in_bucket), bucket.unfinished) == ([], [])
-
-
-@pytest.mark.timeout(300)
-async def test_a_hand_over_loses_nothing(in_bucket: Settings, bucket: Bucket, new: Path) -> None:
-    for step in range(MOST):
-        with opened(in_bucket) as blobs:
-            await put(blobs, "k", OLD)
-        with opened(here(in_bucket)) as blobs:
-            await put(blobs, "k", new.read_bytes())
-        if not await died(step, in_bucket, "hand_over", new):
-            break
-        assert await content_of(in_bucket) == new.read_bytes()
-        await handed_over(in_bucket)
-        assert bucket.content("k") == new.read_bytes()
-    assert step > 6
-    assert (files(in_bucket), bucket.unfinished) == ([], [])
-
-
-async def handed_over(settings: Settings) -> None:
-    """By one that lives, and what the dead one began is cleared away."""
-    with opened(settings) as blobs:
+    new, step = os.urandom(2 * PART + 5), 0
+    await put(disk, "k", OLD)
+    while await died(step, in_bucket, "put", written(tmp_path, new)):
+        seen = await read(blobs, "k")
+        assert seen in (OLD, new)
         assert (await blobs.hand_over()).left == 0
-        await blobs.prune("report-", now())
-    assert files(settings) == []
+        assert bucket.content("k") == seen
+        await put(disk, "k", OLD)
+        step += 1
+    assert step > LEAST
+    assert bucket.content("k") == new
+    await blobs.prune("report-", now())
+    assert (files(in_bucket), bucket.unfinished) == ([], [])
+
+
+async def test_a_hand_over_loses_nothing(
+    in_bucket: Settings, bucket: Bucket, disk: Blobs, blobs: Blobs, tmp_path: Path
+) -> None:
+    new, step = os.urandom(2 * PART + 5), 0
+    await put(disk, "k", new)
+    while await died(step, in_bucket, "hand_over", tmp_path):
+        assert await read(blobs, "k") == new
+        assert (await blobs.hand_over()).left == 0
+        assert bucket.content("k") == new
+        await put(blobs, "k", OLD)
+        await put(disk, "k", new)
+        step += 1
+    assert step > LEAST
+    assert bucket.content("k") == new
+    await blobs.prune("report-", now())
+    assert (files(in_bucket), bucket.unfinished) == ([], [])
+
+
+def written(folder: Path, content: bytes) -> Path:
+    path = folder / "new"
+    path.write_bytes(content)
+    return path

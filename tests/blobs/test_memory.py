@@ -21,7 +21,7 @@ async def peaks(settings: Settings, *steps: str) -> list[int]:
     )
     out, _ = await process.communicate()
     assert process.returncode == 0
-    return [int(line) for line in out.split()]
+    return [int(line) for line in out.splitlines() if line.isdigit()]  # others are of the log
 
 
 @pytest.mark.parametrize("where", ["here", "in S3", "here while S3 is away"])
@@ -36,10 +36,10 @@ async def test_a_large_file_passes_through_little_memory(where: str, in_bucket: 
     }[where]
     small, *large = await peaks(settings, "put:1000", f"put:{LARGE}", f"read:{LARGE}")
     assert max(large) - small < MOST, (small, large)
-    assert files(settings) == ([] if where == "in S3" else ["k"])
+    assert files(settings) == ([] if where == "in S3" else ["k", "small"])
 
 
 async def test_a_large_file_is_handed_over_in_little_memory(in_bucket: Settings) -> None:
     await peaks(alone(in_bucket), f"put:{LARGE}")
-    small, large = await peaks(in_bucket, "read:300000000", f"hand_over:{LARGE}")
+    small, large = await peaks(in_bucket, "put:1000", f"hand_over:{LARGE}")
     assert large - small < MOST, (small, large)

@@ -41,6 +41,16 @@ async def test_a_link_gives_the_file_to_be_saved_and_never_shown_as_a_page(api: 
     assert "X-Evil" not in answer.headers
 
 
+async def test_a_link_of_local_storage_opens_it_at_its_own_address(api: Api) -> None:
+    await kept(api)
+    blobs, expires = api.runtime.blobs, api.runtime.now() + timedelta(minutes=1)
+    found = await blobs.link(KEY, NAME, "application/pdf", expires)
+    path = found.removeprefix("http://localhost:5014")
+    answer = await get(api, path)
+    assert (answer.status_code, answer.content) == (200, b"%PDF-1.7")
+    assert refusal(await get(api, path.replace(KEY, "report-2"))) == "403 file.bad_link"
+
+
 async def test_a_forged_or_expired_link_or_one_for_something_else_is_refused(api: Api) -> None:
     await kept(api)
     true = link(api)
