@@ -15,7 +15,7 @@ from infra.blobs.plain import Plain, is_plain
 from infra.blobs.sealing import CHUNK, Head, Keyring, Sealer, Unsealed
 from infra.settings import Settings
 
-AT_ONCE = 4 * CHUNK  # bytes that a thread writes or reads before the next may
+AT_ONCE = 16 * CHUNK  # bytes that a thread writes or reads before the next may
 
 
 class Local:
