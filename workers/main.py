@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from domain.jobs import QueueName
+from infra.jobs.board import ended_by_queue
 from infra.jobs.queues import queues_of
 from infra.log import configure_logging
 from infra.mail import Mailer
@@ -18,6 +19,7 @@ from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
 from workers.model import Job
+from workers.owners import Owners
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
 from workers.scheduler import schedule
@@ -50,11 +52,13 @@ async def run_worker(
             beat()
 
         async with (
-            Runner(runtime, mail, kinds, queues, tuning) as runner,
+            Owners(runtime) as owners,
+            Runner(runtime, mail, kinds, queues, tuning, owners) as runner,
             asyncio.TaskGroup() as tasks,
         ):
+            heart.report = lambda: {"ended": ended_by_queue(runner.ended)}
             tasks.create_task(listen(runtime, runner, queues, note_queue))
-            tasks.create_task(consume(runtime, kinds, tuning, note_lead, runner.take))
+            tasks.create_task(consume(runtime, kinds, tuning, note_lead, owners, runner.take))
 
 
 async def run_scheduler(settings: Settings) -> None:
