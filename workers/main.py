@@ -35,7 +35,6 @@ async def run_worker(
     listens = dict.fromkeys((queue.name for queue in queues), False)
     leads = {"jobs": False}
     async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
-        mail = Mailer(settings, runtime.now)
 
         def beat() -> None:
             heart.detail = {"listens": listens, "leads": leads["jobs"]}
@@ -50,6 +49,7 @@ async def run_worker(
             beat()
 
         async with (
+            Mailer(settings, runtime.now) as mail,
             Runner(runtime, mail, kinds, queues, tuning) as runner,
             asyncio.TaskGroup() as tasks,
         ):
