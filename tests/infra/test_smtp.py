@@ -225,3 +225,27 @@ async def test_a_server_that_says_nothing_is_not_waited_for(
             with pytest.raises(NotSent) as slow:
                 await send(mails, 1)
     assert slow.value.args == ("mail.too_slow", "")
+
+
+class Silent(Weary):
+    """Never answers a good-bye."""
+
+    async def handle_QUIT(  # noqa: N802, the name that aiosmtpd calls
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        await super().handle_QUIT(server, session, envelope)
+        await asyncio.Event().wait()
+        return BYE
+
+
+async def test_who_leaves_does_not_wait_for_ever_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smtp, "QUIT_S", 0.2)
+    port, box = free_port(), Silent()
+    with mail_server(port, mailbox=box):
+        async with asyncio.timeout(10), mailer(port) as mails:
+            await send(mails, 1)
+    assert box.left == set(box.peers)
+    (server,) = box.servers
+    assert await when(lambda: server.transport is None or server.transport.is_closing())
