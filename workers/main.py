@@ -10,6 +10,7 @@ from typing import Any
 from domain.jobs import QueueName
 from infra.jobs.board import ended_by_queue
 from infra.jobs.queues import queues_of
+from infra.jobs.working import Times
 from infra.log import configure_logging
 from infra.mail import Mailer
 from infra.nodes import heartbeat
@@ -33,11 +34,10 @@ async def run_worker(
 ) -> None:
     """Work until cancelled, at `only` some queues or at all. Ready means: each is listened to."""
     queues = [queue for queue in queues_of(settings) if not only or queue.name in only]
-    tuning = tuning or Tuning()
+    tuning = tuning or Tuning(times_of(settings))
     listens = dict.fromkeys((queue.name for queue in queues), False)
     leads = {"jobs": False}
     async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
-        mail = Mailer(settings, runtime.now)
 
         def beat() -> None:
             heart.detail = {"listens": listens, "leads": leads["jobs"]}
@@ -52,6 +52,7 @@ async def run_worker(
             beat()
 
         async with (
+            Mailer(settings, runtime.now) as mail,
             Owners(runtime) as owners,
             Runner(runtime, mail, kinds, queues, tuning, owners) as runner,
             asyncio.TaskGroup() as tasks,
@@ -59,6 +60,14 @@ async def run_worker(
             heart.report = lambda: {"ended": ended_by_queue(runner.ended)}
             tasks.create_task(listen(runtime, runner, queues, note_queue))
             tasks.create_task(consume(runtime, kinds, tuning, note_lead, owners, runner.take))
+
+
+def times_of(settings: Settings) -> Times:
+    return Times(
+        lease_s=settings.job_lease_s,
+        retry_base_s=settings.job_retry_base_s,
+        retry_most_s=settings.job_retry_most_s,
+    )
 
 
 async def run_scheduler(settings: Settings) -> None:

@@ -66,6 +66,7 @@ class Runner:
         )
         self.ended = crew.ended
         self._lanes = {queue.name: Lane(queue, crew) for queue in queues}
+        self._bounds = {queue.name: queue.timeout_s for queue in queues}
         self._rates = {queue.name for queue in queues if queue.per_minute}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -142,9 +143,10 @@ class Runner:
             args = msgspec.convert(claim.args, kind.args)
         except msgspec.ValidationError as error:
             return End(claim.id, claim.attempt, JobState.DEAD, f"unreadable arguments: {error}")
+        timeout_s = self._bounds[claim.queue] or kind.timeout_s
         try:
             await progress.begun()
-            async with asyncio.timeout(kind.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 result = _json(await kind.run(context, args))
         except Refused as refusal:
             error = f"{refusal.code} {msgspec.json.encode(refusal.detail).decode()}"
@@ -154,7 +156,7 @@ class Runner:
                 self.failed.set_exception(error)
             return None
         except TimeoutError as error:
-            text = str(error) or f"not done within {kind.timeout_s:g} s"
+            text = str(error) or f"not done within {timeout_s:g} s"
             return End(claim.id, claim.attempt, error=f"TimeoutError: {text}", retry=True)
         except Exception as error:  # noqa: BLE001, the job's own: written down, and tried again
             log.warning(

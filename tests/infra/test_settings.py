@@ -42,6 +42,11 @@ def test_variables_of_others_are_not_looked_at() -> None:
         ("DATABASE_POOL_SIZE", "0"),
         ("JWT_ACCESS_TTL_S", "1"),
         ("MOTION_RETENTION_S", "59"),
+        ("EMAIL_TIMEOUT_S", "-1"),
+        ("REPORTS_TIMEOUT_S", "86401"),
+        ("JOB_RETRY_BASE_S", "0"),
+        ("JOB_RETRY_MOST_S", "soon"),
+        ("JOB_LEASE_S", "0.5"),
     ],
 )
 def test_a_malformed_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:

@@ -143,6 +143,46 @@ async def test_a_job_that_takes_too_long_is_stopped_and_tried_again(
     assert row.error == "TimeoutError: not done within 0.1 s"
 
 
+async def test_the_settings_say_how_long_jobs_of_a_queue_may_take(
+    runtime: Runtime, once: Settings
+) -> None:
+    async def hangs(_context: Context, _args: Ping) -> None:
+        await asyncio.Event().wait()
+
+    async with working(msgspec.structs.replace(once, email_timeout_s=1), hangs):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.attempts) == ("dead", 2)
+    assert row.error == "TimeoutError: not done within 1 s"
+
+
+async def test_the_settings_say_how_long_leases_and_pauses_are(
+    runtime: Runtime, once: Settings
+) -> None:
+    """Were the pause as it is by default, the second try would be far off."""
+    leases: list[float] = []
+
+    async def fails(context: Context, _args: Ping) -> None:
+        async with runtime.db.connection() as db:
+            cursor = await db.execute(
+                "SELECT extract(epoch FROM lease_until - started_at) FROM formula_jobs"
+                " WHERE id = %s",
+                (context.job,),
+            )
+            leases.extend(float(seconds) for (seconds,) in await cursor.fetchall())
+        raise ValueError("not yet")
+
+    given = msgspec.structs.replace(
+        once, email_retries=2, job_lease_s=40.0, job_retry_base_s=3_600.0, job_retry_most_s=0.1
+    )
+    kind = Job("ping", QUEUE, Ping, fails)
+    async with asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(run_worker(given, (QUEUE.value,), kinds=(kind,)))
+        row = await over(runtime, await ask(runtime))
+        worker.cancel()
+    assert (row.state, row.attempts) == ("dead", 3)
+    assert [round(seconds) for seconds in leases] == [40, 40, 40]
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
