@@ -41,8 +41,8 @@ class Format(StrEnum):
 class Limits(msgspec.Struct, frozen=True):
     """For one file. `timeout_s`: more than the CPU's, for there are neighbours."""
 
-    pixels: int = 64_000_000  # a phone takes 48 million
-    memory: int = 3 << 29  # bytes of addresses
+    pixels: int = 50_000_000  # a phone takes 48 million
+    memory: int = 2 << 30  # bytes of addresses: as AVIF, 48 million take 1.5 GiB
     cpu_s: int = 120
     timeout_s: float = 300.0
     file_bytes: int = 1 << 27  # of the largest that may be written

@@ -98,14 +98,14 @@ async def _carried_out(order: Order, folder: Path) -> tuple[Rendition, ...]:
 
 
 def _spec(order: Order, folder: Path) -> ProcessSpec:
-    """It is told nothing of the servers, nor any secret."""
+    """It is told nothing of the servers, nor any secret, and imports nothing from its folder."""
     return ProcessSpec(
         name="renditions",
         argv=(
             sys.executable,
-            *("-m", "infra.renditions.main", msgspec.json.encode(order).decode()),
+            *("-P", "-m", "infra.renditions.main", msgspec.json.encode(order).decode()),
         ),
-        env={"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(folder)},
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": str(folder)},
         cwd=folder,
         log_file=folder / "log",
         memory=order.limits.memory,
