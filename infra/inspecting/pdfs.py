@@ -1,0 +1,119 @@
+"""PDF: nothing that runs, starts a program, or carries another file; in object streams as well.
+
+Objects are looked for, not followed: a reader that mends broken files would find the same ones.
+"""
+
+import re
+from collections.abc import Iterator
+
+from infra.inspecting.bounded import ZLIB, inflated
+from infra.inspecting.model import Code, Content, require, within, words
+
+MOST_STREAM = 256 << 20  # bytes, inflated: a page at 600 dpi in colour has 140 MiB
+MOST_OBJECTS = 64 << 20  # bytes of all object streams, inflated: 100,000 pages have a tenth
+MOST_STREAMS = 200_000
+MOST_DICTIONARY = 64 << 10  # bytes in front of a stream
+RATIO = 1_032  # the most that deflate does: shorter streams cannot be too long
+END_WITHIN = 1_024  # bytes from the end, where readers look for %%EOF
+HEAD = 1_024
+STREAM = re.compile(rb"stream\r?\n")
+# In what readers skip there is no object. If there is, somebody reads the file in another way.
+HIDDEN = re.compile(rb"\d\s+\d+\s+obj\b|\btrailer\s*<<")
+OBJECT = re.compile(rb"\d\s+\d+\s+obj\s*<<")
+ESCAPED = re.compile(rb"\\.", re.DOTALL)
+STRING_PART = re.compile(rb"\((?:\\.|[^()\\])*\)", re.DOTALL)
+ENDS = re.compile(rb">>\s*stream\r?\n\Z")
+END = re.compile(rb"%%EOF[\s\x00]*\Z")
+NAME = re.compile(rb"/([^\s\x00/<>\[\](){}%]+)")
+ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
+ACTIVE = words(
+    "JavaScript JS Launch EmbeddedFile EmbeddedFiles RichMedia XFA GoToE GoToR SubmitForm "
+    "ImportData Movie Sound Rendition"
+)
+DEFLATED = words("FlateDecode Fl")
+FILTERS = words(
+    "ASCIIHexDecode AHx ASCII85Decode A85 LZWDecode LZW RunLengthDecode RL Crypt Predictor F "
+    "FFilter"
+)
+
+
+def check_pdf(content: Content) -> None:
+    """Raises Invalid."""
+    require(END.search(content[-END_WITHIN:]) is not None, Code.POLYGLOT, "bytes behind the end")
+    objects = 0
+    at = 0
+    for number, (start, end) in enumerate(_streams(content)):
+        within(number, MOST_STREAMS, Code.BOMB, "streams")
+        _check_names(content[at:start])
+        objects += _check_stream(content, at, start, end)
+        within(objects, MOST_OBJECTS, Code.BOMB, "bytes of objects")
+        at = end
+    _check_names(content[at:])
+
+
+def _streams(content: Content) -> Iterator[tuple[int, int]]:
+    """Where their bytes begin and end. One that goes on behind a first "endstream" ends too soon
+    for us: then more is looked at, not less."""
+    at = 0
+    while found := STREAM.search(content, at):
+        if content[found.start() - 3 : found.start()] == b"end":
+            at = found.end()
+            continue
+        end = content.find(b"endstream", found.end())
+        require(end >= 0, Code.DAMAGED, "a stream without an end")
+        yield found.end(), end
+        at = end + len(b"endstream")
+
+
+def _check_names(part: bytes) -> None:
+    for name in _names(part):
+        require(name != "Encrypt", Code.ENCRYPTED, "a password, perhaps an empty one")
+        require(name not in ACTIVE, Code.ACTIVE, name[:50])
+
+
+def _names(part: bytes) -> Iterator[str]:
+    for found in NAME.finditer(part):
+        yield ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), found[1]).decode("latin-1")
+
+
+def _check_stream(content: Content, after: int, start: int, end: int) -> int:
+    """How many bytes of objects were in it."""
+    require(HIDDEN.search(content, start, end) is None, Code.POLYGLOT, "objects in a stream")
+    names = set(_names(_dictionary(content, after, start)))
+    holds = "ObjStm" in names or {"N", "First"} <= names
+    deflated = not names.isdisjoint(DEFLATED)
+    if holds:
+        require(names.isdisjoint(FILTERS), Code.UNINSPECTABLE, "objects in an unusual filter")
+        return _check_objects(content, start, end)
+    if deflated and (end - start) * RATIO > MOST_STREAM:
+        for _ in inflated(content, start, end, MOST_STREAM, ZLIB):
+            pass
+    return 0
+
+
+def _dictionary(content: Content, after: int, start: int) -> bytes:
+    """Of the stream that begins at `start`. It is what every reader must take it for: "stream" in
+    a string or a comment would be none, and hide what comes next."""
+    part = content[max(after, start - MOST_DICTIONARY) : start]
+    heads = list(OBJECT.finditer(part))
+    require(bool(heads), Code.UNINSPECTABLE, "a stream of no object")
+    at = heads[-1].start()
+    line = part[max(part.rfind(b"\n", 0, at), part.rfind(b"\r", 0, at)) + 1 : at]
+    plain, depth = STRING_PART.sub(b"", part[at:]), 0
+    for one in re.findall(rb"[()]", ESCAPED.sub(b"", part[at:])):
+        depth += 1 if one == b"(" else -1
+        require(depth >= 0, Code.UNINSPECTABLE, "an object in a string")
+    require(depth == 0, Code.UNINSPECTABLE, "a stream in a string")
+    require(b"%" not in line + plain, Code.UNINSPECTABLE, "a stream in a comment")
+    whole = plain.count(b"<<") == plain.count(b">>") and ENDS.search(plain) is not None
+    require(whole, Code.UNINSPECTABLE, "a stream in an object")
+    return part[at:]
+
+
+def _check_objects(content: Content, start: int, end: int) -> int:
+    if content[start] & 0x0F != 8:  # not zlib's
+        objects = content[start:end]
+    else:
+        objects = b"".join(inflated(content, start, end, MOST_OBJECTS, ZLIB))
+    _check_names(objects)
+    return len(objects)
