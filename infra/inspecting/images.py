@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from struct import error as struct_error
 from struct import unpack_from
 
 from domain.errors import Invalid
@@ -25,14 +24,6 @@ DEFLATED = (b"zTXt", b"iTXt", b"iCCP")
 MOST_KEYWORDS = 1_024  # bytes in front of what is deflated there
 ZLIB_START = re.compile(rb"\x78[\x01\x5e\x9c\xda]|[\x08-\x68][\x1d\x5b\x99\xd7]")
 NOT_ZERO = re.compile(rb"[^\x00]")
-
-
-def check_image(content: Content, kind: Kind) -> None:
-    """A file shorter than its own lengths say is damaged as well. Raises Invalid."""
-    try:
-        CHECKS[kind](content)
-    except (IndexError, struct_error) as error:
-        refuse(Code.DAMAGED, str(error))
 
 
 def check_size(width: int, height: int, frames: int = 1) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from struct import error as struct_error
 
 from domain.errors import Invalid
 from infra.inspecting.archives import check_archive
 from infra.inspecting.containers import check_film, check_wave, check_webm
 from infra.inspecting.images import CHECKS as IMAGES
-from infra.inspecting.images import check_image
 from infra.inspecting.kinds import (
     M4A,
     MOV,
@@ -53,6 +53,8 @@ def inspect(path: Path, name: str, kind: Kind) -> Verdict:
                 _check(content, name, kind)
     except Invalid as refused:
         return Rejected(Code(refused.code), str(refused.detail.get("why", "")))
+    except (IndexError, struct_error):  # a length in it led behind its end
+        return Rejected(Code.DAMAGED, "cut short")
     except Malware as found:
         return Infected(str(found), SCANNER)
     return Clean(SCANNER)
@@ -66,7 +68,7 @@ def _check(content: Content, name: str, kind: Kind) -> None:
         return
     check_polyglot(content, kind)
     if kind in IMAGES:
-        check_image(content, kind)
+        IMAGES[kind](content)
     elif kind.group is Group.TEXT:
         check_text(content, kind)
     elif kind in OTHERS:

@@ -17,8 +17,9 @@ MAIN = {
 }
 MACROS = re.compile(r"macro|vbaproject|activex", re.IGNORECASE)
 MACRO_PLACES = re.compile(
-    r"(^|/)(vbaProject\.bin|vbaData\.xml|macrosheets/|activeX/|Basic/|Scripts/)", re.IGNORECASE
+    r"(^|/)(vbaProject\.bin|vbaData\.xml)$|^(xl/macrosheets|(word|xl|ppt)/activeX)/", re.IGNORECASE
 )
+ODF_MACRO_PLACES = re.compile(r"(^|/)(Basic|Scripts)/")
 # Of things outside: these are fetched, or run, without a click. Links and linked books are not.
 FETCHED = words("attachedTemplate oleObject frame subDocument aFChunk package control")
 CLICKED = frozenset(("hyperlink", "externalLinkPath"))
@@ -40,6 +41,8 @@ def is_kept(name: str) -> bool:
 def check_office(kind: Kind | None, names: Collection[str], parts: Mapping[str, bytes]) -> None:
     """`kind`: what it has to be, None where that is not said. Raises Invalid."""
     require(not any(map(MACRO_PLACES.search, names)), Code.MACROS, "a place for macros")
+    scripts = MIMETYPE in names and any(map(ODF_MACRO_PLACES.search, names))
+    require(not scripts, Code.MACROS, "a place for macros")
     types = [
         found.get("ContentType", "")
         for _, found in (_elements(parts[TYPES]) if TYPES in parts else [])

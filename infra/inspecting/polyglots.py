@@ -3,7 +3,7 @@
 import re
 from struct import unpack_from
 
-from infra.inspecting.kinds import PDF, Group, Kind
+from infra.inspecting.kinds import PDF, SVG, Group, Kind
 from infra.inspecting.model import Code, Content, require
 
 ZIP_END, ZIP_LIST = b"PK\x05\x06", b"PK\x01\x02"
@@ -16,7 +16,9 @@ PAGE = re.compile(
 )
 ARCHIVE = re.compile(rb"Rar!\x1a\x07[\x00\x01]|7z\xbc\xaf\x27\x1c\x00")
 # A comment or an assignment to who runs it as JavaScript: it opens in the header's lengths.
-SCRIPT_START = re.compile(rb"(GIF8[79]a|RIFF|\xff\xd8\xff.)(/\*|=.{0,2}/\*|=[ -~]{2})", re.DOTALL)
+SCRIPT_START = re.compile(
+    rb"(GIF8[79]a|RIFF|\xff\xd8\xff.)(/\*|=.{0,2}/\*)|GIF8[79]a=[ -~]{2}", re.DOTALL
+)
 SCRIPT = re.compile(rb"\*/[\t\n\r -~]{6}|`[\t\n\r -~]{6}|\A.{6}=[ -~]{2}", re.DOTALL)
 
 
@@ -25,6 +27,8 @@ def check_polyglot(content: Content, kind: Kind) -> None:
     if kind.group is Group.TEXT:
         return
     require(not _has_zip_end(content), Code.POLYGLOT, "an archive")
+    if kind is SVG:
+        return  # a page by nature: it is read to its end elsewhere
     if kind is PDF:
         require(PAGE.search(content[:PDF_HEAD]) is None, Code.POLYGLOT, "a page")
         return

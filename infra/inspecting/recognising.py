@@ -11,10 +11,11 @@ from infra.inspecting.texts import is_text, starts_as_page
 HEAD = 8_192  # bytes that `recognise` looks at
 BINARIES = tuple(kind for kind in ALLOWED if kind.signatures)
 TEXTS = tuple(kind for kind in ALLOWED if kind.group is Group.TEXT)
-# Comments and one DOCTYPE may come first; what is in them is looked at with the whole file.
+# Comments and a DOCTYPE may come first: what is in them is looked at with the whole file.
+# Atomic, as texts.PAGE is.
 SVG_START = re.compile(
-    rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>)?\s*"
-    rb"((<!--.*?-->|<!DOCTYPE\s[^>]*>|<\?[^>]*\?>)\s*)*<(\w+:)?svg[\s>/]",
+    rb"(\xef\xbb\xbf)?\s*+"
+    rb"(?>(?>(<!--.*?-->|<!DOCTYPE\s[^>\[]*+(\[.*?\]\s*+)?>|<\?[^>]*+>)\s*+)*)<(\w+:)?svg[\s>/]",
     re.DOTALL,
 )
 

@@ -10,9 +10,10 @@ from infra.inspecting.model import Code, Content, refuse, require
 START = 1_024  # bytes in which browsers and PDF readers look for what it is
 # Tabs, ends of lines and of pages are text, and ESC is: logs have colours.
 CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+# Atomic: there is one way alone to read comments in a row, and no time to try the others.
 # Markdown may well begin with "<p>" or a comment.
 PAGE = re.compile(
-    rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*"
+    rb"(\xef\xbb\xbf)?\s*+(?>(?>\s*<!--.*?-->)*)\s*+"
     rb"<(!doctype|html|head|body|script|iframe|object|embed|link|meta|base|svg|math|\?xml|\?php|\?=|%)",
     re.IGNORECASE | re.DOTALL,
 )
