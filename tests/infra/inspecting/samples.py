@@ -109,19 +109,35 @@ def webm(size: bytes = b"\x84") -> bytes:
     return b"\x1aE\xdf\xa3\x87\x42\x82\x84webm" + b"\x18\x53\x80\x67" + size + b"\xec\x82\0\0"
 
 
-def overlapping(entries: int, size: int) -> bytes:
-    """Fifield's: every entry of the list is the same bytes."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    body = packer.compress(bytes(size)) + packer.flush()
-    numbers = struct.pack("<III", zlib.crc32(bytes(size)), len(body), size)
-    local = struct.pack("<4sHHHHH", b"PK\3\4", 20, 0, 8, 0, 33) + numbers
-    first = local + struct.pack("<HH", 1, 0) + b"a" + body
-    listed = b"".join(
-        struct.pack("<4sHHHHHH", b"PK\1\2", 20, 20, 0, 8, 0, 33)
-        + numbers
-        + struct.pack("<HHHHHII", 4, 0, 0, 0, 0, 0, 0)
-        + b"%04d" % n
-        for n in range(entries)
+def entry(name: bytes, data: bytes, packed: bytes, start: int = 0) -> tuple[bytes, bytes]:
+    """Both headers of a deflated entry."""
+    numbers = struct.pack("<III", zlib.crc32(data), len(packed), len(data))
+    about = struct.pack("<HHHHH", 20, 0, 8, 0, 33) + numbers + struct.pack("<HH", len(name), 0)
+    listed = b"PK\1\2" + struct.pack("<H", 20) + about + bytes(10) + struct.pack("<I", start)
+    return b"PK\3\4" + about + name, listed + name
+
+
+def listing(listed: bytes, entries: int, start: int) -> bytes:
+    return listed + struct.pack(
+        "<4sHHHHIIH", b"PK\5\6", 0, 0, entries, entries, len(listed), start, 0
     )
-    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, entries, entries, len(listed), len(first), 0)
-    return first + listed + end
+
+
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return packer.compress(data) + packer.flush()
+
+
+def overlapping(entries: int, size: int) -> bytes:
+    """Fifield's: each entry begins with the header of the next, in a block that is not packed."""
+    data = bytes(size)
+    packed, headers = deflated(data), []
+    for n in range(entries):
+        first, _ = entry(b"%04d" % n, data, packed)
+        headers.append((b"%04d" % n, data, packed))
+        block = b"\0" + struct.pack("<HH", len(first), len(first) ^ 0xFFFF)
+        data, packed = first + data, block + first + packed
+    last = headers[-1]
+    whole = entry(*last)[0] + last[2]
+    listed = b"".join(entry(*one, start=len(whole) - len(one[2]) - 34)[1] for one in headers)
+    return whole + listing(listed, entries, len(whole))
