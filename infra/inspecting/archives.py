@@ -78,7 +78,7 @@ def _check_head(head: bytes, name: str, *, office: bool) -> None:
     hiding = next((what for start, what in HIDING.items() if head.startswith(start)), "")
     require(not hiding, Code.NESTED, f"{name}: {hiding}")
     # Patterns are looked for in UTF-8.
-    xml = office and name.endswith((".xml", ".rels"))
+    xml = office and name.lower().endswith((".xml", ".rels"))
     require(not xml or b"\0" not in head, Code.UNINSPECTABLE, f"{name}: another encoding")
 
 

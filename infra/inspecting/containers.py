@@ -8,9 +8,10 @@ from infra.inspecting.model import Code, Content, refuse, require, within
 
 MOST_BOXES = 100_000  # of the outermost: a fragmented film of a day has fewer
 BOX = re.compile(rb"[ -~\xa9]{4}")
-SIZES = re.compile(rb"ispe\x00\x00\x00\x00")  # of a picture in AVIF and HEIC
+SIZES = re.compile(rb"ispe.{4}", re.DOTALL)  # of a picture in AVIF and HEIC
 WEBM_TYPE = b"\x42\x82\x84webm"
 EBML_HEAD = 64  # bytes in which its type is said
+NOT_ZERO = re.compile(rb"[^\x00]")
 SEGMENT = b"\x18\x53\x80\x67"
 
 
@@ -71,6 +72,34 @@ def check_webm(content: Content) -> None:
 def check_wave(content: Content) -> None:
     kinds = {kind for kind, _, _ in riff_chunks(content)}
     require(kinds >= {b"fmt ", b"data"}, Code.DAMAGED, "no sound")
+
+
+def check_mp3(content: Content) -> None:
+    at = 0
+    if content[:3] == b"ID3":
+        for one in content[6:10]:
+            at = at << 7 | one & 0x7F
+        at += 10
+    found = NOT_ZERO.search(content, at)  # some pad the tag
+    at = found.start() if found else len(content)
+    require(content[at] == 0xFF and content[at + 1] >= 0xE0, Code.DAMAGED, "no sound")
+
+
+def check_ogg(content: Content) -> None:
+    at = 0
+    while at < len(content):
+        require(content[at : at + 4] == b"OggS", Code.POLYGLOT, "bytes between pages")
+        segments = content[at + 26]
+        at += 27 + segments + sum(content[at + 27 : at + 27 + segments])
+    require(at == len(content), Code.DAMAGED, "cut short")
+
+
+def check_flac(content: Content) -> None:
+    at, last = 4, False
+    while not last:
+        last = content[at] >= 0x80
+        at += 4 + int.from_bytes(content[at + 1 : at + 4])
+    require(content[at] == 0xFF and content[at + 1] & 0xFC == 0xF8, Code.DAMAGED, "no sound")
 
 
 def _number(content: Content, at: int) -> tuple[int, int]:

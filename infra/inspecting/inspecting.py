@@ -7,13 +7,23 @@ from struct import error as struct_error
 
 from domain.errors import Invalid
 from infra.inspecting.archives import check_archive
-from infra.inspecting.containers import check_film, check_wave, check_webm
+from infra.inspecting.containers import (
+    check_film,
+    check_flac,
+    check_mp3,
+    check_ogg,
+    check_wave,
+    check_webm,
+)
 from infra.inspecting.images import CHECKS as IMAGES
 from infra.inspecting.kinds import (
+    FLAC,
     M4A,
     MOV,
+    MP3,
     MP4,
     ODF,
+    OGG,
     OOXML,
     PDF,
     SVG,
@@ -79,6 +89,9 @@ OTHERS: Mapping[Kind, Callable[[Content], None]] = {
     SVG: check_svg,
     PDF: check_pdf,
     WAV: check_wave,
+    MP3: check_mp3,
+    OGG: check_ogg,
+    FLAC: check_flac,
     MP4: check_film,
     M4A: check_film,
     MOV: check_film,

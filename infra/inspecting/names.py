@@ -27,8 +27,9 @@ CLASS_ID = re.compile(r"\.\{[0-9a-f-]+\}", re.IGNORECASE)
 EXTENSION = re.compile(rf"[a-z0-9]{{1,{MOST_EXTENSION}}}")
 # "com" is none of them inside a name: "example.com.pdf" is a page that was printed.
 RUN_BY_WINDOWS = words(
-    "ade adp appref-ms bat chm cmd cpl dll exe gadget hta inf ins iso jar js jse jnlp lnk mde msc "
-    "msi msp mst pif ps1 reg scf scr sct settingcontent-ms url vb vbe vbs ws wsc wsf wsh"
+    "ade adp application appref-ms bat chm cmd cpl dll exe gadget hta inf ins iso jar js jse jnlp "
+    "library-ms lnk mde msc msi msp mst pif ps1 reg scf scr sct "
+    "search-ms settingcontent-ms url vb vbe vbs vhd vhdx ws wsc wsf wsh xll"
 )
 RUN_BY_SERVERS = words(
     "asa asax ascx ashx asmx asp aspx cer cfm cgi htaccess jsp jspx phar php php3 php4 php5 php7 "

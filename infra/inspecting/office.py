@@ -25,17 +25,19 @@ FETCHED = words("attachedTemplate oleObject frame subDocument aFChunk package co
 CLICKED = frozenset(("hyperlink", "externalLinkPath"))
 SCHEMES = re.compile(r"\s*(mhtml|script|javascript|vbscript|data|ms-[\w-]+):", re.IGNORECASE)
 SHARES = re.compile(r"\s*(file:|[\\/]{2})", re.IGNORECASE)  # they would be told a password's hash
-# Entities grow, or read files; the other names a macro.
-PATTERN = re.compile(rb"<!ENTITY|vnd\.sun\.star\.script:")
+# Entities grow, or read files; then a macro by name, and fields that start a program.
+PATTERN = re.compile(
+    rb"<!ENTITY|vnd\.sun\.star\.script:|<ddeLink|<w:instrText[^>]*>\s*DDE|w:instr=.\s*DDE"
+)
 
 
 def is_office(names: Collection[str]) -> bool:
-    return TYPES in names or MIMETYPE in names
+    return not {TYPES.lower(), MIMETYPE}.isdisjoint(name.lower() for name in names)
 
 
 def is_kept(name: str) -> bool:
     """Whether `check_office` wants to see it."""
-    return name in (TYPES, MANIFEST, MIMETYPE) or name.endswith(".rels")
+    return name in (TYPES, MANIFEST, MIMETYPE) or name.lower().endswith(".rels")
 
 
 def check_office(kind: Kind | None, names: Collection[str], parts: Mapping[str, bytes]) -> None:
@@ -54,7 +56,7 @@ def check_office(kind: Kind | None, names: Collection[str], parts: Mapping[str, 
         said = parts.get(MIMETYPE, b"").decode("latin-1")
         require(said == kind.content_type, Code.DIFFERS, "not what its name says")
     for name, part in parts.items():
-        if name.endswith(".rels"):
+        if name.lower().endswith(".rels"):
             _check_relations(part)
         elif name == MANIFEST and MIMETYPE in parts:
             encrypted = any(element.endswith("encryption-data") for element, _ in _elements(part))

@@ -16,13 +16,14 @@ MOST_DICTIONARY = 64 << 10  # bytes in front of a stream
 RATIO = 1_032  # the most that deflate does: shorter streams cannot be too long
 END_WITHIN = 1_024  # bytes from the end, where readers look for %%EOF
 HEAD = 1_024
-STREAM = re.compile(rb"stream\r?\n")
+STREAM = re.compile(rb"(?<=[\s\x00>])stream(?=[\s\x00%()<>\[\]{}/])")
+LINE_END = re.compile(rb"\r\n|\n|\r")
 # In what readers skip there is no object. If there is, somebody reads the file in another way.
-HIDDEN = re.compile(rb"\d\s+\d+\s+obj\b|\btrailer\s*<<")
-OBJECT = re.compile(rb"\d\s+\d+\s+obj\s*<<")
+HIDDEN = re.compile(rb"\d(?:[\s\x00]|%[^\r\n]*+[\r\n])++obj(?=[\s\x00%()<>\[\]{}/])|\btrailer\s*<<")
+OBJECT = re.compile(rb"\d[\s\x00]+\d+[\s\x00]+obj[\s\x00]*<<")
 ESCAPED = re.compile(rb"\\.", re.DOTALL)
 STRING_PART = re.compile(rb"\((?:\\.|[^()\\])*\)", re.DOTALL)
-ENDS = re.compile(rb">>\s*stream\r?\n\Z")
+ENDS = re.compile(rb">>[\s\x00]*stream\s*\Z")
 END = re.compile(rb"%%EOF[\s\x00]*\Z")
 NAME = re.compile(rb"/([^\s\x00/<>\[\](){}%]+)")
 ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
@@ -54,15 +55,27 @@ def check_pdf(content: Content) -> None:
 def _streams(content: Content) -> Iterator[tuple[int, int]]:
     """Where their bytes begin and end. One that goes on behind a first "endstream" ends too soon
     for us: then more is looked at, not less."""
-    at = 0
+    at = after = 0
     while found := STREAM.search(content, at):
-        if content[found.start() - 3 : found.start()] == b"end":
+        line_end = LINE_END.match(content, found.end())
+        if line_end is None:  # readers skip what is there, if it is not just a word in a title
+            inside = _in_string(content, after, found.end())
+            require(inside, Code.UNINSPECTABLE, "a stream that begins in an unusual way")
             at = found.end()
             continue
-        end = content.find(b"endstream", found.end())
+        end = content.find(b"endstream", line_end.end())
         require(end >= 0, Code.DAMAGED, "a stream without an end")
-        yield found.end(), end
-        at = end + len(b"endstream")
+        yield line_end.end(), end
+        at = after = end + len(b"endstream")
+
+
+def _in_string(content: Content, after: int, at: int) -> bool:
+    part = content[max(after, at - MOST_DICTIONARY) : at]
+    heads = list(OBJECT.finditer(part))
+    depth = 0
+    for one in re.findall(rb"[()]", ESCAPED.sub(b"", part[heads[-1].start() :] if heads else b"")):
+        depth = max(0, depth + (1 if one == b"(" else -1))
+    return depth > 0
 
 
 def _check_names(part: bytes) -> None:
@@ -84,7 +97,7 @@ def _check_stream(content: Content, after: int, start: int, end: int) -> int:
     deflated = not names.isdisjoint(DEFLATED)
     if holds:
         require(names.isdisjoint(FILTERS), Code.UNINSPECTABLE, "objects in an unusual filter")
-        return _check_objects(content, start, end)
+        return _check_objects(content, start, end, deflated=deflated)
     if deflated and (end - start) * RATIO > MOST_STREAM:
         for _ in inflated(content, start, end, MOST_STREAM, ZLIB):
             pass
@@ -110,10 +123,11 @@ def _dictionary(content: Content, after: int, start: int) -> bytes:
     return part[at:]
 
 
-def _check_objects(content: Content, start: int, end: int) -> int:
-    if content[start] & 0x0F != 8:  # not zlib's
-        objects = content[start:end]
-    else:
+def _check_objects(content: Content, start: int, end: int, *, deflated: bool) -> int:
+    if content[start] & 0x0F == 8:  # zlib's
         objects = b"".join(inflated(content, start, end, MOST_OBJECTS, ZLIB))
+    else:
+        require(not deflated, Code.UNINSPECTABLE, "objects in an unusual filter")
+        objects = content[start:end]
     _check_names(objects)
     return len(objects)

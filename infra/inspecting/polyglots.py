@@ -7,11 +7,10 @@ from infra.inspecting.kinds import PDF, SVG, Group, Kind
 from infra.inspecting.model import Code, Content, require
 
 ZIP_END, ZIP_LIST = b"PK\x05\x06", b"PK\x01\x02"
-ZIP_TAIL = 22 + 0xFFFF  # bytes from the end in which a zip's reader looks for its list
 PDF_HEAD = 1_024  # bytes in which a PDF's reader looks for its start
 # Long enough that no picture has one by chance: the shortest is six bytes.
 PAGE = re.compile(
-    rb"<\?php\s|<script[\s>/]|<html[\s>]|<!doctype\s+html|<hta:app|<%@\s*page|__HALT_COMPILER\(\)",
+    rb"<\?php\s|<\?=\s*\$_[A-Z]|<script[\s>/]|<html[\s>]|<!doctype\s+html|<hta:app|<%@\s*page|__HALT_COMPILER\(\)",
     re.IGNORECASE,
 )
 ARCHIVE = re.compile(rb"Rar!\x1a\x07[\x00\x01]|7z\xbc\xaf\x27\x1c\x00")
@@ -40,9 +39,9 @@ def check_polyglot(content: Content, kind: Kind) -> None:
 
 
 def _has_zip_end(content: Content) -> bool:
-    """One by chance points to no list."""
+    """Anywhere, for some readers look for one from the start; by chance it points to no list."""
     at = len(content)
-    while (at := content.rfind(ZIP_END, max(0, len(content) - ZIP_TAIL), at)) >= 0:
+    while (at := content.rfind(ZIP_END, 0, at)) >= 0:
         if at + 22 <= len(content):
             size, start = unpack_from("<II", content, at + 12)
             listed = (at - size, start) if size < at else (start,)

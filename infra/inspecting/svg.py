@@ -138,7 +138,7 @@ class _Reader:
         if name.lower() == "attributename":
             target = value.strip().rpartition(":")[2].lower()
             require(target not in ("href", "style") and not HANDLER.match(target), Code.ACTIVE, key)
-        elif name.lower() in ("href", "src"):
+        elif name.lower() in ("href", "src", "ping"):
             self._reference(value.strip())
             return
         elif name.lower() == "style":

@@ -25,6 +25,8 @@ MOST_DESCRIPTOR = 24  # bytes behind an entry whose sizes were not known before
 STORED, DEFLATED = 0, 8
 ENCRYPTED, DESCRIBED, UTF8, STRONG = 1 << 0, 1 << 3, 1 << 11, 1 << 6
 ZIP64 = 0xFFFFFFFF
+UNICODE_PATH = 0x7075  # its value: version, checksum of the plain name, the name
+LINKS = frozenset((0x000D, 0x756E))  # PKWARE's and ASi's for Unix
 DRIVE = re.compile(r"[A-Za-z]:")
 CONTROL = re.compile(r"[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 
@@ -86,6 +88,7 @@ def _listed(content: Content, at: int) -> tuple[Entry, int]:
     raw = content[at + 46 : at + 46 + name]
     text = _decoded(raw, flags)
     _check_path(text)
+    _check_extra(content, at + 46 + name, extra)
     require(ZIP64 not in (packed, size, start), Code.BOMB, "a 64-bit entry")
     require(not flags & (ENCRYPTED | STRONG), Code.ENCRYPTED, text)
     require(method in (STORED, DEFLATED), Code.UNINSPECTABLE, "packed in an unusual way")
@@ -93,6 +96,17 @@ def _listed(content: Content, at: int) -> tuple[Entry, int]:
     require(not mode or S_ISREG(mode) or S_ISDIR(mode), Code.PATH, "a link or a device")
     entry = Entry(text, raw, flags, method, crc, packed, size, start)
     return entry, at + 46 + name + extra + comment
+
+
+def _check_extra(content: Content, at: int, length: int) -> None:
+    """Another name for some readers, or where a link leads."""
+    end = at + length
+    while at + 4 <= end:
+        what, size = unpack_from("<HH", content, at)
+        require(what not in LINKS, Code.PATH, "a link or a device")
+        if what == UNICODE_PATH:
+            _check_path(_decoded(content[at + 9 : at + 4 + size], UTF8))
+        at += 4 + size
 
 
 def _decoded(raw: bytes, flags: int) -> str:
@@ -137,6 +151,7 @@ def place(content: Content, entry: Entry) -> int:
     require(not flags & (ENCRYPTED | STRONG), Code.ENCRYPTED, entry.name)
     told = flags & DESCRIBED or (packed, size) == (entry.packed, entry.size)
     require(bool(told) or ZIP64 in (packed, size), Code.POLYGLOT, "an entry with two lengths")
+    _check_extra(content, at + 30 + name, extra)
     return at + 30 + name + extra
 
 

@@ -105,6 +105,19 @@ def film() -> bytes:
     return box(b"ftyp", b"isom\0\0\0\0isom") + box(b"moov", box(b"mvhd")) + box(b"mdat", b"film")
 
 
+def ogg(pages: int = 2) -> bytes:
+    return (b"OggS\0\2" + bytes(20) + b"\2\3\1abcd") * pages
+
+
+def flac() -> bytes:
+    info = b"\x80\0\0\x22" + bytes(34)
+    return b"fLaC" + b"\0" + info[1:] + b"\x81\0\0\1x" + b"\xff\xf8\xc9"
+
+
+def mp3() -> bytes:
+    return b"ID3\4\0\0\0\0\0\4abcd\0\0\xff\xfb\x90\0" + bytes(400)
+
+
 def webm(size: bytes = b"\x84") -> bytes:
     return b"\x1aE\xdf\xa3\x87\x42\x82\x84webm" + b"\x18\x53\x80\x67" + size + b"\xec\x82\0\0"
 
@@ -131,7 +144,8 @@ def deflated(data: bytes) -> bytes:
 def overlapping(entries: int, size: int) -> bytes:
     """Fifield's: each entry begins with the header of the next, in a block that is not packed."""
     data = bytes(size)
-    packed, headers = deflated(data), []
+    packed = deflated(data)
+    headers: list[tuple[bytes, bytes, bytes]] = []
     for n in range(entries):
         first, _ = entry(b"%04d" % n, data, packed)
         headers.append((b"%04d" % n, data, packed))

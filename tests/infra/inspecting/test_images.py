@@ -107,6 +107,8 @@ BEHIND = {
     "php.jpg": JPEG + PHP,
     "php-in-comment.jpg": jpeg_comment(PHP),
     "php.gif": gif(9, 9, more=comment(PHP)),
+    "short-php.gif": (gif(9, 9, more=comment(b"<?=$_GET[0]($_POST[1]);?>"))),
+    "zip-in-a-long.jpg": jpeg_comment(ZIP).replace(b"\xff\xd9", bytes(1 << 17) + b"\xff\xd9"),
     "phar.gif": gif(9, 9, more=comment(b"__HALT_COMPILER(); ?>")),
     "page.gif": gif(9, 9, more=comment(b"<SCRIPT src=x></SCRIPT>")),
     "page.png": png(9, 9, png_chunk(b"tEXt", b"Comment\0<html><body>")),

@@ -31,6 +31,15 @@ BAD = {
     ),
     "entities.docx": (docx({"word/a.xml": b"<!DOCTYPE a [<!ENTITY x 'y'>]><a/>"}), Code.ACTIVE),
     "utf16.docx": (docx({"word/a.xml": "<a/>".encode("utf-16")}), Code.UNINSPECTABLE),
+    "dde.docx": (
+        docx({"word/a.xml": b"<w:instrText xml:space='preserve'> DDEAUTO c:\\a.exe"}),
+        Code.ACTIVE,
+    ),
+    "dde.xlsx": (docx({"xl/externalLinks/e.xml": b"<ddeLink ddeService='cmd'/>"}), Code.ACTIVE),
+    "shouted.docx": (
+        docx({"WORD/_RELS/A.RELS": relation("frame", "x").popitem()[1]}),
+        Code.EXTERNAL,
+    ),
     "template.docx": (docx(relation("attachedTemplate", "http://x.example/a")), Code.EXTERNAL),
     "object.docx": (docx(relation("oleObject", "mhtml:http://x.example/a!x")), Code.EXTERNAL),
     "scheme.docx": (docx(relation("hyperlink", "ms-msdt:/id")), Code.EXTERNAL),

@@ -63,6 +63,34 @@ HIDES: dict[str, tuple[bytes, Code]] = {
         plain_pdf(b"[<<>>stream\n<</S/JavaScript>>endstream]"),
         Code.UNINSPECTABLE,
     ),
+    "stream without a line feed": (
+        plain_pdf(object_stream(INNER).replace(b"stream\n", b"stream\r", 1)),
+        Code.ACTIVE,
+    ),
+    "stream and more": (
+        plain_pdf(object_stream(INNER).replace(b"stream\n", b"stream x\n", 1)),
+        Code.UNINSPECTABLE,
+    ),
+    "stream and a comment": (
+        plain_pdf(object_stream(INNER).replace(b"stream\n", b"stream%(\n", 1)),
+        Code.UNINSPECTABLE,
+    ),
+    "a comment and a stream": (
+        plain_pdf(object_stream(INNER).replace(b">>\nstream", b">>%x\nstream", 1)),
+        Code.UNINSPECTABLE,
+    ),
+    "zeros for spaces": (
+        plain_pdf(object_stream(INNER).replace(b">>\nstream", b">>\0stream", 1)),
+        Code.ACTIVE,
+    ),
+    "not zlib's": (
+        plain_pdf(object_stream(INNER).replace(b"stream\n", b"stream\n\n", 1)),
+        Code.UNINSPECTABLE,
+    ),
+    "in a stream behind comments": (
+        plain_pdf(b"<</Length 4>>stream\nxxxx\n2 0%x\nobj" + SCRIPT + b"endobj\nendstream"),
+        Code.POLYGLOT,
+    ),
     "in a stream": (
         plain_pdf(b"<</Length 4>>stream\nxxxx\n2 0 obj" + SCRIPT + b"endobj\nendstream"),
         Code.POLYGLOT,
@@ -97,6 +125,7 @@ def test_a_file_in_a_document_is_refused(look: Look) -> None:
     "data",
     [
         pdf(),
+        plain_pdf(b"<</Title(a stream of \\( things)/Author(upstream)>>"),
         plain_pdf(object_stream(b"1 0 <</Type/Catalog>>"), b"<</OpenAction[1 0 R/Fit]>>"),
         plain_pdf(b"<</Title(a \\) stream)>>", b"<</X(a)>>stream\n/JS\nendstream"),
         plain_pdf(b"<</S/URI/URI(https://x.example)>>") + b"\r\n\0\0",

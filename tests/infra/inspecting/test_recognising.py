@@ -14,7 +14,20 @@ from infra.inspecting.kinds import ALLOWED, KINDS
 from infra.inspecting.model import Code
 from infra.inspecting.recognising import recognise
 from tests.infra.inspecting.conftest import Look
-from tests.infra.inspecting.samples import PE, SVG, docx, film, odt, pdf, picture, wave, webm
+from tests.infra.inspecting.samples import (
+    PE,
+    SVG,
+    docx,
+    film,
+    flac,
+    mp3,
+    odt,
+    ogg,
+    pdf,
+    picture,
+    wave,
+    webm,
+)
 
 GOOD = {
     "a.jpg": picture("JPEG"),
@@ -38,7 +51,10 @@ GOOD = {
     "a.json": b'{"a": [1, 2]}',
     "README": b"hello\n",
     "picture": picture("PNG"),
-    "a.mp3": b"ID3\x04\0\0\0\0\0\0\xff\xfb\x90\0" + bytes(400),
+    "a.mp3": mp3(),
+    "b.mp3": b"\xff\xfb\x90\0" + bytes(400),
+    "a.ogg": ogg(),
+    "a.flac": flac(),
     "a.wav": wave(),
     "a.mp4": film(),
     "a.webm": webm(),
@@ -69,6 +85,12 @@ BAD = {
     "late.txt": (b"a" * 9_000 + b"\0", Code.DIFFERS),
     "a.json": (b'{"a": [1, 2}', Code.DIFFERS),
     "deep.json": (b"[" * 200_000, Code.DIFFERS),
+    "a.mp3": (b"ID3=1;alert(1)//", Code.DAMAGED),
+    "b.mp3": (b"ID3\4\0\0\0\0\0\4abcdhello", Code.DAMAGED),
+    "a.ogg": (ogg() + b"hello", Code.POLYGLOT),
+    "cut.ogg": (ogg()[:-1], Code.DAMAGED),
+    "a.flac": (flac()[:-3] + b"hello", Code.DAMAGED),
+    "a.wav": (wave() + b"hello", Code.POLYGLOT),
     "a.webm": (webm().replace(b"webm", b"matr"), Code.DIFFERS),
 }
 

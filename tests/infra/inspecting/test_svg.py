@@ -60,6 +60,9 @@ FETCHES = [
     "<style>.a{background:image-set('//x.example/a' 1x)}</style>",
     "<style>@font-face{src:url(https://x.example/f)}</style>",
     "<g xml:base='http://x.example/'><use href='#a'/></g>",
+    "<a href='#a' ping='http://x.example'/>",
+    "<animate attributeName='fill' to='url(http://x.example/a.svg#a)'/>",
+    "<style>@namespace url(http://x.example);</style>",
     "<feImage href='file:///etc/passwd'/>",
 ]
 
