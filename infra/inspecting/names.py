@@ -4,9 +4,10 @@ import re
 from unicodedata import category, normalize
 
 from infra.inspecting.kinds import GROUPS
-from infra.inspecting.model import Code, refuse, require, words
+from infra.inspecting.model import Code, refuse, require, within, words
 
 MOST_BYTES = 255  # of UTF-8: what ext4, APFS and NTFS take
+MOST_GIVEN = 4 * MOST_BYTES  # characters, before it is composed: no more are looked at
 MOST_EXTENSION = 10  # characters; "report. final version" has none
 JOINERS = (
     "\u200c\u200d"  # the only invisible ones that spelling needs: Persian, Indic scripts, emoji
@@ -20,7 +21,7 @@ INVISIBLE = {
     "Zp",
 }  # bidi overrides among them: "cod.exe" read "exe.doc"
 SEPARATORS = set("/\\:")  # ":" names a stream of an NTFS file
-ENCODED = re.compile(r"%(2e|2f|5c|00)", re.IGNORECASE)  # for who decodes it once more
+ENCODED = re.compile(r"%(2e|2f|5c|00)|%20\Z", re.IGNORECASE)  # for who decodes it once more
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
 # Windows takes "a.pdf.{00021401-...}" for a shortcut, and hides what is in the braces.
 CLASS_ID = re.compile(r"\.\{[0-9a-f-]+\}", re.IGNORECASE)
@@ -41,6 +42,7 @@ ACTIVE = RUN_BY_WINDOWS | RUN_BY_SERVERS | SHOWN_AS_PAGES
 
 def proper(name: str) -> str:
     """The name in NFC. Raises Invalid."""
+    within(len(name), MOST_GIVEN, Code.NAME, "characters")
     _check_characters(name)
     name = normalize("NFC", name)
     require(0 < len(name.encode()) <= MOST_BYTES, Code.NAME, "length")
@@ -73,8 +75,9 @@ def _check_characters(name: str) -> None:
 
 
 def _check_extensions(name: str) -> None:
-    """`invoice.pdf.exe`, `photo.php.jpg`, `invoice.pdf.zip`; not `v1.2 final.pdf`, `a.heic.jpg`."""
-    *inner, last = (part.strip().lower() for part in name.split(".")[1:] or [""])
+    """`invoice.pdf.exe`, `photo.php;.jpg`, `a.pdf.zip`; not `v1.2 final.pdf`, `a.heic.jpg`."""
+    parts = re.split(r"[.;]", name)[1:]  # ";" ends what old servers look at
+    *inner, last = (part.strip().lower() for part in parts or [""])
     group = GROUPS.get(last)
     for part in inner:
         require(part not in ACTIVE, Code.NAME, "a double extension")

@@ -42,6 +42,9 @@ def is_kept(name: str) -> bool:
 
 def check_office(kind: Kind | None, names: Collection[str], parts: Mapping[str, bytes]) -> None:
     """`kind`: what it has to be, None where that is not said. Raises Invalid."""
+    if is_office(names):  # which of two is read depends on the reader
+        alike = len({name.lower() for name in names}) < len(names)
+        require(not alike, Code.POLYGLOT, "two parts of a name")
     require(not any(map(MACRO_PLACES.search, names)), Code.MACROS, "a place for macros")
     scripts = MIMETYPE in names and any(map(ODF_MACRO_PLACES.search, names))
     require(not scripts, Code.MACROS, "a place for macros")

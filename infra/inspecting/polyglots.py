@@ -8,9 +8,10 @@ from infra.inspecting.model import Code, Content, require
 
 ZIP_END, ZIP_LIST = b"PK\x05\x06", b"PK\x01\x02"
 PDF_HEAD = 1_024  # bytes in which a PDF's reader looks for its start
-# Long enough that no picture has one by chance: the shortest is six bytes.
+# Long enough, or readable for so long, that no picture has one by chance.
 PAGE = re.compile(
-    rb"<\?php\s|<\?=\s*\$_[A-Z]|<script[\s>/]|<html[\s>]|<!doctype\s+html|<hta:app|<%@\s*page|__HALT_COMPILER\(\)",
+    rb"<\?=[\t\n\r -~]{1,200}\?>|<%[\t\n\r -~]{8,200}%>|"
+    rb"<\?php\s|<\?=\s*\$_[A-Z]|<script[\s>/]|<html[\s>]|<!doctype\s+html|<hta:app|__HALT_COMPILER\(\)",
     re.IGNORECASE,
 )
 ARCHIVE = re.compile(rb"Rar!\x1a\x07[\x00\x01]|7z\xbc\xaf\x27\x1c\x00")

@@ -150,6 +150,9 @@ def place(content: Content, entry: Entry) -> int:
     require(same, Code.POLYGLOT, "an entry with two names")
     require(not flags & (ENCRYPTED | STRONG), Code.ENCRYPTED, entry.name)
     told = flags & DESCRIBED or (packed, size) == (entry.packed, entry.size)
+    # Who reads from the start would have to guess where it ends.
+    guessed = flags & DESCRIBED and method == STORED and entry.size
+    require(not guessed, Code.POLYGLOT, "an entry without an end")
     require(bool(told) or ZIP64 in (packed, size), Code.POLYGLOT, "an entry with two lengths")
     _check_extra(content, at + 30 + name, extra)
     return at + 30 + name + extra

@@ -97,7 +97,7 @@ def test_a_scanner_is_reached_by_tcp_or_by_a_socket(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["clamd:3310", "http://clamd", "unix://run/clamd.ctl", "tcp://"])
 def test_a_scanner_that_cannot_be_reached_so_is_refused(value: str) -> None:
-    with pytest.raises(SettingsError, match="^CLAMAV_URL: "):
+    with pytest.raises(SettingsError, match=r"^CLAMAV_URL: "):
         load_settings({"CLAMAV_URL": value})
 
 

@@ -12,6 +12,7 @@ from infra.inspecting.model import words
 from infra.inspecting.names import MOST_BYTES, extension, proper
 
 TRICKS = words("""
+a.asp;.jpg a.exe%20
 invoice.pdf.exe photo.php.jpg photo.php5.png shell.phtml.jpg a.exe.jpg a.js.pdf page.html.png
 report.pdf.zip invoice.pdf.js scan.jpg.pdf run.exe setup.msi a.lnk a.html a.php a.xml a.svgz
 ../a.txt ..\\a.txt /etc/passwd C:\\a.txt C:a.txt a.txt:evil.exe a/b.txt .. . .htaccess
@@ -28,7 +29,7 @@ report.pdf v1.2.3.pdf example.com.pdf README archive.tar photo.heic.jpg notes.md
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(TRICKS), *INVISIBLE, *UNSEEN, *SPACED, "a" * 256, "ä" * 128]
+    "name", [*sorted(TRICKS), *INVISIBLE, *UNSEEN, "a" * 5_000_000, *SPACED, "a" * 256, "ä" * 128]
 )
 def test_a_trick_is_refused(name: str) -> None:
     with pytest.raises(Invalid) as caught:

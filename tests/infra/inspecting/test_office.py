@@ -46,6 +46,7 @@ BAD = {
     "share.docx": (docx(relation("image", "file:////x.example/a.png")), Code.EXTERNAL),
     "locked.odt": (odt({"META-INF/manifest.xml": ENCRYPTED}), Code.ENCRYPTED),
     "script.docx": (docx({"word/a.txt": b"#!/bin/sh"}), Code.EXECUTABLE),
+    "two.docx": (docx({"[content_types].xml": b"<Types/>"}), Code.POLYGLOT),
     "plain.docx": (archive({"a.txt": b"x"}), Code.DIFFERS),
     "broken.docx": (archive({"[Content_Types].xml": b"<a>"}), Code.DAMAGED),
 }

@@ -3,11 +3,11 @@
 import io
 import struct
 from collections.abc import Callable
-from zipfile import ZIP_BZIP2, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import pytest
 
-from infra.inspecting import zips
+from infra.inspecting import archives, zips
 from infra.inspecting.model import Code
 from tests.infra.inspecting.conftest import Look
 from tests.infra.inspecting.samples import EICAR, PE, archive, deflated, entry, listing, overlapping
@@ -130,7 +130,8 @@ def test_a_plain_archive_is_clean(make: Callable[[], bytes], look: Look) -> None
     assert look(make(), "a.zip") == "clean"
 
 
-def test_an_archive_that_was_streamed_is_clean(look: Look) -> None:
+@pytest.mark.parametrize(("method", "said"), [(ZIP_DEFLATED, "clean"), (ZIP_STORED, Code.POLYGLOT)])
+def test_where_a_streamed_entry_ends_must_be_known(method: int, said: str, look: Look) -> None:
     """Lengths stand behind the entries."""
 
     class Stream(io.RawIOBase):
@@ -145,12 +146,12 @@ def test_an_archive_that_was_streamed_is_clean(look: Look) -> None:
             return len(data)
 
     stream = Stream()
-    with ZipFile(stream, "w", 8) as made:
+    with ZipFile(stream, "w", method) as made:
         made.writestr("a.txt", b"hello" * 100)
         made.writestr("b.txt", b"b")
     data = b"".join(stream.parts)
     assert b"PK\7\x08" in data
-    assert look(data, "a.zip") == "clean"
+    assert look(data, "a.zip") == said
 
 
 def test_the_test_virus_is_found_in_any_depth(look: Look) -> None:
@@ -175,6 +176,16 @@ def test_archives_in_an_archive_are_counted_together(
     inner = grown(8 << 20)
     assert look(archive({"a.zip": inner, "b.zip": inner}), "a.zip") == "clean"
     assert look(archive({f"{n}.zip": inner for n in range(3)}), "a.zip") == Code.BOMB
+
+
+def test_what_is_too_large_to_be_held_is_refused(
+    look: Look, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "MOST_HELD", 1 << 18)
+    inner = archive([(info("a.txt"), bytes(1 << 20))])
+    assert look(archive({"a.zip": inner}), "a.zip") == Code.NESTED
+    assert look(archive({"a.doc": archives.OLE + bytes(1 << 20)}), "a.zip") == Code.UNINSPECTABLE
+    assert look(archive({"a.txt": bytes(1 << 20)}), "a.zip") == "clean"
 
 
 def test_entries_that_overlap_are_what_readers_would_unpack() -> None:
