@@ -11,11 +11,10 @@ from infra.inspecting.model import Code, Content, require, within, words
 
 MOST_STREAM = 256 << 20  # bytes, inflated: a page at 600 dpi in colour has 140 MiB
 MOST_OBJECTS = 64 << 20  # bytes of all object streams, inflated: 100,000 pages have a tenth
-MOST_STREAMS = 200_000
+MOST_STREAMS = 200_000  # a page has a handful
 MOST_DICTIONARY = 64 << 10  # bytes in front of a stream
 RATIO = 1_032  # the most that deflate does: shorter streams cannot be too long
 END_WITHIN = 1_024  # bytes from the end, where readers look for %%EOF
-HEAD = 1_024
 STREAM = re.compile(rb"(?<=[\s\x00>])stream(?=[\s\x00%()<>\[\]{}/])")
 LINE_END = re.compile(rb"\r\n|\n|\r")
 # In what readers skip there is no object. If there is, somebody reads the file in another way.
@@ -36,6 +35,7 @@ FILTERS = words(
     "ASCIIHexDecode AHx ASCII85Decode A85 LZWDecode LZW RunLengthDecode RL Crypt Predictor F "
     "FFilter"
 )
+SCRIPT_LINK = re.compile(rb"/URI[\s\x00]*\(\s*(?:java|vb)script\s*:", re.IGNORECASE)
 
 
 def check_pdf(content: Content) -> None:
@@ -79,6 +79,7 @@ def _in_string(content: Content, after: int, at: int) -> bool:
 
 
 def _check_names(part: bytes) -> None:
+    require(SCRIPT_LINK.search(part) is None, Code.ACTIVE, "a link that runs")
     for name in _names(part):
         require(name != "Encrypt", Code.ENCRYPTED, "a password, perhaps an empty one")
         require(name not in ACTIVE, Code.ACTIVE, name[:50])

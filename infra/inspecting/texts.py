@@ -19,12 +19,15 @@ PAGE = re.compile(
 )
 
 
+OTHERS = (rb"{\rtf", b"%!PS", b"%PDF")  # of plain characters, and programs to who opens them
+
+
 def is_text(content: Content) -> bool:
     return CONTROL.search(content) is None
 
 
 def starts_as_page(head: bytes) -> bool:
-    return PAGE.match(head[:START]) is not None
+    return PAGE.match(head[:START]) is not None or head.startswith(OTHERS)
 
 
 def check_text(content: Content, kind: Kind) -> None:

@@ -20,6 +20,7 @@ HIDES: dict[str, tuple[bytes, Code]] = {
     "launch": (plain_pdf(b"<</S/Launch/F(calc.exe)>>"), Code.ACTIVE),
     "form": (plain_pdf(b"<</S/SubmitForm/F(http://x.example)>>"), Code.ACTIVE),
     "other file": (plain_pdf(b"<</S/GoToR/F(\\\\\\\\x.example\\\\a)>>"), Code.ACTIVE),
+    "link": (plain_pdf(b"<</S/URI/URI( JavaScript:alert\\(1\\))>>"), Code.ACTIVE),
     "xfa": (plain_pdf(b"<</AcroForm<</XFA 2 0 R>>>>"), Code.ACTIVE),
     "object stream": (plain_pdf(object_stream(INNER)), Code.ACTIVE),
     "escaped object stream": (

@@ -169,6 +169,13 @@ def test_a_head_that_comes_late_is_looked_at(look: Look) -> None:
     assert look(data, "a.zip") == Code.EXECUTABLE
 
 
+def test_bytes_behind_what_inflates_are_refused(look: Look) -> None:
+    """Within an entry: no reader shows them."""
+    first, listed = entry(b"a", b"hello", deflated(b"hello") + b"hidden")
+    data = first + deflated(b"hello") + b"hidden"
+    assert look(data + listing(listed, 1, len(data)), "a.zip") == Code.POLYGLOT
+
+
 def test_archives_in_an_archive_are_counted_together(
     look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:
