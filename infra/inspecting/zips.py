@@ -59,7 +59,6 @@ def entries(content: Content, budget: Budget) -> list[Entry]:
     """In the order of their bytes, which they fill without a gap. Raises Invalid."""
     end = content.rfind(END)
     require(end >= 0, Code.DAMAGED, "an archive without an end")
-    require(content[:4] == ZIP_START, Code.POLYGLOT, "bytes in front of the archive")
     disks, here, count, size, start, comment = unpack_from("<IHHIIH", content, end + 4)
     require(end + 22 + comment == len(content), Code.POLYGLOT, "bytes behind the archive")
     require(disks == 0 and here == count, Code.DAMAGED, "an archive in parts")

@@ -45,10 +45,14 @@ def extra(name: str, what: int, value: bytes) -> ZipInfo:
 
 def changed(data: bytes, mark: bytes, offset: int, form: str, value: int) -> bytes:
     at = data.index(mark) + offset
-    return data[:at] + struct.pack(form, value) + data[at + struct.calcsize(form) :]
+    return (
+        data[:at]
+        + struct.pack(form, *[value] * (len(form) - 1))
+        + data[at + struct.calcsize(form) :]
+    )
 
 
-LOCAL, LISTED = b"PK\3\4", b"PK\1\2"
+LOCAL, LISTED, END = b"PK\3\4", b"PK\1\2", b"PK\5\6"
 TRICKS: dict[str, tuple[bytes, Code]] = {
     "grows": (grown(200 << 20), Code.BOMB),
     "overlaps": (overlapping(50, 1 << 20), Code.BOMB),
@@ -59,6 +63,21 @@ TRICKS: dict[str, tuple[bytes, Code]] = {
         Code.BOMB,
     ),
     "64 bits": (changed(PLAIN, LISTED, 24, "<I", 0xFFFFFFFF), Code.BOMB),
+    "a 64-bit archive": (changed(PLAIN, END, 16, "<I", 0xFFFFFFFF), Code.BOMB),
+    "in parts": (changed(PLAIN, END, 4, "<H", 1), Code.DAMAGED),
+    "one that is not counted": (changed(PLAIN, END, 8, "<HH", 1), Code.POLYGLOT),
+    "no list": (changed(PLAIN, LISTED, 0, "<H", 0), Code.DAMAGED),
+    "twice the same name": (
+        archive({"a.txt": b"a", "b.txt": b"b"}).replace(b"b.txt", b"a.txt"),
+        Code.DAMAGED,
+    ),
+    "a long name": (archive({"a/" * 520 + "a": b""}), Code.PATH),
+    "another name in the list": (
+        b"../".join(
+            archive([(extra("a.txt", 0x7075, b"\1\0\0\0\0bbba.txt"), b"")]).rsplit(b"bbb", 1)
+        ),
+        Code.PATH,
+    ),
     "nests": (nested(3), Code.NESTED),
     "gzip": (archive({"a.gz": b"\x1f\x8b\x08\0"}), Code.NESTED),
     "7z": (archive({"a.txt": b"7z\xbc\xaf\x27\x1c\0\4"}), Code.NESTED),
