@@ -16,6 +16,7 @@ class SettingsError(Exception):
 POSTGRES = r"^(postgres(ql)?://.*|.*=.*)?$"  # an address, or libpq's key=value pairs
 REDIS = r"^((rediss?|unix)://.*)?$"
 SMTP = r"^(smtps?://.*)?$"
+CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
 
 
 Workers = Annotated[int, Meta(ge=1, le=500, description="jobs at a time in a worker process")]
@@ -86,6 +87,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""
     aws_region: str = "us-east-1"
     max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
+    clamav_url: Annotated[
+        str,
+        Meta(
+            description="clamd that scans uploads, tcp://host:port or unix:///socket;"
+            " empty: built-in signatures",
+            pattern=CLAMAV,
+        ),
+    ] = ""
     local_storage_enabled: bool = True
     local_storage_path: str = "./uploads"
     local_public_url: str = "http://localhost:5014/uploads"

@@ -95,6 +95,17 @@ def test_what_is_explained_hides_secrets(name: str) -> None:
     assert "secret" not in line.value
 
 
+@pytest.mark.parametrize("value", ["tcp://clamd:3310", "unix:///run/clamd.ctl", ""])
+def test_a_scanner_is_reached_by_tcp_or_by_a_socket(value: str) -> None:
+    assert load_settings({"CLAMAV_URL": value}).clamav_url == value
+
+
+@pytest.mark.parametrize("value", ["clamd:3310", "http://clamd", "unix://run/clamd.ctl", "tcp://"])
+def test_a_scanner_that_cannot_be_reached_so_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^CLAMAV_URL: "):
+        load_settings({"CLAMAV_URL": value})
+
+
 @pytest.mark.parametrize("value", ["nonsense", "mysql://u:topsecret@h/db"])
 def test_an_address_of_something_else_is_refused_by_name_without_its_password(value: str) -> None:
     with pytest.raises(SettingsError) as caught:
