@@ -87,18 +87,28 @@ class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
     at: datetime
 
 
+class SendWeeklyReports(JobArgs, frozen=True, kw_only=True, tag="send_weekly_reports"):
+    """Of the seven days (UTC) that end with `last`, to the managers of active projects."""
+
+    last: date
+
+
 class ReportFormat(StrEnum):
     PDF = "pdf"  # figures, charts, and the first of the rows
     CSV = "csv"  # all rows
 
 
 class ReportProject(JobArgs, frozen=True, kw_only=True, tag="report_project"):
-    """How a project went from the first to the last of these days (UTC), both in it."""
+    """How a project went from the first to the last of these days (UTC), both in it.
+
+    `weekly`: it comes by itself, and is told as what one can do without.
+    """
 
     project: UUID
     first: date
     last: date
     format: ReportFormat = ReportFormat.PDF
+    weekly: bool = False
 
 
 class ReportActivity(JobArgs, frozen=True, kw_only=True, tag="report_activity"):
@@ -134,6 +144,7 @@ AnyArgs: TypeAlias = (
     | Optimise
     | HandOverFiles
     | SendDigests
+    | SendWeeklyReports
     | ReportProject
     | ReportActivity
     | ReportAudit
@@ -150,6 +161,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     Optimise: Action.JOBS_MANAGE,
     HandOverFiles: Action.JOBS_MANAGE,
     SendDigests: Action.JOBS_MANAGE,
+    SendWeeklyReports: Action.JOBS_MANAGE,
     ReportProject: Action.REPORT_PROJECT,
     ReportActivity: Action.REPORT_ACTIVITY,
     ReportAudit: Action.AUDIT_EXPORT,
@@ -283,6 +295,8 @@ def _check_args(args: AnyArgs) -> None:
             raise Invalid("job.bad_seconds", seconds=seconds, most=MAX_PING_S)
         case ReportProject(first=first, last=last):
             _check_days(first, last)
+        case SendWeeklyReports(last=last) if not FIRST_YEAR <= last.year <= LAST_YEAR:
+            raise Invalid("report.bad_last", first=FIRST_YEAR, last=LAST_YEAR)
         case ReportActivity(first=first, last=last):
             _check_days(first, last)
             if (args.project is None) == (args.person is None):

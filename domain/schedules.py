@@ -19,6 +19,7 @@ from domain.jobs import (
     RequestJob,
     RollUpMetrics,
     SendDigests,
+    SendWeeklyReports,
     SnapshotDay,
     Wanted,
 )
@@ -53,6 +54,10 @@ def _digests(at: datetime) -> SendDigests:
     return SendDigests(at=at)
 
 
+def _weekly(at: datetime) -> SendWeeklyReports:
+    return SendWeeklyReports(last=_yesterday(at).day)
+
+
 SCHEDULES = (
     Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),
     Schedule("roll_up_metrics", _roll_up, cron="20 0 * * *", zone="UTC"),
@@ -61,6 +66,7 @@ SCHEDULES = (
     Schedule("optimise", lambda _at: Optimise(), cron="30 2 * * 0"),
     Schedule("hand_over_files", lambda _at: HandOverFiles(), every_s=60),
     Schedule("send_digests", _digests, every_s=3_600, missed="all"),
+    Schedule("send_weekly_reports", _weekly, cron="0 6 * * 1"),
 )
 
 

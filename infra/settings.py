@@ -18,11 +18,15 @@ REDIS = r"^((rediss?|unix)://.*)?$"
 SMTP = r"^(smtps?://.*)?$"
 HTTP = r"^(https?://.*)?$"
 KEYS = r"^([A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*)?$"  # 32 bytes in base64, by commas
+CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
 
 
 Workers = Annotated[int, Meta(ge=1, le=500, description="jobs at a time in a worker process")]
 Retries = Annotated[int, Meta(ge=0, le=50, description="of a job that fails")]
 PerMinute = Annotated[int, Meta(ge=0, description="jobs handed out, by all; 0: no limit")]
+TimeoutS = Annotated[
+    int, Meta(ge=0, le=86_400, description="that a job may take; 0: as long as its kind may")
+]
 
 
 def _secret(text: str, pattern: str = ".*") -> Meta:
@@ -98,6 +102,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _secret("RSA key in PEM that signs links to the CDN; \\n stands for a line break")
     ] = ""
     max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
+    clamav_url: Annotated[
+        str,
+        Meta(
+            description="clamd that scans uploads, tcp://host:port or unix:///socket;"
+            " empty: built-in signatures",
+            pattern=CLAMAV,
+        ),
+    ] = ""
     local_storage_enabled: bool = True
     local_storage_path: str = "./uploads"
     local_storage_key: Annotated[
@@ -143,21 +155,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     email_workers: Workers = 5
     email_retries: Retries = 3
     email_per_minute: PerMinute = 0
+    email_timeout_s: TimeoutS = 0
     reports_workers: Workers = 2
     reports_retries: Retries = 2
     reports_per_minute: PerMinute = 0
+    reports_timeout_s: TimeoutS = 0
     files_workers: Workers = 3
     files_retries: Retries = 3
     files_per_minute: PerMinute = 0
+    files_timeout_s: TimeoutS = 0
     notifications_workers: Workers = 10
     notifications_retries: Retries = 5
     notifications_per_minute: PerMinute = 0
+    notifications_timeout_s: TimeoutS = 0
     analytics_workers: Workers = 1
     analytics_retries: Retries = 2
     analytics_per_minute: PerMinute = 0
+    analytics_timeout_s: TimeoutS = 0
     maintenance_workers: Workers = 1
     maintenance_retries: Retries = 2
     maintenance_per_minute: PerMinute = 0
+    maintenance_timeout_s: TimeoutS = 0
+    job_retry_base_s: Annotated[
+        float, Meta(ge=0.1, le=3_600, description="most before the first retry, then doubled")
+    ] = 15.0
+    job_retry_most_s: Annotated[
+        float, Meta(ge=0.1, le=86_400, description="most before any retry of a job")
+    ] = 600.0
+    job_lease_s: Annotated[
+        float, Meta(ge=1, le=60, description="a worker silent for longer has lost its jobs")
+    ] = 3.0
     jobs_kept_s: Annotated[
         int, Meta(ge=60, description="jobs that are over, with result and log, stay so long")
     ] = 7 * 86_400

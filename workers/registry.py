@@ -19,6 +19,7 @@ from workers import (
     report_project,
     roll_up_metrics,
     send_digests,
+    send_weekly_reports,
     snapshot_day,
 )
 from workers.model import Job
@@ -31,6 +32,7 @@ JOBS: tuple[Job[Any], ...] = (
     notify_mentioned.JOB,
     announce.JOB,
     send_digests.JOB,
+    send_weekly_reports.JOB,
     snapshot_day.JOB,
     roll_up_metrics.JOB,
     clean_up.JOB,

@@ -16,11 +16,11 @@ from api.commands.failures import said
 from api.listening import listen
 from infra.folder import LEAST_FREE, SERVER_USER, EmbeddedError, require_reachable
 from infra.instance import find_instance
-from infra.mail import smtp_options
 from infra.nodes import ROLES, nodes
 from infra.replica import standing
 from infra.runtime import Clock, Runtime
 from infra.settings import Settings, SettingsError
+from infra.smtp import smtp_options
 from migrations.runner import pending
 from projections.projector import lag
 

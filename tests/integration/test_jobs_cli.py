@@ -114,6 +114,7 @@ async def test_queues_are_held_up_and_dead_jobs_tried_again(api: Api, settings: 
             row = await get_job(db, dead)
         assert row is not None
         assert row.state == "queued"
+        await jobs(runtime, "discard-dead", "reports", "--reason", "of no use")
         shown = {one["queue"]: one for one in await jobs(runtime, "stats")}
         assert (shown["reports"]["waiting"], shown["reports"]["workers"]) == (1, 1)
         _, out, _ = await formula(runtime, "jobs", "stats")

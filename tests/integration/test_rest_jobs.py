@@ -315,6 +315,24 @@ async def test_a_queue_is_paused_with_a_reason_and_goes_on(api: Api, settings: S
     assert await otto.refused("POST", f"{queue}/pause", {}) == "422 request.invalid"
 
 
+async def test_dead_jobs_are_called_off_one_or_all(api: Api, settings: Settings) -> None:
+    otto = await api.as_("operator")
+    one, other = [await row_of(api, None, error="broken") for _ in range(2)]
+    path = f"{JOBS}/queues/reports/discard-dead"
+
+    async def gone() -> bool:
+        return (await shown(otto, str(other)))["state"] == "cancelled"
+
+    async with working(settings):
+        assert await otto.refused("POST", path, {}) == "422 request.invalid"
+        await otto.do("POST", f"{JOBS}/{one}/cancel", {"reason": "nobody needs it"})
+        assert (await shown(otto, str(one)))["error"] == "nobody needs it"
+        await otto.do("POST", path, {"reason": "none of them", "job": "another"})
+        assert not await gone()
+        await otto.do("POST", path, {"reason": "none of them"})
+        await until(gone)
+
+
 async def test_dead_jobs_are_tried_again_all_or_by_name(api: Api, settings: Settings) -> None:
     otto = await api.as_("operator")
     dead = await row_of(api, None, error="broken")

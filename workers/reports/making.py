@@ -131,7 +131,13 @@ def _file_name(name: str) -> str:
     return kept if len(kept) <= MAX_NAME else f"{kept[: MAX_NAME - 5].rstrip()}….{kept[-3:]}"
 
 
-async def hand_over(context: Context, made: Made, title: str, project: UUID | None = None) -> Made:
+async def hand_over(
+    context: Context,
+    made: Made,
+    title: str,
+    project: UUID | None = None,
+    kind: Notice = Notice.REPORT,
+) -> Made:
     """Tell the owner, once, by the ways they prefer."""
     runtime = context.runtime
     if context.owner is not None:
@@ -139,7 +145,7 @@ async def hand_over(context: Context, made: Made, title: str, project: UUID | No
         pages = f", {made.pages} pages" if made.pages is not None else ""
         notice = SendNotification(
             user=context.owner,
-            kind=Notice.REPORT,
+            kind=kind,
             title=title,
             body=f"{made.name} ({made.bytes:,} bytes{pages}), until {expires:%Y-%m-%d}."
             " Whoever has the link can open it.",
@@ -147,8 +153,8 @@ async def hand_over(context: Context, made: Made, title: str, project: UUID | No
             project=project,
             at=runtime.now(),
         )
-        channels = await channels_for(runtime, context.owner, Notice.REPORT)
-        await notify(context, uuid5(context.job, Notice.REPORT), notice, channels)
+        channels = await channels_for(runtime, context.owner, kind)
+        await notify(context, uuid5(context.job, kind), notice, channels)
     return made
 
 
