@@ -19,6 +19,7 @@ from api.tokens import Claims, NotAuthenticated, read
 from domain.access import Action
 from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
+from domain.file import FILE
 from domain.kernel import Decider
 from domain.notification import NOTIFICATION
 from domain.task import TASK
@@ -26,7 +27,7 @@ from domain.user import USER
 from infra.runtime import Runtime
 
 # What a path may name that is of a project, and whose state says which.
-IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {"task": TASK, "document": DOCUMENT}
+IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {"task": TASK, "document": DOCUMENT, "file": FILE}
 
 
 class Open(StrEnum):

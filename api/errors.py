@@ -20,6 +20,7 @@ from infra.blobs.model import Damaged, Unavailable
 from infra.eventstore.codec import TooLarge
 from infra.eventstore.execute import CommandReused, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
+from infra.receiving import FileTooLarge
 from projections.read import BehindPosition, Rebuilding
 
 STATUS: Mapping[type, int] = {
@@ -33,6 +34,7 @@ STATUS: Mapping[type, int] = {
     Conflict: 409,
     WrongVersion: 412,
     TooLarge: 413,
+    FileTooLarge: 413,
     Invalid: 422,
     CommandReused: 422,
     Locked: 423,

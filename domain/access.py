@@ -35,6 +35,9 @@ class Action(StrEnum):
     DOCUMENT_READ = "document.read"
     DOCUMENT_WRITE = "document.write"
     DOCUMENT_REMOVE = "document.remove"
+    FILE_READ = "file.read"
+    FILE_WRITE = "file.write"
+    FILE_DELETE = "file.delete"
     ACTIVITY_READ = "activity.read"
     AUDIT_READ = "audit.read"
     AUDIT_SAVE = "audit.save"
@@ -123,6 +126,9 @@ RULES: Mapping[Action, Rule] = {
     Action.DOCUMENT_READ: _rule(*READERS, members=IN_PROJECT),
     Action.DOCUMENT_WRITE: _rule(members=WORKING),
     Action.DOCUMENT_REMOVE: _rule(members=MANAGING),
+    Action.FILE_READ: _rule(*READERS, members=IN_PROJECT),
+    Action.FILE_WRITE: _rule(members=WORKING),
+    Action.FILE_DELETE: _rule(),
     Action.ACTIVITY_READ: _rule(Role.AUDITOR, members=IN_PROJECT, oneself=True),
     Action.AUDIT_READ: _rule(Role.AUDITOR),
     Action.AUDIT_SAVE: _rule(Role.AUDITOR),  # one's own searches

@@ -10,6 +10,7 @@ from domain.client import CLIENT
 from domain.digest import DIGEST
 from domain.document import DOCUMENT
 from domain.email import EMAIL
+from domain.file import FILE
 from domain.hold import HOLD
 from domain.jobs import JOB
 from domain.kernel import Decider, Event
@@ -35,6 +36,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     TASK,
     REACTION,
     DOCUMENT,
+    FILE,
     PARTICIPATION,
     RECEIPT,
     ACTIVITY,

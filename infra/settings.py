@@ -102,6 +102,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _secret("RSA key in PEM that signs links to the CDN; \\n stands for a line break")
     ] = ""
     max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
+    files_quota_project: Annotated[
+        int, Meta(ge=0, description="bytes that a project may keep; 0: no limit")
+    ] = 50 * 2**30
+    files_quota_person: Annotated[
+        int, Meta(ge=0, description="bytes that a person may bring; 0: no limit")
+    ] = 20 * 2**30
+    deleted_files_kept_s: Annotated[
+        int, Meta(ge=3_600, description="deleted files can be restored for so long")
+    ] = 30 * 86_400
     clamav_url: Annotated[
         str,
         Meta(

@@ -12,6 +12,7 @@ from domain.activity import ACTIVITY as ACTIVITIES
 from domain.activity import ActivityRecorded
 from domain.client import CLIENT, ClientEvent
 from domain.document import DOCUMENT, DocumentChanged, DocumentCreated, DocumentEvent
+from domain.file import FILE, FileEvent
 from domain.kernel import Recorded
 from domain.project import PROJECT, ProjectEvent
 from domain.task import TASK, CommentAdded, CommentEdited, CommentRemoved, TaskEvent
@@ -20,7 +21,9 @@ from projections.frames import public_type
 from projections.model import Insert, Projection, Row, Table, Write
 from projections.rows import NEWEST_POSITION, event_text, fetch_all, json_text
 
-ActivityEvent: TypeAlias = ProjectEvent | TaskEvent | DocumentEvent | ClientEvent | ActivityRecorded
+ActivityEvent: TypeAlias = (
+    ProjectEvent | TaskEvent | DocumentEvent | FileEvent | ClientEvent | ActivityRecorded
+)
 
 ACTIVITY = Table(
     name="activity",
@@ -125,8 +128,15 @@ async def activity_of_user(
 PROJECTION = Projection(
     name="activity",
     group="queries",
-    version=3,
+    version=4,
     tables=(ACTIVITY,),
-    events=(*PROJECT.events, *TASK.events, *DOCUMENT.events, *CLIENT.events, *ACTIVITIES.events),
+    events=(
+        *PROJECT.events,
+        *TASK.events,
+        *DOCUMENT.events,
+        *FILE.events,
+        *CLIENT.events,
+        *ACTIVITIES.events,
+    ),
     project=project,
 )

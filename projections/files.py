@@ -163,10 +163,11 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """Bytes of all versions that are not purged."""
+    """Bytes of all versions that are not purged, as of a position."""
 
     project: int
     person: int
+    position: int
 
 
 def project(batch: Sequence[Recorded[FileEvent]]) -> list[Write]:
@@ -312,14 +313,14 @@ async def versions_of(
     )
 
 
-async def same_content(db: Connection, project: UUID, sha256: str, number: int) -> str | None:
+async def same_content(db: Connection, project: UUID, sha256: str, size: int) -> str | None:
     """Where the project keeps these bytes already: of a file that nobody deleted, found clean."""
     async with db.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
             "SELECT v.key FROM file_versions v JOIN files f ON f.id = v.file"
             " WHERE v.project = %s AND v.sha256 = %s AND v.bytes = %s AND v.verdict = 'clean'"
             " AND f.deleted_at IS NULL ORDER BY v.key LIMIT 1",
-            (project, sha256, number),
+            (project, sha256, size),
         )
         return await cursor.fetchone()
 
@@ -363,7 +364,8 @@ SELECT
     (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
         WHERE v.project = %(project)s AND NOT f.purged)::bigint,
     (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
-        WHERE v.person = %(person)s AND NOT f.purged)::bigint
+        WHERE v.person = %(person)s AND NOT f.purged)::bigint,
+    coalesce((SELECT position FROM formula_checkpoints WHERE name = 'queries'), 0)
 """
 
 
@@ -371,7 +373,7 @@ async def used(db: Connection, project: UUID, person: UUID) -> Used:
     async with db.cursor(row_factory=args_row(Used)) as cursor:
         await cursor.execute(USED, {"project": project, "person": person})
         row = await cursor.fetchone()
-    return row or Used(0, 0)
+    return row or Used(0, 0, 0)
 
 
 PROJECTION = Projection(

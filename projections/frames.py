@@ -11,6 +11,7 @@ from domain.registry import tag_of
 from projections.model import Push
 
 JOB_PROGRESS = "job.progress"
+FILE_PROGRESS = "file.progress"
 
 _AT = b'"at":"'
 
@@ -55,6 +56,19 @@ class JobProgress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     state: str
     progress: float
     error: str | None = None  # its beginning
+
+
+class FileProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """The data of a `mo` of type `file.progress`, in the project's room: bytes of an upload.
+
+    `total` null: whoever brings it did not say. The last one has `bytes` equal to `total`.
+    """
+
+    file: UUID
+    name: str
+    bytes: int
+    total: int | None
+    person: UUID
 
 
 @cache

@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.activity import ActivityRecorded
 from domain.document import DOCUMENT, DocumentEvent
 from domain.errors import Invalid
+from domain.file import FILE, FileEvent, FileInspected, Verdict
 from domain.kernel import Recorded
 from domain.lock import LOCK, LockEvent, LockGranted
 from domain.notification import NotificationSent
@@ -33,6 +34,7 @@ RoomEvent: TypeAlias = (
     | TaskEvent
     | ReactionEvent
     | DocumentEvent
+    | FileEvent
     | LockEvent
     | ActivityRecorded
     | NotificationSent
@@ -84,6 +86,10 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return [_name(RoomKind.TASK, event.task), *in_project]
         case _ if isinstance(event, DOCUMENT.events):
             return [_name(RoomKind.DOCUMENT, recorded.stream), *in_project]
+        case FileInspected(verdict=Verdict.INFECTED):
+            return [*in_project, OPS]
+        case _ if isinstance(event, FILE.events):
+            return in_project
         case _:
             return [_name(RoomKind.PROJECT, recorded.stream)]
 
@@ -105,13 +111,14 @@ def _room_of(resource: str) -> list[str]:
 PROJECTION = Projection(
     name="rooms",
     group="live",
-    version=5,
+    version=6,
     tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
         *TASK.events,
         *REACTION.events,
         *DOCUMENT.events,
+        *FILE.events,
         *LOCK.events,
         ActivityRecorded,
         NotificationSent,

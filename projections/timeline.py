@@ -8,6 +8,7 @@ from psycopg.rows import args_row
 
 from domain.activity import ACTIVITY, ActivityRecorded
 from domain.document import DOCUMENT, DocumentCreated, DocumentEvent
+from domain.file import FILE, FileEvent
 from domain.kernel import Event, Recorded
 from domain.lock import LOCK, LockAcquired, LockEvent, LockGranted, LockQueued, LockStolen
 from domain.participation import PARTICIPATION, Joined, ParticipationEvent
@@ -24,6 +25,7 @@ TimelineEvent: TypeAlias = (
     | TaskEvent
     | ReactionEvent
     | DocumentEvent
+    | FileEvent
     | LockEvent
     | ParticipationEvent
     | ActivityRecorded
@@ -114,13 +116,14 @@ async def events_of(
 PROJECTION = Projection(
     name="timeline",
     group="audit",
-    version=2,
+    version=3,
     tables=(TIMELINE, STREAMS),
     events=(
         *PROJECT.events,
         *TASK.events,
         *REACTION.events,
         *DOCUMENT.events,
+        *FILE.events,
         *LOCK.events,
         *PARTICIPATION.events,
         *ACTIVITY.events,

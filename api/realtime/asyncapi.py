@@ -10,7 +10,7 @@ from litestar import get
 from api.auth import Open
 from api.realtime import protocol as p
 from infra.settings import Settings
-from projections.frames import JOB_PROGRESS, Ev, JobProgress, Mo, public_type
+from projections.frames import FILE_PROGRESS, JOB_PROGRESS, Ev, FileProgress, JobProgress, Mo, public_type
 from projections.members import Member
 from projections.receipts import Seen
 from projections.rooms import PROJECTION
@@ -45,7 +45,7 @@ INSIDE: Mapping[type[p.ServerFrame], Mapping[str, type[msgspec.Struct]]] = {
 }
 
 FRAMES = (*CLIENT, *SERVER)
-TYPES = (*FRAMES, Member, Seen, JobProgress, *PROJECTION.events)
+TYPES = (*FRAMES, Member, Seen, JobProgress, FileProgress, *PROJECTION.events)
 SCHEMA = "#/components/schemas/{name}"
 
 TEXT = f"""\
@@ -153,7 +153,10 @@ def _schemas() -> Json:
         del shown["properties"]["tag"]
         shown["required"].remove("tag")
     schemas[_named(Ev)]["allOf"] = [_with(public_type(event), event) for event in PROJECTION.events]
-    schemas[_named(Mo)]["allOf"] = [_with(JOB_PROGRESS, JobProgress)]
+    schemas[_named(Mo)]["allOf"] = [
+        _with(JOB_PROGRESS, JobProgress),
+        _with(FILE_PROGRESS, FileProgress),
+    ]
     return schemas
 
 

@@ -1,0 +1,162 @@
+"""/realtime/files/upload: a file comes in as it is sent, and is looked through before it is had."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from api.auth import Caller, Open
+from api.call import Call, Done, Malformed, done
+from api.forms import is_form, read_form
+from api.quotas import room_for
+from api.rights import require
+from domain.access import Action
+from domain.errors import NotFound
+from domain.file import FILE, UploadFile
+from domain.rooms import Room, RoomKind
+from infra.receiving import FileTooLarge, Received, receive
+from infra.runtime import Runtime
+from projections.files import same_content
+from projections.frames import FILE_PROGRESS, FileProgress
+from projections.read import reading
+from projections.telling import tell
+
+EVERY_S = 0.5  # between two frames about an upload
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What is being uploaded. `length`: as declared; None: not said."""
+
+    project: UUID
+    file: UUID
+    name: str
+    length: int | None
+
+
+@post("/upload", opt={"action": Open.SIGNED_IN}, request_max_body_size=None, status_code=201)
+async def upload(
+    request: Request[Caller, Any, Any],
+    call: NamedDependency[Call],
+    project: Annotated[UUID | None, QueryParameter(description="whose it will be")] = None,
+    name: Annotated[str | None, QueryParameter(description="of a raw body")] = None,
+    file: Annotated[UUID | None, QueryParameter(description="that this is a version of")] = None,
+) -> Response[Done]:
+    """A form with a file, or the bytes themselves. Nobody has it before it was looked through.
+
+    In a form the field `project` may come before the file, in place of the parameter.
+    """
+    content: AsyncIterator[bytes] = request.stream()
+    if is_form(request):
+        form = await read_form(request)
+        content, name = form.content, name or form.name
+        project = project or _project(form.fields.get("project", ""))
+    if project is None or not name:
+        raise Malformed("upload.no_project" if project is None else "upload.no_name")
+    await require(call.runtime, call.caller, Action.FILE_WRITE, project=project)
+    wanted = Wanted(project, await _file(call, project, file), name, _length(request))
+    if await call.repeated():
+        received = Received("", name, "", 0, "")
+        return await _store(call, wanted, received)
+    return await _take(call, wanted, content)
+
+
+def _project(text: str) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise Malformed("upload.bad_project") from None
+
+
+def _length(request: Request[Any, Any, Any]) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() and len(text) < 19 else None  # noqa: PLR2004, of a bigint
+
+
+async def _file(call: Call, project: UUID, file: UUID | None) -> UUID:
+    """A new file's id, or that of the one which gets a version. Raises NotFound."""
+    if file is None:
+        return call.new_id("file")
+    if (await call.runtime.load(FILE, file)).state.project != project:
+        raise NotFound("file.not_found", file=file)
+    return file
+
+
+async def _take(call: Call, wanted: Wanted, content: AsyncIterator[bytes]) -> Response[Done]:
+    runtime, most = call.runtime, call.runtime.settings.max_file_size
+    if wanted.length is not None and wanted.length > most + _FORM:
+        raise FileTooLarge("file.too_large", most=most)
+    length = min(most if wanted.length is None else wanted.length, most)
+    async with room_for(runtime, wanted.project, call.caller.id, length) as coming:
+        key = f"f-{coming.upload.id.hex}"
+        telling = Telling(runtime, wanted, call.caller.id)
+        received = await receive(runtime.blobs, key, wanted.name, content, most, telling.note)
+        kept = False
+        try:
+            known = await _known(runtime, wanted.project, received)
+            stored = msgspec.structs.replace(received, key=known or key)
+            answer = await _store(call, wanted, stored)
+            position = answer.content.position
+            kept = position is not None and known is None
+            coming.bytes, coming.position = received.bytes, position
+        finally:
+            if not kept:
+                await runtime.blobs.delete(key)
+        await telling.over(received.bytes)
+    return answer
+
+
+_FORM = 1 << 16  # bytes of a form around its file, at most
+
+
+async def _known(runtime: Runtime, project: UUID, received: Received) -> str | None:
+    """Where the project keeps the same bytes: they are kept once."""
+    async with reading(runtime) as db:
+        return await same_content(db, project, received.sha256, received.bytes)
+
+
+async def _store(call: Call, wanted: Wanted, received: Received) -> Response[Done]:
+    command = UploadFile(
+        project=wanted.project,
+        name=received.name,
+        key=received.key,
+        content_type=received.content_type,
+        bytes=received.bytes,
+        sha256=received.sha256,
+        at=call.runtime.now(),
+    )
+    outcome = await call.execute(FILE, wanted.file, command, project=wanted.project)
+    return done(outcome, wanted.file, created=True)
+
+
+class Telling:
+    """The project's room sees how far an upload is."""
+
+    def __init__(self, runtime: Runtime, wanted: Wanted, person: UUID) -> None:
+        self._runtime, self._wanted, self._person = runtime, wanted, person
+        self._room = str(Room(RoomKind.PROJECT, wanted.project))
+        self._at = asyncio.get_running_loop().time()
+
+    async def note(self, received: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._at >= EVERY_S:
+            self._at = now
+            await self._tell(received, self._wanted.length)
+
+    async def over(self, received: int) -> None:
+        await self._tell(received, received)
+
+    async def _tell(self, received: int, total: int | None) -> None:
+        wanted = self._wanted
+        frame = FileProgress(
+            file=wanted.file,
+            name=wanted.name,
+            bytes=received,
+            total=total,
+            person=self._person,
+        )
+        await tell(self._runtime, self._room, FILE_PROGRESS, frame)
