@@ -29,6 +29,7 @@ from api.locks import locks
 from api.metrics import metrics
 from api.operations import operations
 from api.preferences import preferences
+from api.project_files import project_files
 from api.projects import projects
 from api.reactions import reactions
 from api.reads import provide_db
@@ -75,6 +76,7 @@ ROUTERS = (
     jobs,
     analytics,
     files,
+    project_files,
 )
 
 

@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Meta
 
 from api.auth import Caller
+from api.cached import cached, remember
 from api.call import Call, Done, done, etag
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.uploading import upload
@@ -65,11 +66,11 @@ async def list_all(
 async def metadata(file: FromPath[UUID], runtime: NamedDependency[Runtime]) -> Response[bytes]:
     """A file as it is now, from the cache: whatever happens to it gives it another version."""
     now = await runtime.load(FILE, file)
-    key = f"{runtime.settings.redis_prefix}file:{file}:{now.version}"
+    key = f"file:{file}:{now.version}"
     found = await cached(runtime, key)
     if found is None:
         found = msgspec.json.encode(await _row(runtime, file, now.version))
-        await remember(runtime, key, found)
+        await remember(runtime, key, found, CACHED_S)
     return Response(found, media_type="application/json", headers={"ETag": etag(now.version)})
 
 

@@ -1,0 +1,27 @@
+"""A few bytes in Redis for a while. Without Redis they are made each time."""
+
+import structlog
+from redis.exceptions import RedisError
+
+from infra.runtime import Runtime
+
+log = structlog.get_logger()
+
+
+async def cached(runtime: Runtime, key: str) -> bytes | None:
+    try:
+        return await runtime.redis.get(_name(runtime, key))
+    except (RedisError, OSError) as error:
+        log.debug("cache_not_read", key=key, error=repr(error))
+        return None
+
+
+async def remember(runtime: Runtime, key: str, value: bytes, seconds: int) -> None:
+    try:
+        await runtime.redis.set(_name(runtime, key), value, ex=seconds)
+    except (RedisError, OSError) as error:
+        log.debug("cache_not_written", key=key, error=repr(error))
+
+
+def _name(runtime: Runtime, key: str) -> str:
+    return f"{runtime.settings.redis_prefix}{key}"

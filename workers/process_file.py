@@ -1,0 +1,69 @@
+"""Make what pages show of a file: thumbnails, sizes, previews."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import UUID
+
+from domain.file import FILE, FileInspected, ProcessFile, Rendition, Verdict, content
+from domain.kernel import Recorded
+from infra.renditions import model as made
+from infra.renditions.rendering import render
+from workers.inspect_file import fetched
+from workers.model import FILES, Args, Context, Job
+
+CHUNK = 1 << 18  # bytes
+
+
+class Process(Args, frozen=True):
+    file: UUID
+    number: int
+
+
+def react(recorded: Recorded[FileInspected]) -> list[Process]:
+    event = recorded.event
+    return [Process(recorded.stream, event.number)] if event.verdict is Verdict.CLEAN else []
+
+
+async def run(context: Context, args: Process) -> None:
+    file = (await context.runtime.load(FILE, args.file)).state
+    version = content(file, args.number)
+    if version.processed or file.purged or not made.renderable(version.content_type):
+        return
+    async with fetched(context.runtime, version.key) as path:
+        command = await _command(context, args, path, version.content_type)
+    await context.runtime.execute(
+        context.origin, FILE, args.file, command, project=file.project
+    )
+
+
+async def _command(
+    context: Context, args: Process, path: Path, content_type: str
+) -> ProcessFile:
+    with TemporaryDirectory(prefix="formula-renditions-") as folder:
+        try:
+            found = await render(path, content_type, Path(folder))
+        except made.Failed as failed:
+            await context.log(f"no renditions: {failed}")
+            return ProcessFile(number=args.number, failed=failed.cause)
+        kept = [await _kept(context, args, one) for one in found]
+    return ProcessFile(number=args.number, renditions=tuple(kept))
+
+
+async def _kept(context: Context, args: Process, one: made.Rendition) -> Rendition:
+    """Under a key that a retry gives it again."""
+    key = f"r-{args.file.hex}-{args.number}-{one.name.replace('.', '-')}"
+    await context.runtime.blobs.put(
+        key, _read(one.path), content_type=one.content_type, name=one.name
+    )
+    return Rendition(one.name, key, one.content_type, one.bytes, one.width, one.height)
+
+
+async def _read(path: Path) -> AsyncGenerator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while chunk := await asyncio.to_thread(file.read, CHUNK):
+            yield chunk
+
+
+JOB = Job("process_file", FILES, Process, run, (FileInspected,), react, timeout_s=600.0)

@@ -1,0 +1,84 @@
+"""Throw away what was deleted long enough ago, and bytes that no file has."""
+
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import Refused
+from domain.file import FILE, PurgeFile
+from domain.hold import HOLD, HOLDS_STREAM
+from domain.jobs import PurgeFiles
+from infra.eventstore.reader import checkpoint
+from infra.runtime import Runtime
+from infra.uploads import forget_uploads
+from projections.files import deleted_files, needed_keys
+from projections.read import reading
+from projections.rows import FIRST_ID
+from workers.model import MAINTENANCE, Context, Job
+
+PAGE = 500
+OURS = ("f-", "r-")  # how the keys of files and renditions begin
+YOUNG = timedelta(days=1)  # bytes younger than this may be of a file that is still coming in
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """How many of each were removed."""
+
+    files: int
+    blobs: int
+    uploads: int
+
+
+async def run(context: Context, _args: PurgeFiles) -> Purged:
+    """A retry goes on with what is left."""
+    runtime = context.runtime
+    files = sum([1 async for _ in _purged(context)])
+    blobs = sum([gone async for gone in _orphans(runtime)])
+    seen = await checkpoint(runtime.db, "queries")
+    async with runtime.db.connection() as db:
+        uploads = await forget_uploads(db, seen)
+    await context.log(f"{files} files, {blobs} blobs, {uploads} uploads removed")
+    return Purged(files, blobs, uploads)
+
+
+async def _purged(context: Context) -> AsyncGenerator[UUID]:
+    """What a legal hold stands on is kept, whoever deleted it."""
+    runtime = context.runtime
+    before = runtime.now() - timedelta(seconds=runtime.settings.deleted_files_kept_s)
+    held = (await runtime.load(HOLD, HOLDS_STREAM)).state.held
+    after = FIRST_ID
+    while True:
+        async with reading(runtime) as db:
+            page = await deleted_files(db, before, after, PAGE)
+        for file, project in page:
+            if file in held or project in held:
+                continue
+            try:
+                await runtime.execute(context.origin, FILE, file, PurgeFile(), project=project)
+            except Refused as refused:  # restored meanwhile
+                await context.log(f"{file}: {refused.code}")
+                continue
+            yield file
+        if len(page) < PAGE:
+            return
+        after = page[-1][0]
+
+
+async def _orphans(runtime: Runtime) -> AsyncGenerator[int]:
+    """Bytes of purged and refused files, and of uploads that never came to be files."""
+    head, old = await runtime.store.head(), runtime.now() - YOUNG
+    for prefix in OURS:
+        after = ""
+        while page := await runtime.blobs.keys(prefix, after, PAGE):
+            async with reading(runtime, min_position=head) as db:
+                needed = await needed_keys(db, page)
+            for key in page:
+                if key not in needed and (await runtime.blobs.head(key)).at < old:
+                    await runtime.blobs.delete(key)
+                    yield 1
+            after = page[-1]
+
+
+JOB = Job("purge_files", MAINTENANCE, PurgeFiles, run, timeout_s=3_600.0)
