@@ -77,6 +77,10 @@ class Optimise(JobArgs, frozen=True, kw_only=True, tag="optimise"):
     """Looks through the indexes, and builds anew those that are mostly empty."""
 
 
+class HandOverFiles(JobArgs, frozen=True, kw_only=True, tag="hand_over_files"):
+    """Moves files to S3 that were kept on the local disk while it could not be reached."""
+
+
 class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
     """The digests whose time came in the hour that ends `at`."""
 
@@ -138,6 +142,7 @@ AnyArgs: TypeAlias = (
     | CleanUp
     | RefreshStatistics
     | Optimise
+    | HandOverFiles
     | SendDigests
     | SendWeeklyReports
     | ReportProject
@@ -154,6 +159,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     CleanUp: Action.JOBS_MANAGE,
     RefreshStatistics: Action.JOBS_MANAGE,
     Optimise: Action.JOBS_MANAGE,
+    HandOverFiles: Action.JOBS_MANAGE,
     SendDigests: Action.JOBS_MANAGE,
     SendWeeklyReports: Action.JOBS_MANAGE,
     ReportProject: Action.REPORT_PROJECT,

@@ -16,6 +16,8 @@ class SettingsError(Exception):
 POSTGRES = r"^(postgres(ql)?://.*|.*=.*)?$"  # an address, or libpq's key=value pairs
 REDIS = r"^((rediss?|unix)://.*)?$"
 SMTP = r"^(smtps?://.*)?$"
+HTTP = r"^(https?://.*)?$"
+KEYS = r"^([A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*)?$"  # 32 bytes in base64, by commas
 CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
 
 
@@ -86,6 +88,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""
     aws_region: str = "us-east-1"
+    aws_endpoint_url: Annotated[
+        str, Meta(description="a server that speaks S3; empty: Amazon's", pattern=HTTP)
+    ] = ""
+    aws_kms_key_id: Annotated[
+        str, Meta(description="KMS key that S3 encrypts files with; empty: S3's own (AES256)")
+    ] = ""
+    cloudfront_url: Annotated[
+        str, Meta(description="https://… of the CDN before the bucket; empty: none", pattern=HTTP)
+    ] = ""
+    cloudfront_key_pair_id: Annotated[str, Meta(description="which key CloudFront checks by")] = ""
+    cloudfront_private_key: Annotated[
+        str, _secret("RSA key in PEM that signs links to the CDN; \\n stands for a line break")
+    ] = ""
     max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
     clamav_url: Annotated[
         str,
@@ -97,6 +112,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     local_storage_enabled: bool = True
     local_storage_path: str = "./uploads"
+    local_storage_key: Annotated[
+        str, _secret("seals files on the local disk; empty: made on the first start", KEYS)
+    ] = ""
     local_public_url: str = "http://localhost:5014/uploads"
 
     rate_limit_window_ms: Annotated[int, Meta(ge=1, description="of the next three")] = 900_000

@@ -5,6 +5,7 @@ from typing import Any
 from workers import (
     announce,
     clean_up,
+    hand_over_files,
     mail_digest,
     mail_notice,
     notify_assigned,
@@ -35,6 +36,7 @@ JOBS: tuple[Job[Any], ...] = (
     snapshot_day.JOB,
     roll_up_metrics.JOB,
     clean_up.JOB,
+    hand_over_files.JOB,
     refresh_statistics.JOB,
     optimise.JOB,
     ping.JOB,

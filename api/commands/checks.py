@@ -112,12 +112,15 @@ def _storage(settings: Settings) -> Check:
         "AWS_S3_BUCKET": settings.aws_s3_bucket,
     }
     missing = [name for name, value in keys.items() if not value]
-    if not missing:
+    if not missing and not settings.local_storage_enabled:
         return Check("file storage", "ok", f"S3 bucket {settings.aws_s3_bucket}")
-    if len(missing) < len(keys):
+    if 0 < len(missing) < len(keys):
         return Check("file storage", "fail", f"S3 is half set: {', '.join(missing)} missing")
     if not settings.local_storage_enabled:
         return Check("file storage", "fail", "neither S3 keys nor LOCAL_STORAGE_ENABLED")
+    if not settings.local_storage_key and settings.database_url and settings.redis_url:
+        detail = "LOCAL_STORAGE_KEY is not set: only `formula up` makes one"
+        return Check("file storage", "warn", detail)
     return _writable("file storage", Path(settings.local_storage_path).resolve())
 
 

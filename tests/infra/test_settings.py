@@ -42,6 +42,8 @@ def test_variables_of_others_are_not_looked_at() -> None:
         ("DATABASE_POOL_SIZE", "0"),
         ("JWT_ACCESS_TTL_S", "1"),
         ("MOTION_RETENTION_S", "59"),
+        ("LOCAL_STORAGE_KEY", "c2hvcnQ="),
+        ("AWS_ENDPOINT_URL", "minio:9000"),
         ("EMAIL_TIMEOUT_S", "-1"),
         ("REPORTS_TIMEOUT_S", "86401"),
         ("JOB_RETRY_BASE_S", "0"),
@@ -85,7 +87,15 @@ def test_what_is_explained_says_where_each_value_came_from() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["JWT_SECRET", "AWS_SECRET_ACCESS_KEY", "REDIS_PASSWORD", "DATABASE_URL", "SMTP_URL"]
+    "name",
+    [
+        "JWT_SECRET",
+        "AWS_SECRET_ACCESS_KEY",
+        "CLOUDFRONT_PRIVATE_KEY",
+        "REDIS_PASSWORD",
+        "DATABASE_URL",
+        "SMTP_URL",
+    ],
 )
 def test_what_is_explained_hides_secrets(name: str) -> None:
     scheme = "postgresql" if name == "DATABASE_URL" else "smtp"

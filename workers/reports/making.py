@@ -14,7 +14,7 @@ from domain.notification import SendNotification
 from domain.preferences import Notice
 from domain.project import PROJECT
 from domain.user import User
-from infra.blobs import Blob, Blobs
+from infra.blobs.model import Blob
 from infra.db import Connection
 from infra.links import Links
 from infra.runtime import Runtime
@@ -118,7 +118,7 @@ async def _keep(
     context: Context, name: str, form: ReportFormat, content: AsyncIterator[bytes]
 ) -> Made:
     """Under the job's key: a retry replaces what an attempt before it left."""
-    blob: Blob = await Blobs(context.runtime.settings).put(
+    blob: Blob = await context.runtime.blobs.put(
         f"{PREFIX}{context.job}", content, content_type=CONTENT_TYPES[form], name=_file_name(name)
     )
     await context.log(f"kept {blob.bytes} bytes")
@@ -161,4 +161,4 @@ async def hand_over(
 async def prune(runtime: Runtime) -> int:
     """Remove reports older than they are kept; how many there were."""
     kept = timedelta(seconds=runtime.settings.reports_kept_s)
-    return await Blobs(runtime.settings).prune(PREFIX, runtime.now() - kept)
+    return await runtime.blobs.prune(PREFIX, runtime.now() - kept)
