@@ -64,7 +64,7 @@ SCHEDULES = (
     Schedule("clean_up", lambda _at: CleanUp(), cron="30 1 * * *"),
     Schedule("refresh_statistics", lambda _at: RefreshStatistics(), cron="5 * * * *"),
     Schedule("optimise", lambda _at: Optimise(), cron="30 2 * * 0"),
-    Schedule("hand_over_files", lambda _at: HandOverFiles(), every_s=60),
+    Schedule("hand_over_files", lambda _at: HandOverFiles(), every_s=300),
     Schedule("send_digests", _digests, every_s=3_600, missed="all"),
     Schedule("send_weekly_reports", _weekly, cron="0 6 * * 1"),
 )

@@ -37,7 +37,7 @@ async def made(runtime: Runtime, error: str | None = None) -> UUID:
     """A job that nobody asked for."""
     new = NewJob(
         queue="reports",
-        name="report",
+        name="report_project",
         consumer="test",
         position=1,
         key=str(uuid4()),
@@ -109,7 +109,7 @@ async def test_queues_are_held_up_and_dead_jobs_tried_again(api: Api, settings: 
     async with working(settings):
         await jobs(runtime, "pause", "reports", "--reason", "[no] paper")
         dead = await made(runtime, "broken")
-        await jobs(runtime, "retry-dead", "reports", "--job", "report")
+        await jobs(runtime, "retry-dead", "reports", "--job", "report_project")
         async with runtime.db.connection() as db:
             row = await get_job(db, dead)
         assert row is not None

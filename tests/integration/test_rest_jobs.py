@@ -40,7 +40,7 @@ async def row_of(api: Api, owner: str | None, *, asked: bool = True, error: str 
     """A job in a row of its own, as the consumer makes them."""
     new = NewJob(
         queue="reports",
-        name="report",
+        name="report_project",
         consumer="jobs",
         position=1,
         key=str(uuid4()),
