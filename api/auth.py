@@ -27,7 +27,11 @@ from domain.user import USER
 from infra.runtime import Runtime
 
 # What a path may name that is of a project, and whose state says which.
-IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {"task": TASK, "document": DOCUMENT, "file": FILE}
+IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {
+    "task": TASK,
+    "document": DOCUMENT,
+    "file": FILE,
+}
 
 
 class Open(StrEnum):

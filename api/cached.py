@@ -10,10 +10,11 @@ log = structlog.get_logger()
 
 async def cached(runtime: Runtime, key: str) -> bytes | None:
     try:
-        return await runtime.redis.get(_name(runtime, key))
+        found = await runtime.redis.get(_name(runtime, key))
     except (RedisError, OSError) as error:
         log.debug("cache_not_read", key=key, error=repr(error))
         return None
+    return found.encode() if isinstance(found, str) else found
 
 
 async def remember(runtime: Runtime, key: str, value: bytes, seconds: int) -> None:

@@ -1,11 +1,16 @@
 """multipart/form-data as it comes: what is said first, then one file, never held in memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import Request
-from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,  # pyright: ignore[reportUnknownVariableType]  # untyped arguments
+)
 
 from api.call import Malformed
 
@@ -36,7 +41,7 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
                 continue
             if event.filename:
                 return Form(fields, event.filename, _content(events))
-            fields[event.name] = await _field(events)
+            fields[event.name or ""] = await _field(events)
             if len(fields) > MAX_FIELDS:
                 break
     except (MultipartError, UnicodeDecodeError) as error:
@@ -45,7 +50,8 @@ async def read_form(request: Request[Any, Any, Any]) -> Form:
 
 
 def _type(request: Request[Any, Any, Any]) -> tuple[str, dict[str, str]]:
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    header = request.headers.get("content-type", "")
+    kind, options = cast(tuple[str, dict[str, str]], parse_options_header(header))
     return kind.lower(), options
 
 

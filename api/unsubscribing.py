@@ -28,6 +28,7 @@ KINDS: Mapping[Notice | None, str] = {
     Notice.ANNOUNCEMENT: "announcements",
     Notice.REPORT: "reports",
     Notice.WEEKLY_REPORT: "weekly reports",
+    Notice.FILE_REFUSED: "files that were refused",
     None: "what is collected for you once a day",
 }
 HEADERS = {

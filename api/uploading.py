@@ -74,7 +74,7 @@ def _project(text: str) -> UUID | None:
 
 def _length(request: Request[Any, Any, Any]) -> int | None:
     text = request.headers.get("content-length", "")
-    return int(text) if text.isdecimal() and len(text) < 19 else None  # noqa: PLR2004, of a bigint
+    return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
 async def _file(call: Call, project: UUID, file: UUID | None) -> UUID:

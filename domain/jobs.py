@@ -81,6 +81,10 @@ class HandOverFiles(JobArgs, frozen=True, kw_only=True, tag="hand_over_files"):
     """Moves files to S3 that were kept on the local disk while it could not be reached."""
 
 
+class PurgeFiles(JobArgs, frozen=True, kw_only=True, tag="purge_files"):
+    """Throws away what was deleted long enough ago, and bytes that no file has."""
+
+
 class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
     """The digests whose time came in the hour that ends `at`."""
 
@@ -143,6 +147,7 @@ AnyArgs: TypeAlias = (
     | RefreshStatistics
     | Optimise
     | HandOverFiles
+    | PurgeFiles
     | SendDigests
     | SendWeeklyReports
     | ReportProject
@@ -160,6 +165,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     RefreshStatistics: Action.JOBS_MANAGE,
     Optimise: Action.JOBS_MANAGE,
     HandOverFiles: Action.JOBS_MANAGE,
+    PurgeFiles: Action.JOBS_MANAGE,
     SendDigests: Action.JOBS_MANAGE,
     SendWeeklyReports: Action.JOBS_MANAGE,
     ReportProject: Action.REPORT_PROJECT,

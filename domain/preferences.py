@@ -26,6 +26,7 @@ class Notice(StrEnum):
     ANNOUNCEMENT = "announcement"
     REPORT = "report"
     WEEKLY_REPORT = "report.weekly"
+    FILE_REFUSED = "file.refused"
 
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +50,7 @@ DEFAULTS: Mapping[Notice, Channels] = {
     Notice.ANNOUNCEMENT: Channels(),
     Notice.REPORT: Channels(),
     Notice.WEEKLY_REPORT: Channels(),
+    Notice.FILE_REFUSED: Channels(),
 }
 
 

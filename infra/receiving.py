@@ -41,9 +41,7 @@ async def receive(
     head, rest = await _head(content)
     kind = recognise(head, name)
     counting = _Counting(most, note)
-    await blobs.put(
-        key, counting.through(head, rest), content_type=kind.content_type, name=name
-    )
+    await blobs.put(key, counting.through(head, rest), content_type=kind.content_type, name=name)
     return _received(key, name, kind, counting)
 
 

@@ -175,9 +175,10 @@ def project(batch: Sequence[Recorded[FileEvent]]) -> list[Write]:
     for recorded in batch:
         _file(files, recorded)
         _version(versions, recorded)
-        event = recorded.event
-        for one in event.renditions if isinstance(event, FileProcessed) else ():
-            renditions.put(file=recorded.stream, number=event.number, key=one.key)
+        if isinstance(recorded.event, FileProcessed):
+            number = recorded.event.number
+            for one in recorded.event.renditions:
+                renditions.put(file=recorded.stream, number=number, key=one.key)
     return files.writes() + versions.writes() + renditions.writes()
 
 

@@ -86,12 +86,16 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return [_name(RoomKind.TASK, event.task), *in_project]
         case _ if isinstance(event, DOCUMENT.events):
             return [_name(RoomKind.DOCUMENT, recorded.stream), *in_project]
-        case FileInspected(verdict=Verdict.INFECTED):
-            return [*in_project, OPS]
         case _ if isinstance(event, FILE.events):
-            return in_project
+            return in_project + _warned(event)
         case _:
             return [_name(RoomKind.PROJECT, recorded.stream)]
+
+
+def _warned(event: FileEvent) -> list[str]:
+    """Whom an infected file concerns beside its project."""
+    infected = isinstance(event, FileInspected) and event.verdict is Verdict.INFECTED
+    return [OPS] if infected else []
 
 
 @lru_cache(NAMES)

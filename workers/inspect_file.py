@@ -1,4 +1,4 @@
-"""Look through what was uploaded: until then, and for good where something is wrong, nobody has it."""
+"""Look through what was uploaded: until it was found clean, nobody has it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from domain.file import FILE, FileUploaded, InspectFile, Verdict
 from domain.kernel import Recorded
-from domain.notification import Level, SendNotification
+from domain.notification import SendNotification
 from domain.preferences import Notice
 from infra.blobs.model import Flow
 from infra.inspecting.judging import judge
@@ -53,9 +53,7 @@ async def run(context: Context, args: Inspect) -> None:
     async with fetched(runtime, args.blob) as path:
         found = await judge(runtime.settings, path, args.name, kind_of(args.content_type))
     command = _command(args.number, found)
-    outcome = await runtime.execute(
-        context.origin, FILE, args.file, command, project=args.project
-    )
+    outcome = await runtime.execute(context.origin, FILE, args.file, command, project=args.project)
     if command.verdict is Verdict.CLEAN:
         return
     await context.log(f"{command.verdict}: {command.reason}")
@@ -109,7 +107,7 @@ async def _tell(context: Context, args: Inspect, command: InspectFile) -> None:
         kind=Notice.FILE_REFUSED,
         title=f"“{args.name}” was {'infected' if infected else 'refused'}",
         body=f"Nobody can have it: {command.reason}",
-        level=Level.WARNING,
+        level="warning",
         project=args.project,
         at=context.runtime.now(),
     )

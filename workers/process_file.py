@@ -33,14 +33,10 @@ async def run(context: Context, args: Process) -> None:
         return
     async with fetched(context.runtime, version.key) as path:
         command = await _command(context, args, path, version.content_type)
-    await context.runtime.execute(
-        context.origin, FILE, args.file, command, project=file.project
-    )
+    await context.runtime.execute(context.origin, FILE, args.file, command, project=file.project)
 
 
-async def _command(
-    context: Context, args: Process, path: Path, content_type: str
-) -> ProcessFile:
+async def _command(context: Context, args: Process, path: Path, content_type: str) -> ProcessFile:
     with TemporaryDirectory(prefix="formula-renditions-") as folder:
         try:
             found = await render(path, content_type, Path(folder))

@@ -47,7 +47,8 @@ async def _purged(context: Context) -> AsyncGenerator[UUID]:
     """What a legal hold stands on is kept, whoever deleted it."""
     runtime = context.runtime
     before = runtime.now() - timedelta(seconds=runtime.settings.deleted_files_kept_s)
-    held = (await runtime.load(HOLD, HOLDS_STREAM)).state.held
+    holds = (await runtime.load(HOLD, HOLDS_STREAM)).state
+    held = holds.projects | holds.standing.keys()
     after = FIRST_ID
     while True:
         async with reading(runtime) as db:

@@ -10,7 +10,15 @@ from litestar import get
 from api.auth import Open
 from api.realtime import protocol as p
 from infra.settings import Settings
-from projections.frames import FILE_PROGRESS, JOB_PROGRESS, Ev, FileProgress, JobProgress, Mo, public_type
+from projections.frames import (
+    FILE_PROGRESS,
+    JOB_PROGRESS,
+    Ev,
+    FileProgress,
+    JobProgress,
+    Mo,
+    public_type,
+)
 from projections.members import Member
 from projections.receipts import Seen
 from projections.rooms import PROJECTION
