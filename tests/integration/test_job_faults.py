@@ -14,6 +14,7 @@ import pytest
 
 from domain.jobs import JOB, Ping, RequestJob, Wanted
 from infra.eventstore.reader import reached
+from infra.folder import free_port
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import CONSUMER
 from infra.jobs.reading import JobRow, get_job
@@ -26,7 +27,6 @@ from tests.workers.office import (
     LIMIT_S,
     QUICK,
     Office,
-    free_port,
     mail_server,
     until,
     working,

@@ -14,13 +14,13 @@ from domain.project import PROJECT, RemoveMember
 from domain.user import USER, DeactivateUser, Role
 from infra.eventstore.execute import Do
 from infra.eventstore.types import NEW
+from infra.folder import free_port
 from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
 from tests.workers.office import (
     AT,
     Mailbox,
     Office,
-    free_port,
     mail_server,
     working,
 )

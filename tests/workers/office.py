@@ -1,7 +1,6 @@
 """People who work on a task, a worker in this process, a mail server that keeps its mail."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -182,12 +181,6 @@ class Mailbox:
             self.drops_after = ""
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
