@@ -19,6 +19,8 @@ from domain.jobs import JOB, AnyArgs, RequestJob, Wanted
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role
+from infra.eventstore.reader import reached
+from infra.jobs.model import CONSUMER
 from infra.jobs.reading import Filter, JobRow, get_job, list_jobs
 from infra.jobs.working import Times
 from infra.runtime import SYSTEM, Origin, Runtime
@@ -125,6 +127,14 @@ async def working(
         worker = tasks.create_task(run_worker(settings, tuning=tuning, kinds=kinds))
         yield
         worker.cancel()
+
+
+@asynccontextmanager
+async def at_work(runtime: Runtime) -> AsyncGenerator[None]:
+    """The same, once it leads and has come to the end of the log: what is asked for is applied."""
+    async with working(runtime.settings):
+        assert await reached(runtime.db, CONSUMER, await runtime.store.head(), LIMIT_S)
+        yield
 
 
 class Mailbox:
