@@ -48,6 +48,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that at the end no process of the run is left alone with it.
+
+    After pytest-randomly, whose order is kept otherwise.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("faults") is None)
+
+
 def open_folder() -> str:
     """Where temporary folders can be reached by the user that the embedded servers run as."""
     for base in (tempfile.gettempdir(), "/var/tmp", "/dev/shm"):  # noqa: S108, made by mkdtemp
