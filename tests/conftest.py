@@ -28,6 +28,7 @@ from projections.registry import PROJECTIONS
 
 TEMPLATE = "formula_template"
 READ_MODELS = "formula_read_models"
+SHORT = {"domain", "golden"}  # folders whose tests take no time
 PREFIX = "formula-tests-"  # and the pid of the run
 MEMORY, ROOM = Path("/dev/shm"), 12 * 1024**3  # noqa: S108, made by mkdtemp
 JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
@@ -50,11 +51,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that at the end no process of the run is left alone with it.
+    """The shortest come last, so that no process of the run ends long before the other.
 
     After pytest-randomly, whose order is kept otherwise.
     """
-    items.sort(key=lambda item: item.get_closest_marker("faults") is None)
+    items.sort(key=lambda item: item.path.parent.name in SHORT)
 
 
 def open_folder() -> str:
