@@ -127,14 +127,14 @@ async def moved(settings: Settings, *groups: str) -> None:
             now = await checkpoints(db)
             if all(now[group] > start[group] for group in groups or GROUPS):
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(PAUSE_S)
 
 
 async def standing_by(settings: Settings) -> None:
     """Return once a session for each group asks for its lease again and again."""
     async with await connect(settings.database_url) as db, asyncio.timeout(LIMIT_S):
         while await (await db.execute(WAITING)).fetchone() != (len(GROUPS),):  # noqa: ASYNC110, it is in Postgres
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(PAUSE_S)
 
 
 async def assert_projected(runtime: Runtime) -> None:
