@@ -42,6 +42,7 @@ from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
 from api.unsubscribing import unsubscribing
+from api.uploads import uploads
 from api.users import users
 from infra.jobs.board import Board
 from infra.metrics import Metrics
@@ -113,6 +114,7 @@ def create_app() -> Litestar:
             browser_client,
             asyncapi_json,
             metrics,
+            uploads,
         ],
         dependencies={
             **{name: _part(name) for name in PARTS},

@@ -16,6 +16,7 @@ from api.edge import request_id
 from api.limiting import RateLimited
 from api.tokens import NotAuthenticated
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongState
+from infra.blobs.model import Damaged, Unavailable
 from infra.eventstore.codec import TooLarge
 from infra.eventstore.execute import CommandReused, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
@@ -38,9 +39,11 @@ STATUS: Mapping[type, int] = {
     RateLimited: 429,
     StoreOverloaded: 503,
     BehindPosition: 503,
+    Unavailable: 503,
     psycopg.OperationalError: 503,
     psycopg.errors.UndefinedTable: 503,  # no projector has run yet
     psycopg.DataError: 422,  # a filter that Postgres cannot hold: a NUL, a number too large
+    Damaged: 500,
     Exception: 500,
 }
 
@@ -52,6 +55,8 @@ CODES: Mapping[type, str] = {
     StoreOverloaded: "store.overloaded",
     BehindPosition: "position.not_reached",
     Rebuilding: "projection.rebuilding",
+    Unavailable: "file.unavailable",
+    Damaged: "file.damaged",
     psycopg.OperationalError: "store.unavailable",
     psycopg.errors.UndefinedTable: "store.not_ready",
     psycopg.DataError: "request.invalid",

@@ -1,7 +1,6 @@
 """/files: downloads by a signed link."""
 
 from typing import Annotated
-from urllib.parse import quote
 
 from litestar import Router, get
 from litestar.di import NamedDependency
@@ -9,11 +8,8 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from api.auth import Open
-from infra.blobs import Blobs
-from infra.links import Links, Signed
+from infra.links import Links, Signed, disposition
 from infra.runtime import Runtime
-
-PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-()")
 
 
 @get("/{key:str}/content", opt={"action": Open.PUBLIC})
@@ -27,7 +23,7 @@ async def content(
     """The file, to be saved. The link is the right to it; a forged or expired one is a 403."""
     signed = Signed(expires, kid, signature)
     Links(runtime.settings).check(key, "GET", signed, runtime.now())
-    opened = await Blobs(runtime.settings).open(key)
+    opened = await runtime.blobs.open(key)
     headers = {
         "Content-Disposition": disposition(opened.blob.name),
         "Content-Length": str(opened.blob.bytes),
@@ -36,12 +32,6 @@ async def content(
         "Referrer-Policy": "no-referrer",  # the address is the right to it
     }
     return Stream(opened.content, media_type=opened.blob.content_type, headers=headers)
-
-
-def disposition(name: str) -> str:
-    """To save under that name (RFC 6266): as it is, and in ASCII for who does not know that."""
-    plain = "".join(c if c in PLAIN else "_" for c in name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 files = Router("/files", route_handlers=[content], tags=["files"])

@@ -14,7 +14,15 @@ from api.call import Call, steered
 from api.job_rights import Accepted, accepted, require_cancel, require_retry
 from domain.access import Action
 from domain.jobs import JOB, MAX_REASON, CancelJob, QueueName, RetryJob
-from domain.queue import QUEUE, PauseQueue, QueueCommand, ResumeQueue, RetryDead, queue_stream
+from domain.queue import (
+    QUEUE,
+    DiscardDead,
+    PauseQueue,
+    QueueCommand,
+    ResumeQueue,
+    RetryDead,
+    queue_stream,
+)
 from infra.eventstore.execute import Outcome
 
 Reason = Annotated[str, Meta(max_length=MAX_REASON, examples=["no longer wanted"])]
@@ -34,6 +42,13 @@ class Dead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     job: Annotated[str, Meta(max_length=MAX_REASON)] = ""
 
 
+class Discard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`job`: only those of this name."""
+
+    reason: Reason
+    job: Annotated[str, Meta(max_length=MAX_REASON)] = ""
+
+
 async def answer(call: Call, subject: UUID, outcome: Outcome) -> Response[Accepted]:
     return Response(
         await accepted(call.runtime, subject, outcome),
@@ -50,7 +65,7 @@ async def answer(call: Call, subject: UUID, outcome: Outcome) -> Response[Accept
 async def cancel(
     job: FromPath[UUID], data: JSONBody[Cancel], call: NamedDependency[Call]
 ) -> Response[Accepted]:
-    """Call off a job, or by a batch's id all of it; also one that runs, and what needs them."""
+    """Call off a job, or by a batch's id all of it; also what runs or is dead, and needs them."""
     if not await call.repeated():
         await require_cancel(call.runtime, call.caller, job)
     return await answer(call, job, await call.execute(JOB, job, CancelJob(reason=data.reason)))
@@ -99,6 +114,18 @@ async def retry_dead(
 ) -> Response[Accepted]:
     """Try all its dead jobs again, or those of a name."""
     return await _order(call, queue, RetryDead(queue=queue, job=data.job))
+
+
+@post(
+    "/queues/{queue:str}/discard-dead",
+    opt={"action": Action.JOBS_MANAGE},
+    status_code=HTTP_202_ACCEPTED,
+)
+async def discard_dead(
+    queue: FromPath[QueueName], data: JSONBody[Discard], call: NamedDependency[Call]
+) -> Response[Accepted]:
+    """Call off all its dead jobs, or those of a name: nobody will try them again."""
+    return await _order(call, queue, DiscardDead(queue=queue, reason=data.reason, job=data.job))
 
 
 async def _order(call: Call, queue: QueueName, command: QueueCommand) -> Response[Accepted]:

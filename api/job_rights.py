@@ -18,7 +18,7 @@ from infra.eventstore.execute import Outcome
 from infra.eventstore.reader import checkpoint, reached
 from infra.jobs.batches import Batch, get_batch
 from infra.jobs.model import CONSUMER, OVER, JobState
-from infra.jobs.reading import JobRow, get_job, missing, standing
+from infra.jobs.reading import JobRow, Standing, get_job, missing, standing
 from infra.runtime import Runtime
 
 APPLIED_S = 2.0  # an answer waits so long for the job consumer
@@ -87,9 +87,9 @@ async def _lacking(runtime: Runtime, caller: Caller | None, needs: list[UUID]) -
 
 
 async def require_cancel(runtime: Runtime, caller: Caller | None, job: UUID) -> None:
-    """A job, or a batch of which some are not over. Raises NotFound, WrongState."""
+    """A job, or a batch of which some are not over, or dead. Raises NotFound, WrongState."""
     states = await _states(runtime, caller, job)
-    if all(state in OVER for state in states):
+    if all(state in OVER and state is not JobState.DEAD for state in states):
         raise WrongState("job.over", job=job, state=", ".join(sorted(set(states))))
 
 
@@ -127,14 +127,14 @@ async def _states(runtime: Runtime, caller: Caller | None, job: UUID) -> list[Jo
         if await _coming(runtime, caller, job):
             return [JobState.QUEUED]
         found = await _standing(runtime, job)  # it may have come in between
-    if not found or not all(may(caller, Action.JOBS_CHANGE, asker) for _, asker in found):
+    if not found or not all(may(caller, Action.JOBS_CHANGE, one.asker) for one in found):
         raise NotFound("job.not_found", job=job)
-    return [state for state, _ in found]
+    return [JobState(one.state) for one in found]
 
 
-async def _standing(runtime: Runtime, job: UUID) -> list[tuple[JobState, UUID | None]]:
+async def _standing(runtime: Runtime, job: UUID) -> list[Standing]:
     async with runtime.db.connection() as db:
-        return [(JobState(one.state), one.asker) for one in await standing(db, job)]
+        return await standing(db, job)
 
 
 async def _coming(runtime: Runtime, caller: Caller | None, job: UUID) -> bool:

@@ -10,7 +10,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from api.auth import Caller
 from api.job_asking import ask, ask_batch
-from api.job_orders import cancel, pause, resume, retry, retry_dead
+from api.job_orders import cancel, discard_dead, pause, resume, retry, retry_dead
 from api.job_rights import see, see_batch, whose
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import provide_jobs_db
@@ -100,6 +100,7 @@ jobs = Router(
         pause,
         resume,
         retry_dead,
+        discard_dead,
         list_schedules,
         run,
     ],

@@ -27,6 +27,7 @@ KINDS: Mapping[Notice | None, str] = {
     Notice.MENTIONED: "comments that mention you",
     Notice.ANNOUNCEMENT: "announcements",
     Notice.REPORT: "reports",
+    Notice.WEEKLY_REPORT: "weekly reports",
     None: "what is collected for you once a day",
 }
 HEADERS = {

@@ -77,10 +77,20 @@ class Optimise(JobArgs, frozen=True, kw_only=True, tag="optimise"):
     """Looks through the indexes, and builds anew those that are mostly empty."""
 
 
+class HandOverFiles(JobArgs, frozen=True, kw_only=True, tag="hand_over_files"):
+    """Moves files to S3 that were kept on the local disk while it could not be reached."""
+
+
 class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
     """The digests whose time came in the hour that ends `at`."""
 
     at: datetime
+
+
+class SendWeeklyReports(JobArgs, frozen=True, kw_only=True, tag="send_weekly_reports"):
+    """Of the seven days (UTC) that end with `last`, to the managers of active projects."""
+
+    last: date
 
 
 class ReportFormat(StrEnum):
@@ -89,12 +99,16 @@ class ReportFormat(StrEnum):
 
 
 class ReportProject(JobArgs, frozen=True, kw_only=True, tag="report_project"):
-    """How a project went from the first to the last of these days (UTC), both in it."""
+    """How a project went from the first to the last of these days (UTC), both in it.
+
+    `weekly`: it comes by itself, and is told as what one can do without.
+    """
 
     project: UUID
     first: date
     last: date
     format: ReportFormat = ReportFormat.PDF
+    weekly: bool = False
 
 
 class ReportActivity(JobArgs, frozen=True, kw_only=True, tag="report_activity"):
@@ -128,7 +142,9 @@ AnyArgs: TypeAlias = (
     | CleanUp
     | RefreshStatistics
     | Optimise
+    | HandOverFiles
     | SendDigests
+    | SendWeeklyReports
     | ReportProject
     | ReportActivity
     | ReportAudit
@@ -143,7 +159,9 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     CleanUp: Action.JOBS_MANAGE,
     RefreshStatistics: Action.JOBS_MANAGE,
     Optimise: Action.JOBS_MANAGE,
+    HandOverFiles: Action.JOBS_MANAGE,
     SendDigests: Action.JOBS_MANAGE,
+    SendWeeklyReports: Action.JOBS_MANAGE,
     ReportProject: Action.REPORT_PROJECT,
     ReportActivity: Action.REPORT_ACTIVITY,
     ReportAudit: Action.AUDIT_EXPORT,
@@ -277,6 +295,8 @@ def _check_args(args: AnyArgs) -> None:
             raise Invalid("job.bad_seconds", seconds=seconds, most=MAX_PING_S)
         case ReportProject(first=first, last=last):
             _check_days(first, last)
+        case SendWeeklyReports(last=last) if not FIRST_YEAR <= last.year <= LAST_YEAR:
+            raise Invalid("report.bad_last", first=FIRST_YEAR, last=LAST_YEAR)
         case ReportActivity(first=first, last=last):
             _check_days(first, last)
             if (args.project is None) == (args.person is None):

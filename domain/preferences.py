@@ -25,6 +25,7 @@ class Notice(StrEnum):
     MENTIONED = "task.mentioned"
     ANNOUNCEMENT = "announcement"
     REPORT = "report"
+    WEEKLY_REPORT = "report.weekly"
 
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +48,7 @@ DEFAULTS: Mapping[Notice, Channels] = {
     Notice.MENTIONED: Channels(),
     Notice.ANNOUNCEMENT: Channels(),
     Notice.REPORT: Channels(),
+    Notice.WEEKLY_REPORT: Channels(),
 }
 
 

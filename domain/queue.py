@@ -10,6 +10,7 @@ from domain.jobs import MAX_REASON, QueueName
 from domain.kernel import Command, Decider, Event
 from domain.text import checked
 
+MORE = 10  # times as many dead jobs as were told of are told again
 SPACE = UUID("c0a9a0a2-5b1f-5b6e-8b1c-2f0e9a7d1c44")
 
 
@@ -26,6 +27,14 @@ class DeadRetryAsked(Event, frozen=True, kw_only=True, tag="queue.dead_retry_ask
     """`job`: only those of this type."""
 
     queue: QueueName
+    job: str = ""
+
+
+class DeadDiscardAsked(Event, frozen=True, kw_only=True, tag="queue.dead_discard_asked.v1"):
+    """Nobody will try them again. `job`: only those of this type."""
+
+    queue: QueueName
+    reason: str
     job: str = ""
 
 
@@ -64,6 +73,12 @@ class RetryDead(Command, frozen=True, kw_only=True, tag="retry_dead"):
     job: str = ""
 
 
+class DiscardDead(Command, frozen=True, kw_only=True, tag="discard_dead"):
+    queue: QueueName
+    reason: str
+    job: str = ""
+
+
 class NoteAlarms(Command, frozen=True, kw_only=True, tag="note_alarms"):
     """What is wrong now."""
 
@@ -74,13 +89,16 @@ class NoteAlarms(Command, frozen=True, kw_only=True, tag="note_alarms"):
     oldest_s: int = 0
 
 
-QueueEvent: TypeAlias = QueuePaused | QueueResumed | DeadRetryAsked | QueueAlarmed | QueueCalmed
-QueueCommand: TypeAlias = PauseQueue | ResumeQueue | RetryDead | NoteAlarms
+QueueEvent: TypeAlias = (
+    QueuePaused | QueueResumed | DeadRetryAsked | DeadDiscardAsked | QueueAlarmed | QueueCalmed
+)
+QueueCommand: TypeAlias = PauseQueue | ResumeQueue | RetryDead | DiscardDead | NoteAlarms
 
 
 class Queue(msgspec.Struct, frozen=True):
     paused: bool = False
     alarms: frozenset[Alarm] = frozenset()  # that were told and not called off
+    dead: int = 0  # as many as the last alarm told of
 
 
 def queue_stream(queue: QueueName) -> UUID:
@@ -98,6 +116,14 @@ def decide(command: QueueCommand, queue: Queue) -> list[QueueEvent]:
             return [
                 DeadRetryAsked(queue=name, job=checked(job, "queue.bad_job", MAX_REASON, least=0))
             ]
+        case DiscardDead(queue=name, job=job, reason=reason):
+            return [
+                DeadDiscardAsked(
+                    queue=name,
+                    job=checked(job, "queue.bad_job", MAX_REASON, least=0),
+                    reason=checked(reason, "queue.bad_reason", MAX_REASON),
+                )
+            ]
         case NoteAlarms():
             return _changes(command, queue)
         case _:
@@ -105,7 +131,10 @@ def decide(command: QueueCommand, queue: Queue) -> list[QueueEvent]:
 
 
 def _changes(found: NoteAlarms, queue: Queue) -> list[QueueEvent]:
-    """Each alarm is told once, and once that it is over."""
+    """Each alarm is told once, and once that it is over; of ten times as many dead again."""
+    new = set(found.alarms) - queue.alarms
+    if Alarm.DEAD in found.alarms and found.dead >= MORE * max(queue.dead, 1):
+        new.add(Alarm.DEAD)
     alarmed = [
         QueueAlarmed(
             queue=found.queue,
@@ -114,7 +143,7 @@ def _changes(found: NoteAlarms, queue: Queue) -> list[QueueEvent]:
             due=found.due,
             oldest_s=found.oldest_s,
         )
-        for alarm in sorted(set(found.alarms) - queue.alarms)
+        for alarm in sorted(new)
     ]
     over = sorted(queue.alarms.difference(found.alarms))
     return [*alarmed, *(QueueCalmed(queue=found.queue, alarm=alarm) for alarm in over)]
@@ -126,11 +155,11 @@ def evolve(queue: Queue, event: QueueEvent) -> Queue:
             return msgspec.structs.replace(queue, paused=True)
         case QueueResumed():
             return msgspec.structs.replace(queue, paused=False)
-        case QueueAlarmed(alarm=alarm):
-            return msgspec.structs.replace(queue, alarms=queue.alarms | {alarm})
+        case QueueAlarmed(alarm=alarm, dead=dead):
+            return msgspec.structs.replace(queue, alarms=queue.alarms | {alarm}, dead=dead)
         case QueueCalmed(alarm=alarm):
             return msgspec.structs.replace(queue, alarms=queue.alarms - {alarm})
-        case DeadRetryAsked():
+        case DeadRetryAsked() | DeadDiscardAsked():
             return queue
         case _:
             assert_never(event)
@@ -141,5 +170,12 @@ QUEUE = Decider(
     initial=Queue(),
     decide=decide,
     evolve=evolve,
-    events=(QueuePaused, QueueResumed, DeadRetryAsked, QueueAlarmed, QueueCalmed),
+    events=(
+        QueuePaused,
+        QueueResumed,
+        DeadRetryAsked,
+        DeadDiscardAsked,
+        QueueAlarmed,
+        QueueCalmed,
+    ),
 )

@@ -13,11 +13,13 @@ from domain.errors import NotFound
 from domain.jobs import (
     AnyArgs,
     CleanUp,
+    HandOverFiles,
     Optimise,
     RefreshStatistics,
     RequestJob,
     RollUpMetrics,
     SendDigests,
+    SendWeeklyReports,
     SnapshotDay,
     Wanted,
 )
@@ -52,13 +54,19 @@ def _digests(at: datetime) -> SendDigests:
     return SendDigests(at=at)
 
 
+def _weekly(at: datetime) -> SendWeeklyReports:
+    return SendWeeklyReports(last=_yesterday(at).day)
+
+
 SCHEDULES = (
     Schedule("snapshot_day", _yesterday, cron="10 0 * * *", zone="UTC"),
     Schedule("roll_up_metrics", _roll_up, cron="20 0 * * *", zone="UTC"),
     Schedule("clean_up", lambda _at: CleanUp(), cron="30 1 * * *"),
     Schedule("refresh_statistics", lambda _at: RefreshStatistics(), cron="5 * * * *"),
     Schedule("optimise", lambda _at: Optimise(), cron="30 2 * * 0"),
+    Schedule("hand_over_files", lambda _at: HandOverFiles(), every_s=300),
     Schedule("send_digests", _digests, every_s=3_600, missed="all"),
+    Schedule("send_weekly_reports", _weekly, cron="0 6 * * 1"),
 )
 
 

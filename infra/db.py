@@ -43,6 +43,15 @@ async def connect(conninfo: str, **parameters: str | int) -> Connection:
     raise asyncio.CancelledError
 
 
+async def seconds(db: Connection) -> float:
+    """Of Postgres's clock, since 1970."""
+    cursor = await db.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+    row = await cursor.fetchone()
+    if row is None:
+        raise psycopg.DataError("no time")
+    return float(row[0])
+
+
 @asynccontextmanager
 async def leading(
     conninfo: str, name: str, options: str = "", *, silent_s: float | None = None

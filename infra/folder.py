@@ -9,6 +9,7 @@ import shutil
 import socket
 import stat
 import subprocess
+from base64 import b64encode
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -148,6 +149,18 @@ def kept_password(path: Path, user: pwd.struct_passwd) -> str:
     """The password in `path`, made on the first start."""
     if not path.exists():
         write_private(path, secrets.token_urlsafe(24), user)
+    return path.read_text()
+
+
+def kept_key(path: Path, user: pwd.struct_passwd) -> str:
+    """32 random bytes in base64, made on the first start. What it opens must not outlive it."""
+    if not path.exists():
+        write_private(path, b64encode(secrets.token_bytes(32)).decode(), user)
+        opened = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
     return path.read_text()
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from infra.folder import kept_password, usable, write_private
+from infra.folder import kept_key, kept_password, usable, write_private
 from infra.settings import Settings
 
 FILE = "instance.json"
 SECRET = "jwt.secret"  # noqa: S105, the file's name
+KEY = "storage.key"
 
 
 class NotRunning(Exception):
@@ -30,6 +31,7 @@ class Instance(msgspec.Struct, frozen=True):
     database_url: str
     redis_url: str
     jwt_secret: str
+    local_storage_key: str = ""
 
     @property
     def alive(self) -> bool:
@@ -51,6 +53,7 @@ def announced(settings: Settings) -> Generator[None]:
         database_url=settings.database_url,
         redis_url=settings.redis_url,
         jwt_secret=settings.jwt_secret,
+        local_storage_key=settings.local_storage_key,
     )
     with usable(settings.data):
         write_private(path, msgspec.json.encode(instance).decode(), _oneself())
@@ -78,7 +81,8 @@ def with_instance(settings: Settings) -> Settings:
     if instance is None:
         if not (settings.database_url and settings.redis_url):
             raise NotRunning(f"not running on {settings.data}: start it with `make run`")
-        return with_secret(settings)
+        kept = with_key(settings) if (settings.data / KEY).exists() else settings
+        return with_secret(kept)
     ours = settings.database_url in {"", instance.database_url}
     return msgspec.structs.replace(
         settings,
@@ -86,6 +90,7 @@ def with_instance(settings: Settings) -> Settings:
         database_url=settings.database_url or instance.database_url,
         redis_url=settings.redis_url or instance.redis_url,
         jwt_secret=settings.jwt_secret or instance.jwt_secret,
+        local_storage_key=settings.local_storage_key or instance.local_storage_key,
     )
 
 
@@ -97,6 +102,16 @@ def with_secret(settings: Settings) -> Settings:
         settings.data.mkdir(parents=True, exist_ok=True)
         secret = kept_password(settings.data / SECRET, _oneself())
     return msgspec.structs.replace(settings, jwt_secret=secret)
+
+
+def with_key(settings: Settings) -> Settings:
+    """With a key that seals local files: the given one, or the data folder's, made when missing."""
+    if settings.local_storage_key:
+        return settings
+    with usable(settings.data):
+        settings.data.mkdir(parents=True, exist_ok=True)
+        key = kept_key(settings.data / KEY, _oneself())
+    return msgspec.structs.replace(settings, local_storage_key=key)
 
 
 def base_url(settings: Settings) -> str:

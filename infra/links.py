@@ -3,7 +3,7 @@
 from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest, digest
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import msgspec
 
@@ -12,6 +12,7 @@ from infra.keys import key_for
 from infra.settings import Settings
 
 PATH = "/api/v1/files/{key}/content"
+PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-()")
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -31,9 +32,13 @@ class Links:
 
     def to(self, key: str, expires: datetime, method: str = "GET") -> str:
         """Below the public URL."""
+        return f"{PATH.format(key=key)}?{self.query(key, expires, method)}"
+
+    def query(self, key: str, expires: datetime, method: str = "GET") -> str:
+        """Of a link, whatever its path."""
         until = int(expires.timestamp())
         signed = Signed(until, self._kid, self._signature(key, method, until))
-        return f"{PATH.format(key=key)}?{urlencode(msgspec.structs.asdict(signed))}"
+        return urlencode(msgspec.structs.asdict(signed))
 
     def check(self, key: str, method: str, given: Signed, now: datetime) -> None:
         """Raises NotAllowed. That a link has expired is told to those only who had a true one."""
@@ -46,3 +51,9 @@ class Links:
     def _signature(self, key: str, method: str, expires: int) -> str:
         said = f"{self._kid}\n{method}\n{key}\n{expires}"
         return digest(self._key, said.encode(), "sha256").hex()
+
+
+def disposition(name: str) -> str:
+    """To save under that name (RFC 6266): as it is, and in ASCII for who does not know that."""
+    plain = "".join(c if c in PLAIN else "_" for c in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -7,22 +7,16 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry, Unstructur
 from email.message import EmailMessage
 from email.policy import EmailPolicy, Policy
 from email.utils import format_datetime, parseaddr
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from types import TracebackType
+from typing import Self
 from uuid import UUID
 
-import aiosmtplib
 import msgspec
-from aiosmtplib import SMTPDataError, SMTPRecipientsRefused
 
 from domain.errors import Invalid
-from infra.settings import Settings, SettingsError
-
-TIMEOUT_S = 15.0  # for each step of the talk with the server
-PORTS = {"smtp": 25, "smtps": 465}
-REFUSED = range(550, 554)  # answers to a whole message that no second try would change
+from infra.settings import Settings
+from infra.smtp import Connections, smtp_options
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -46,7 +40,20 @@ class _Link(UnstructuredHeader, BaseHeader):
         return f"{self.name}: {self}{policy.linesep}"
 
 
-HEADERS = HeaderRegistry()
+class _Headers(HeaderRegistry):
+    """Makes a header's class once: one for each header was half of what a message costs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type[BaseHeader]] = {}
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        if name not in self._made:
+            self._made[name] = super().__getitem__(name)
+        return self._made[name]
+
+
+HEADERS = _Headers()
 HEADERS.map_to_type("list-unsubscribe", _Link)
 POLICY = EmailPolicy(header_factory=HEADERS)
 
@@ -84,67 +91,42 @@ def _address(name: str, address: str) -> Address:
 
 
 class Mailer:
-    """Sends letters as the settings say. Raises SettingsError for a malformed SMTP_URL."""
+    """Sends letters as the settings say. Raises SettingsError for a malformed SMTP_URL.
+
+    As a context it takes leave of the mail server at the end.
+    """
 
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self._sender = settings.mail_from
         self._folder = settings.mailbox
-        self._smtp = smtp_options(settings.smtp_url) if settings.smtp_url else None
+        url = settings.smtp_url
+        self._connections = Connections(smtp_options(url)) if url else None
         self._now = now
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._connections is not None:
+            await self._connections.close()
 
     async def send(self, letter: Letter, job: UUID) -> None:
         """Hand the letter over, or raise: then the same call may be made again.
 
-        Raises Invalid where the server refuses the address, or the message, for good. A server that
-        took the letter and was cut off before its answer came gets it twice, with the same
-        Message-ID: nothing else makes a second one.
+        Raises Invalid where the server refuses the address, or the message, for good, else NotSent.
+        A server that took the letter and was cut off before its answer came gets it twice, with the
+        same Message-ID: nothing else makes a second one.
         """
         message = compose(letter, job, self._sender, self._now())
-        if self._smtp is None:
+        if self._connections is None:
             await asyncio.to_thread(_keep, self._folder, job, message)
-            return
-        try:
-            await aiosmtplib.send(message, timeout=TIMEOUT_S, **self._smtp)
-        except SMTPRecipientsRefused as error:
-            if all(500 <= one.code < 600 for one in error.recipients):
-                raise Invalid("mail.address_refused", answer=error.recipients[0].code) from error
-            raise
-        except SMTPDataError as error:
-            if error.code in REFUSED:
-                raise Invalid("mail.message_refused", answer=error.code) from error
-            raise
-
-
-def smtp_options(url: str) -> dict[str, Any]:
-    """aiosmtplib's options for smtp[s]://user:password@host:port.
-
-    Plain smtp turns to TLS where the server offers it; a password needs that, save on loopback.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or PORTS[parts.scheme]
-    except (ValueError, KeyError) as error:
-        raise SettingsError("SMTP_URL: must be smtp[s]://user:password@host:port") from error
-    if not parts.hostname:
-        raise SettingsError("SMTP_URL: names no host")
-    secure = parts.scheme == "smtps"
-    must_turn = not secure and parts.password is not None and not _loopback(parts)
-    return {
-        "hostname": parts.hostname,
-        "port": port,
-        "username": unquote(parts.username) if parts.username else None,
-        "password": unquote(parts.password) if parts.password else None,
-        "use_tls": secure,
-        "start_tls": False if secure else must_turn or None,
-    }
-
-
-def _loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        else:
+            await self._connections.send(message)
 
 
 def _keep(folder: Path, job: UUID, message: EmailMessage) -> None:

@@ -55,6 +55,14 @@ class Gauges(msgspec.Struct):
     values: Mapping[Labels, float]
 
 
+class Totals(msgspec.Struct):
+    """Counters with labels."""
+
+    name: str
+    about: str
+    values: Mapping[Labels, float]
+
+
 class Histogram(msgspec.Struct):
     """How often a value was at most each of the bounds, which rise."""
 
@@ -85,7 +93,7 @@ class Histogram(msgspec.Struct):
         return None
 
 
-Metric: TypeAlias = Counter | Counters | Gauge | Gauges | Histogram
+Metric: TypeAlias = Counter | Counters | Gauge | Gauges | Totals | Histogram
 
 
 class Metrics:
@@ -100,7 +108,9 @@ class Metrics:
 
 
 def _lines(metric: Metric) -> Iterator[str]:
-    kind = type(metric).__name__.lower().removesuffix("s")
+    kind = (
+        "counter" if isinstance(metric, Totals) else type(metric).__name__.lower().removesuffix("s")
+    )
     yield f"# HELP {metric.name} {metric.about}"
     yield f"# TYPE {metric.name} {kind}"
     match metric:
@@ -110,7 +120,7 @@ def _lines(metric: Metric) -> Iterator[str]:
             yield from _labelled(metric.name, {((label, one),): values[one] for one in values})
         case Gauge(read=read):
             yield f"{metric.name} {read():g}"
-        case Gauges(values=values):
+        case Gauges(values=values) | Totals(values=values):
             yield from _labelled(metric.name, values)
         case Histogram():
             yield from _buckets(metric)

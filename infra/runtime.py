@@ -18,6 +18,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.kernel import Command, Decider, Metadata
+from infra.blobs.door import Blobs, open_blobs
 from infra.db import Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
 from infra.eventstore.reader import Follower
@@ -84,6 +85,7 @@ class Runtime(msgspec.Struct, frozen=True):
     clock: Clock
     node: UUID
     limits: Limits
+    blobs: Blobs
     replica: Replica | None = None
     cluster: RedisCluster | None = None
 
@@ -147,7 +149,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
     follower = Follower(settings.database_url)
     redis, node = open_redis(settings), uuid4()
-    limits = Limits(settings, redis, node)
+    limits, blobs = Limits(settings, redis, node), open_blobs(settings, clock.now)
     async with pool, _replica(settings) as replica, _cluster(settings) as cluster:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
@@ -158,7 +160,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         sharing = asyncio.create_task(limits.run(), name="limits")
         try:
             yield Runtime(
-                settings, pool, redis, store, states, clock, node, limits, replica, cluster
+                settings, pool, redis, store, states, clock, node, limits, blobs, replica, cluster
             )
         finally:
             following.cancel()
@@ -167,6 +169,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             await asyncio.gather(writing, following, sharing, return_exceptions=True)
             await follower.close()
             await redis.aclose()
+            blobs.close()
 
 
 def _pool(url: str, settings: Settings) -> Pool:

@@ -16,11 +16,17 @@ class SettingsError(Exception):
 POSTGRES = r"^(postgres(ql)?://.*|.*=.*)?$"  # an address, or libpq's key=value pairs
 REDIS = r"^((rediss?|unix)://.*)?$"
 SMTP = r"^(smtps?://.*)?$"
+HTTP = r"^(https?://.*)?$"
+KEYS = r"^([A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*)?$"  # 32 bytes in base64, by commas
+CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
 
 
 Workers = Annotated[int, Meta(ge=1, le=500, description="jobs at a time in a worker process")]
 Retries = Annotated[int, Meta(ge=0, le=50, description="of a job that fails")]
 PerMinute = Annotated[int, Meta(ge=0, description="jobs handed out, by all; 0: no limit")]
+TimeoutS = Annotated[
+    int, Meta(ge=0, le=86_400, description="that a job may take; 0: as long as its kind may")
+]
 
 
 def _secret(text: str, pattern: str = ".*") -> Meta:
@@ -82,9 +88,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""
     aws_region: str = "us-east-1"
+    aws_endpoint_url: Annotated[
+        str, Meta(description="a server that speaks S3; empty: Amazon's", pattern=HTTP)
+    ] = ""
+    aws_kms_key_id: Annotated[
+        str, Meta(description="KMS key that S3 encrypts files with; empty: S3's own (AES256)")
+    ] = ""
+    cloudfront_url: Annotated[
+        str, Meta(description="https://… of the CDN before the bucket; empty: none", pattern=HTTP)
+    ] = ""
+    cloudfront_key_pair_id: Annotated[str, Meta(description="which key CloudFront checks by")] = ""
+    cloudfront_private_key: Annotated[
+        str, _secret("RSA key in PEM that signs links to the CDN; \\n stands for a line break")
+    ] = ""
     max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
+    clamav_url: Annotated[
+        str,
+        Meta(
+            description="clamd that scans uploads, tcp://host:port or unix:///socket;"
+            " empty: built-in signatures",
+            pattern=CLAMAV,
+        ),
+    ] = ""
     local_storage_enabled: bool = True
     local_storage_path: str = "./uploads"
+    local_storage_key: Annotated[
+        str, _secret("seals files on the local disk; empty: made on the first start", KEYS)
+    ] = ""
     local_public_url: str = "http://localhost:5014/uploads"
 
     rate_limit_window_ms: Annotated[int, Meta(ge=1, description="of the next three")] = 900_000
@@ -125,21 +155,36 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     email_workers: Workers = 5
     email_retries: Retries = 3
     email_per_minute: PerMinute = 0
+    email_timeout_s: TimeoutS = 0
     reports_workers: Workers = 2
     reports_retries: Retries = 2
     reports_per_minute: PerMinute = 0
+    reports_timeout_s: TimeoutS = 0
     files_workers: Workers = 3
     files_retries: Retries = 3
     files_per_minute: PerMinute = 0
+    files_timeout_s: TimeoutS = 0
     notifications_workers: Workers = 10
     notifications_retries: Retries = 5
     notifications_per_minute: PerMinute = 0
+    notifications_timeout_s: TimeoutS = 0
     analytics_workers: Workers = 1
     analytics_retries: Retries = 2
     analytics_per_minute: PerMinute = 0
+    analytics_timeout_s: TimeoutS = 0
     maintenance_workers: Workers = 1
     maintenance_retries: Retries = 2
     maintenance_per_minute: PerMinute = 0
+    maintenance_timeout_s: TimeoutS = 0
+    job_retry_base_s: Annotated[
+        float, Meta(ge=0.1, le=3_600, description="most before the first retry, then doubled")
+    ] = 15.0
+    job_retry_most_s: Annotated[
+        float, Meta(ge=0.1, le=86_400, description="most before any retry of a job")
+    ] = 600.0
+    job_lease_s: Annotated[
+        float, Meta(ge=1, le=60, description="a worker silent for longer has lost its jobs")
+    ] = 3.0
     jobs_kept_s: Annotated[
         int, Meta(ge=60, description="jobs that are over, with result and log, stay so long")
     ] = 7 * 86_400

@@ -4,7 +4,7 @@ from functools import partial
 
 from infra.jobs.reading import Filter, get_job, lines, list_jobs
 from infra.jobs.stats import stats
-from infra.jobs.working import expire_leases
+from infra.jobs.working import claim, expire_leases
 from projections.served import ID, Served, of, sql
 
 JOBS = (
@@ -31,14 +31,15 @@ JOBS = (
         "what a job waits for",
         of("formula_job_needs", "job", "needs"),
     ),
-    Served("formula_jobs_leased_idx", "whose lease is over", expire_leases),
+    Served(
+        "formula_jobs_leased_idx",
+        "whose lease is over",
+        partial(expire_leases, now=0.0, lease_s=60.0),
+    ),
     Served("formula_jobs_listed_idx", "newest first", list_jobs),
     Served(
         "formula_jobs_waiting_idx",
         "what is due",
-        sql(
-            "SELECT id FROM formula_jobs WHERE queue = 'queue 7' AND state = 'queued'"
-            " ORDER BY priority, run_at LIMIT 50"
-        ),
+        partial(claim, most={"queue 7": 50}, worker=ID, lease_s=60.0, kinds=["name 7", "name 8"]),
     ),
 )

@@ -162,6 +162,16 @@ async def list_users(
     )
 
 
+async def active_users(db: Connection, after: UUID, limit: int) -> list[UserRow]:
+    """All of them, page by page: by what nobody can change meanwhile, as one's name."""
+    return await fetch_all(
+        db,
+        UserRow,
+        f"{SELECT} WHERE status = 'active' AND id > %(after)s ORDER BY id LIMIT %(limit)s",
+        {"after": after, "limit": limit},
+    )
+
+
 async def count_users(db: Connection, status: UserStatus) -> int:
     """How many there are of that status."""
     cursor = await db.execute("SELECT count(*) FROM users WHERE status = %s", (status.value,))

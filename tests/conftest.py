@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,7 @@ READ_MODELS = "formula_read_models"
 SHORT = {"domain", "golden"}  # folders whose tests take no time
 PREFIX = "formula-tests-"  # and the pid of the run
 MEMORY, ROOM = Path("/dev/shm"), 12 * 1024**3  # noqa: S108, made by mkdtemp
+STORAGE_KEY = b64encode(bytes(range(32))).decode()
 JWT_SECRET = "a-secret-of-the-tests-that-is-long-enough"
 
 hypothesis_settings.register_profile(
@@ -140,6 +142,7 @@ def _settings(servers: Embedded, database: str, folder: Path) -> Settings:
         formula_data=str(folder),
         mail_folder=str(folder / "mail"),
         local_storage_path=str(folder / "uploads"),
+        local_storage_key=STORAGE_KEY,
         database_pool_size=6,
     )
     return lifted(own)  # the tests of limits set their own

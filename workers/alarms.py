@@ -40,8 +40,6 @@ class Alarms:
     async def _note(self, found: Trouble, alarms: frozenset[Alarm]) -> None:
         queue = QueueName(found.queue)
         stream = queue_stream(queue)
-        if (await self._runtime.load(QUEUE, stream)).state.alarms == alarms:
-            return
         command = NoteAlarms(
             queue=queue,
             alarms=tuple(sorted(alarms)),
@@ -49,6 +47,8 @@ class Alarms:
             due=found.due,
             oldest_s=int(found.oldest_s),
         )
+        if not QUEUE.decide(command, (await self._runtime.load(QUEUE, stream)).state):
+            return
         try:
             outcome = await self._runtime.execute(SYSTEM, QUEUE, stream, command)
         except Conflict as error:  # looked at again in a moment

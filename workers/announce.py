@@ -11,7 +11,7 @@ from domain.preferences import Channels, Notice
 from domain.user import Role, UserStatus
 from projections.preferences import channels_of
 from projections.read import reading
-from projections.users import UserRow, count_users, list_users
+from projections.users import UserRow, active_users, count_users
 from workers.model import NOTIFICATIONS, Args, Context, Job
 from workers.notices import notify_all
 
@@ -35,12 +35,12 @@ async def run(context: Context, args: Announce) -> None:
     """Page by page. A retry starts over: whoever has the message gets no second one."""
     async with reading(context.runtime, min_position=context.position) as db:
         total, told = await count_users(db, UserStatus.ACTIVE), 0
-    after: tuple[str, UUID] | None = None
+    after = UUID(int=0)
     while page := await _people(context, after):
         concerned = [user.id for user in page if not args.roles or user.role in args.roles]
         channels = await _channels(context, concerned)
         await notify_all(context, _notices(args, channels, context.runtime.now()))
-        after, told = (page[-1].name, page[-1].id), told + len(page)
+        after, told = page[-1].id, told + len(page)
         await context.report(told, total)
 
 
@@ -63,10 +63,10 @@ def _notices(
     }
 
 
-async def _people(context: Context, after: tuple[str, UUID] | None) -> list[UserRow]:
-    """The active users by name, as far as they were registered before the announcement."""
+async def _people(context: Context, after: UUID) -> list[UserRow]:
+    """The active users, as far as they were registered before the announcement."""
     async with reading(context.runtime, min_position=context.position) as db:
-        return await list_users(db, status=UserStatus.ACTIVE, after=after, limit=PAGE)
+        return await active_users(db, after, PAGE)
 
 
 async def _channels(context: Context, users: Sequence[UUID]) -> Mapping[UUID, Channels]:

@@ -13,7 +13,7 @@ import structlog
 
 from domain.jobs import CancelAsked, RetryAsked
 from domain.kernel import Event, Recorded
-from domain.queue import DeadRetryAsked, QueuePaused, QueueResumed
+from domain.queue import DeadDiscardAsked, DeadRetryAsked, QueuePaused, QueueResumed
 from infra.db import FENCED, Connection, leading
 from infra.jobs import managing
 from infra.jobs.making import insert_jobs
@@ -21,19 +21,20 @@ from infra.jobs.model import CONSUMER, NewJob
 from infra.jobs.queues import queues_of
 from infra.runtime import Runtime
 from workers.model import Job
-from workers.progress import tell_ended
+from workers.owners import Owners
 from workers.reactions import Reactions
 from workers.relay import Relay, Take
 from workers.runner import Tuning
 from workers.together import side_by_side
 
 BATCH = 1_000  # events
+MOST = 5_000  # changes to rows in a transaction, and those of one event more
 WRITE_S = 1.0  # between checkpoints while there are no jobs
 SILENT_S = 5.0  # a leader that hangs loses its lease
 RETRY_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 # What operators ask of rows that are there, rather than for new ones.
-ORDERS = (CancelAsked, RetryAsked, QueuePaused, QueueResumed, DeadRetryAsked)
+ORDERS = (CancelAsked, RetryAsked, QueuePaused, QueueResumed, DeadRetryAsked, DeadDiscardAsked)
 
 Change = NewJob | Recorded[Event]  # the latter: an order
 
@@ -45,6 +46,7 @@ async def consume(
     kinds: Sequence[Job[Any]],
     tuning: Tuning,
     note: Callable[[bool], None],
+    owners: Owners,
     take: Take,
 ) -> None:
     """Turn events into jobs for ever, when leading; `note(leads)` hears about it.
@@ -62,8 +64,9 @@ async def consume(
                 note(True)
                 failures = 0
                 queues = queues_of(runtime.settings)
-                relay = Relay(runtime, queues, tuning, take)
-                follow = _follow(runtime, connection, Reactions(kinds, queues), relay)
+                relay = Relay(runtime, queues, tuning, owners, take)
+                reactions = Reactions(kinds, queues)
+                follow = _follow(runtime, connection, reactions, relay, owners)
                 await side_by_side(follow, relay.hint(), relay.expire())
         except psycopg.Error as error:
             if not isinstance(error, psycopg.OperationalError) and error.sqlstate != FENCED:
@@ -74,7 +77,7 @@ async def consume(
 
 
 async def _follow(
-    runtime: Runtime, connection: Connection, reactions: Reactions, relay: Relay
+    runtime: Runtime, connection: Connection, reactions: Reactions, relay: Relay, owners: Owners
 ) -> None:
     """Most events ask for nothing: their positions are only written down once a second."""
     follower, loop = runtime.store.follower, asyncio.get_running_loop()
@@ -83,22 +86,38 @@ async def _follow(
     while True:
         seen = follower.count
         batch = await runtime.store.read(position, BATCH, motion=False)
-        changes = [change for recorded in batch for change in changes_of(recorded, reactions)]
-        position = batch[-1].position if batch else position
-        if changes or loop.time() >= due:  # a leader that says nothing loses its lease
-            made, ended = await advance(connection, written, position, changes, reactions)
-            relay.made(made)
-            await tell_ended(runtime, ended)
+        changes, to = changes_of(batch, reactions)
+        position = position if to is None else to
+        if changes or loop.time() >= due:
+            if position != written:
+                made, ended = await advance(connection, written, position, changes, reactions)
+                relay.made(made)
+                owners.ended(ended)
+            else:  # a leader that says nothing loses its lease
+                await connection.execute("SELECT 1")
             written, due = position, loop.time() + WRITE_S
-        if len(batch) < BATCH:
+        if len(batch) < BATCH and (not batch or position == batch[-1].position):
             with suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_S):
                     await follower.wait(seen)
 
 
-def changes_of(recorded: Recorded[Event], reactions: Reactions) -> Sequence[Change]:
-    """New jobs, or the event itself where it is an order."""
-    return [recorded] if isinstance(recorded.event, ORDERS) else reactions.of(recorded)
+def changes_of(
+    batch: Sequence[Recorded[Event]], reactions: Reactions
+) -> tuple[Sequence[Change], int | None]:
+    """New jobs, or events themselves that are orders; and the position up to which these are all.
+
+    Of events that ask for thousands only so many are looked at: rows are made a few at a time.
+    """
+    changes: list[Change] = []
+    position: int | None = None
+    for recorded in batch:
+        order = isinstance(recorded.event, ORDERS)
+        changes += [recorded] if order else reactions.of(recorded)
+        position = recorded.position
+        if len(changes) >= MOST:
+            break
+    return changes, position
 
 
 async def _position(connection: Connection) -> int:
@@ -152,6 +171,8 @@ async def _obey(db: Connection, order: Recorded[Any], reactions: Reactions) -> l
             await managing.resume(db, queue)
         case DeadRetryAsked(queue=queue, job=name):
             await managing.retry_dead(db, queue, name, reactions.attempts)
+        case DeadDiscardAsked(queue=queue, job=name, reason=reason):
+            return await managing.discard_dead(db, queue, name, reason)
         case event:
             raise TypeError(f"not an order: {event!r}")
     return []

@@ -5,7 +5,8 @@ places that it claims for. So a busy lane costs a commit for each wave of jobs, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -17,8 +18,10 @@ from infra.jobs.model import Claim, End, JobState
 from infra.jobs.queues import Queue
 from infra.jobs.working import Times, exchange
 from infra.runtime import Runtime
-from workers.progress import Progress, tell_ended
+from workers.owners import Owners
+from workers.progress import Progress
 
+UNWRITABLE = "how it ended could not be written"
 AGAIN_S = 0.5  # until written: what was done must not be done again for Postgres was away
 
 log = structlog.get_logger()
@@ -32,25 +35,31 @@ class Running(msgspec.Struct, frozen=True):
     task: asyncio.Task[End | None]
 
 
-class Lane:
-    """`attempt` answers how a job ended; None: it could not be tried, and is given back.
+class Crew(msgspec.Struct, frozen=True):
+    """What the lanes of a process share. `kinds`: the names of jobs that it knows.
 
-    `freed` hears how many jobs of which queues no longer wait for those that ended here.
+    `attempt` answers how a job ended; None: it could not be tried, and is given back. `freed`
+    hears how many jobs of which queues no longer wait for those that ended here. `ended` counts
+    attempts by queue and the state that they left their job in.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        queue: Queue,
-        times: Times,
-        held: dict[UUID, int],
-        attempt: Attempt,
-        freed: Callable[[Mapping[str, int]], Awaitable[None]],
-    ) -> None:
-        self._runtime, self._queue, self._times = runtime, queue, times
-        self._held, self._attempt, self._freed = held, attempt, freed
+    runtime: Runtime
+    times: Times
+    kinds: Sequence[str]
+    held: dict[UUID, int]
+    attempt: Attempt
+    freed: Callable[[Mapping[str, int]], Awaitable[None]]
+    owners: Owners
+    ended: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter[tuple[str, str]])
+
+
+class Lane:
+    def __init__(self, queue: Queue, crew: Crew) -> None:
+        self._queue, self._crew = queue, crew
+        self._runtime, self._held = crew.runtime, crew.held
         self._running: dict[UUID, Running] = {}
         self._ended: list[tuple[Running, End]] = []
+        self._alone = False  # one end at a time: of several one could not be written
         self._wishes = 0  # jobs that may be claimed: of a queue with a rate each hint is one
         self._writing = self._stopping = False
         self._news = asyncio.Event()
@@ -74,7 +83,11 @@ class Lane:
         while True:
             await self._news.wait()
             self._news.clear()
-            ended, self._ended = self._ended, []
+            cut = 1 if self._alone else len(self._ended)
+            ended, self._ended = self._ended[:cut], self._ended[cut:]
+            if self._ended:
+                self._news.set()
+            self._alone &= bool(self._ended)
             most = min(self._wishes, self._queue.concurrency - len(self._running))
             if ended or most > 0:
                 await self._exchange(ended, max(most, 0))
@@ -114,16 +127,12 @@ class Lane:
                     self._runtime.node,
                     [end for _, end in ended],
                     {self._queue.name: most},
-                    self._times,
+                    self._crew.times,
+                    self._crew.kinds,
                 )
-        except psycopg.OperationalError as error:
-            log.warning("jobs_not_written", queue=self._queue.name, error=str(error).strip())
-            self._ended = [*ended, *self._ended]
+        except psycopg.Error as error:
             self._wishes += most
-            self._writing = False
-            self._rest()
-            await asyncio.sleep(AGAIN_S)
-            self._news.set()
+            await self._again(ended, error)
             return
         self._writing = False
         for one, _ in ended:
@@ -133,14 +142,36 @@ class Lane:
         if most and len(done.claims) == most and not self._queue.per_minute:
             self.wake()  # for there may be more
         self._rest()
-        await self._freed(done.freed.queued)
         for one, end in ended:
-            await _tell(one, done.states.get(end.id), end.error)
-        await tell_ended(self._runtime, done.freed.cancelled)
+            self._tell(one, done.states.get(end.id), end.error)
+        self._crew.owners.ended(done.freed.cancelled)
+        await self._crew.freed(done.freed.queued)
+
+    async def _again(self, ended: list[tuple[Running, End]], error: psycopg.Error) -> None:
+        """Nothing was written, and will be: an end that Postgres does not take is put in words.
+
+        Raises the error where that does not help either.
+        """
+        log.warning("jobs_not_written", queue=self._queue.name, error=str(error).strip())
+        away = isinstance(error, psycopg.OperationalError)
+        if not away:
+            match ended:
+                case []:
+                    raise error
+                case [(one, end)]:
+                    ended = [(one, _in_words(end, error))]
+                case _:
+                    self._alone = True
+        self._ended = [*ended, *self._ended]
+        self._writing = False
+        self._rest()
+        if away:
+            await asyncio.sleep(AGAIN_S)
+        self._news.set()
 
     def _start(self, claim: Claim) -> None:
         progress = Progress(self._runtime, claim)
-        task = asyncio.create_task(self._attempt(claim, progress), name=claim.name)
+        task = asyncio.create_task(self._crew.attempt(claim, progress), name=claim.name)
         one = Running(claim, progress, task)
         self._held[claim.id] = claim.attempt
         self._running[claim.id] = one
@@ -175,14 +206,21 @@ class Lane:
         if not self._running and not self._ended and not self._writing:
             self._idle.set()
 
+    def _tell(self, one: Running, state: JobState | None, error: str | None) -> None:
+        """None: it was no longer held, and how it ends is another's to tell."""
+        claim = one.claim
+        if state is None:
+            return
+        self._crew.ended[claim.queue, state.value] += 1
+        if state is JobState.DEAD:
+            log.error("job_dead", job=str(claim.id), name=claim.name, attempt=claim.attempt)
+        else:
+            log.debug("job_ended", job=str(claim.id), name=claim.name, state=state)
+        one.progress.over(state, error, self._crew.owners)
 
-async def _tell(one: Running, state: JobState | None, error: str | None) -> None:
-    """None: it was no longer held, and how it ends is another's to tell."""
-    claim = one.claim
-    if state is None:
-        return
-    if state is JobState.DEAD:
-        log.error("job_dead", job=str(claim.id), name=claim.name, attempt=claim.attempt)
-    else:
-        log.debug("job_ended", job=str(claim.id), name=claim.name, state=state)
-    await one.progress.over(state, error)
+
+def _in_words(end: End, error: psycopg.Error) -> End:
+    """Raises the error where these are such words already."""
+    if (end.error or "").startswith(UNWRITABLE):
+        raise error
+    return End(end.id, end.attempt, JobState.DEAD, f"{UNWRITABLE}: {error.sqlstate} {error}")

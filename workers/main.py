@@ -8,7 +8,9 @@ from functools import partial
 from typing import Any
 
 from domain.jobs import QueueName
+from infra.jobs.board import ended_by_queue
 from infra.jobs.queues import queues_of
+from infra.jobs.working import Times
 from infra.log import configure_logging
 from infra.mail import Mailer
 from infra.nodes import heartbeat
@@ -18,6 +20,7 @@ from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
 from workers.model import Job
+from workers.owners import Owners
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
 from workers.scheduler import schedule
@@ -31,11 +34,10 @@ async def run_worker(
 ) -> None:
     """Work until cancelled, at `only` some queues or at all. Ready means: each is listened to."""
     queues = [queue for queue in queues_of(settings) if not only or queue.name in only]
-    tuning = tuning or Tuning()
+    tuning = tuning or Tuning(times_of(settings))
     listens = dict.fromkeys((queue.name for queue in queues), False)
     leads = {"jobs": False}
     async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
-        mail = Mailer(settings, runtime.now)
 
         def beat() -> None:
             heart.detail = {"listens": listens, "leads": leads["jobs"]}
@@ -50,11 +52,22 @@ async def run_worker(
             beat()
 
         async with (
-            Runner(runtime, mail, kinds, queues, tuning) as runner,
+            Mailer(settings, runtime.now) as mail,
+            Owners(runtime) as owners,
+            Runner(runtime, mail, kinds, queues, tuning, owners) as runner,
             asyncio.TaskGroup() as tasks,
         ):
+            heart.report = lambda: {"ended": ended_by_queue(runner.ended)}
             tasks.create_task(listen(runtime, runner, queues, note_queue))
-            tasks.create_task(consume(runtime, kinds, tuning, note_lead, runner.take))
+            tasks.create_task(consume(runtime, kinds, tuning, note_lead, owners, runner.take))
+
+
+def times_of(settings: Settings) -> Times:
+    return Times(
+        lease_s=settings.job_lease_s,
+        retry_base_s=settings.job_retry_base_s,
+        retry_most_s=settings.job_retry_most_s,
+    )
 
 
 async def run_scheduler(settings: Settings) -> None:

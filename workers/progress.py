@@ -1,10 +1,8 @@
 """What a job tells while it runs: how far it is, and lines for its log."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from math import inf
-from uuid import UUID
 
 import psycopg
 import structlog
@@ -12,15 +10,14 @@ import structlog
 from infra.bus import user_room
 from infra.db import Connection
 from infra.jobs.model import Claim, JobState
-from infra.jobs.reading import endings
 from infra.jobs.working import note_line, note_progress
 from infra.runtime import Runtime
-from projections.frames import JOB_PROGRESS, JobProgress
+from projections.frames import JOB_PROGRESS
 from projections.telling import tell
+from workers.owners import Owners, progress_of
 
 EVERY_S = 0.5  # between two reports of a job
 MAX_LINES = 200  # of an attempt
-MAX_TOLD = 200  # characters of an error
 
 log = structlog.get_logger()
 
@@ -36,7 +33,7 @@ class Progress:
     async def begun(self) -> None:
         """Who asked for the job hears of it."""
         if self._claim.asked:
-            await self._tell(JobState.RUNNING)
+            await self._tell()
 
     async def report(self, done: int, total: int) -> None:
         """`done` of `total`; as often as one likes."""
@@ -46,7 +43,7 @@ class Progress:
         told = self._told = min(done / total, 1.0)
         self._at = now
         await self._note(lambda db: note_progress(db, self._runtime.node, self._claim, told))
-        await self._tell(JobState.RUNNING)
+        await self._tell()
 
     async def log(self, line: str) -> None:
         """Kept with the job; beyond MAX_LINES nothing is."""
@@ -56,14 +53,15 @@ class Progress:
         last = " (and no more lines than these)" if self._lines == MAX_LINES else ""
         await self._note(lambda db: note_line(db, self._claim, line + last))
 
-    async def over(self, state: JobState, error: str | None) -> None:
+    def over(self, state: JobState, error: str | None, owners: Owners) -> None:
         """The attempt ended so; a job that is queued will be tried again.
 
         Who asked for the job hears of it in any case.
         """
-        if self._claim.asked or self._at > -inf:
+        claim = self._claim
+        if claim.owner is not None and (claim.asked or self._at > -inf):
             self._told = 1.0 if state is JobState.DONE else self._told
-            await self._tell(state, error)
+            owners.tell(claim.owner, progress_of(claim.id, claim.name, state, self._told, error))
 
     async def _note(self, write: Callable[[Connection], Awaitable[None]]) -> None:
         try:
@@ -72,38 +70,8 @@ class Progress:
         except (psycopg.OperationalError, TimeoutError) as error:
             log.warning("progress_not_noted", job=str(self._claim.id), error=str(error).strip())
 
-    async def _tell(self, state: JobState, error: str | None = None) -> None:
+    async def _tell(self) -> None:
         claim = self._claim
         if claim.owner is not None:
-            frame = _frame(claim.id, claim.name, state, self._told, error)
-            await tell(self._runtime, user_room(claim.owner), JOB_PROGRESS, frame)
-
-
-async def tell_ended(runtime: Runtime, jobs: Sequence[UUID]) -> None:
-    """Whoever asked for jobs that no worker ended: they were called off, or lost for good."""
-    if not jobs:
-        return
-    try:
-        async with runtime.db.connection() as db:
-            found = await endings(db, jobs)
-    except (psycopg.OperationalError, TimeoutError) as error:  # their rows say it
-        log.warning("owners_not_told", jobs=len(jobs), error=str(error).strip())
-        return
-    frames: defaultdict[UUID, list[JobProgress]] = defaultdict(list)
-    for one in found:
-        frame = _frame(one.id, one.name, one.state, one.progress, one.error)
-        frames[one.owner].append(frame)
-    for owner, told in frames.items():
-        await tell(runtime, user_room(owner), JOB_PROGRESS, *told)
-
-
-def _frame(
-    job: UUID, name: str, state: JobState, progress: float, error: str | None
-) -> JobProgress:
-    return JobProgress(
-        job=job,
-        name=name,
-        state=state,
-        progress=round(progress, 3),
-        error=error[:MAX_TOLD] if error else None,
-    )
+            told = progress_of(claim.id, claim.name, JobState.RUNNING, self._told)
+            await tell(self._runtime, user_room(claim.owner), JOB_PROGRESS, told)

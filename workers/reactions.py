@@ -96,6 +96,6 @@ class Reactions:
             args={},
             max_attempts=self.attempts[queue],
             correlation_id=recorded.meta.correlation_id,
-            owner=recorded.meta.actor,
+            owner=recorded.meta.on_behalf_of or recorded.meta.actor,
             error=error,
         )

@@ -6,6 +6,7 @@ import structlog
 from psycopg.rows import class_row
 
 from domain.participation import LeaveReason
+from infra.db import seconds
 from infra.nodes import LEASE_S
 from infra.readers import Reader, forget_lapsed, lapsed
 from infra.runtime import Runtime
@@ -22,7 +23,7 @@ STRAYS = """
 SELECT m.participation, m.user_id, m.room, m.project FROM members m
 LEFT JOIN formula_nodes n ON n.node = m.node
 WHERE m.participation > %(after)s
-    AND (n.node IS NULL OR n.seen_at < clock_timestamp() - make_interval(secs => %(lease_s)s))
+    AND (n.node IS NULL OR n.seen_at < to_timestamp(%(now)s) - make_interval(secs => %(lease_s)s))
     AND NOT EXISTS (SELECT FROM formula_readers r WHERE r.participation = m.participation)
 ORDER BY m.participation LIMIT %(limit)s
 """
@@ -40,19 +41,21 @@ class Reaper:
 
     async def __call__(self, now: float) -> None:
         """One look at `now`, monotonic seconds."""
-        strays = await self._strays(FIRST_ID)
-        if not self._steady.beat(now):
+        async with self._runtime.db.connection() as db:
+            theirs = await seconds(db)
+        strays = await self._strays(FIRST_ID, theirs)
+        if not self._steady.beat(now, theirs):
             return
         if not strays:
             await self._forget_nodes()
         while strays:
             log.warning("members_reaped", members=len(strays))
             await end(self._runtime, strays, LeaveReason.NODE_LOST)
-            strays = await self._strays(strays[-1].participation)
+            strays = await self._strays(strays[-1].participation, theirs)
         await self._end_lapsed()
 
-    async def _strays(self, after: UUID) -> list[Reader]:
-        values = {"after": after, "lease_s": self._lease_s, "limit": PAGE}
+    async def _strays(self, after: UUID, now: float) -> list[Reader]:
+        values = {"after": after, "now": now, "lease_s": self._lease_s, "limit": PAGE}
         async with (
             reading(self._runtime, group="live") as db,
             db.cursor(row_factory=class_row(Reader)) as cursor,

@@ -5,6 +5,7 @@ from typing import Any
 from workers import (
     announce,
     clean_up,
+    hand_over_files,
     mail_digest,
     mail_notice,
     notify_assigned,
@@ -18,6 +19,7 @@ from workers import (
     report_project,
     roll_up_metrics,
     send_digests,
+    send_weekly_reports,
     snapshot_day,
 )
 from workers.model import Job
@@ -30,9 +32,11 @@ JOBS: tuple[Job[Any], ...] = (
     notify_mentioned.JOB,
     announce.JOB,
     send_digests.JOB,
+    send_weekly_reports.JOB,
     snapshot_day.JOB,
     roll_up_metrics.JOB,
     clean_up.JOB,
+    hand_over_files.JOB,
     refresh_statistics.JOB,
     optimise.JOB,
     ping.JOB,

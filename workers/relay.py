@@ -9,12 +9,13 @@ import psycopg
 import structlog
 from redis.exceptions import RedisError
 
+from infra.db import Connection, seconds
 from infra.jobs.queues import Queue
 from infra.jobs.reading import due
-from infra.jobs.working import expire_leases
+from infra.jobs.working import expire_leases, keep_due
 from infra.runtime import Runtime
 from workers.broker import MAX_HINTS, lengths, send_hints
-from workers.progress import tell_ended
+from workers.owners import Owners
 from workers.runner import Tuning
 from workers.steady import Steady
 
@@ -33,9 +34,14 @@ class Relay:
     """
 
     def __init__(
-        self, runtime: Runtime, queues: Sequence[Queue], tuning: Tuning, take: Take
+        self,
+        runtime: Runtime,
+        queues: Sequence[Queue],
+        tuning: Tuning,
+        owners: Owners,
+        take: Take,
     ) -> None:
-        self._runtime, self._take = runtime, take
+        self._runtime, self._owners, self._take = runtime, owners, take
         self._queues = {queue.name: queue for queue in queues}
         self._tuning = tuning
         self._made: Counter[str] = Counter()
@@ -71,11 +77,18 @@ class Relay:
 
     async def expire(self) -> None:
         """For ever: the rows of lost workers are waiting again."""
-        lease_s = self._tuning.times.lease_s
+        lease_s, loop = self._tuning.times.lease_s, asyncio.get_running_loop()
         steady = Steady(lease_s)
         while True:
             try:
-                await self._expire(steady)
+                async with self._runtime.db.connection() as db:
+                    now = await seconds(db)
+                    judges = steady.beat(loop.time(), now)  # who lives renews first
+                    if steady.jumped:
+                        log.warning("clock_jumped", seconds=round(steady.jumped, 3))
+                        await keep_due(db, -steady.jumped)
+                    if judges:
+                        await self._expire(db, now)
             except psycopg.OperationalError as error:
                 log.warning("leases_not_expired", error=str(error).strip())
             await asyncio.sleep(min(TICK_S, lease_s / 4))
@@ -125,13 +138,9 @@ class Relay:
         self._tokens[queue] -= let
         return let
 
-    async def _expire(self, steady: Steady) -> None:
-        async with self._runtime.db.connection() as db:
-            await db.execute("SELECT 1")
-            if not steady.beat(asyncio.get_running_loop().time()):
-                return
-            lost, freed = await expire_leases(db)
+    async def _expire(self, db: Connection, now: float) -> None:
+        lost, freed = await expire_leases(db, now, self._tuning.times.lease_s)
         if lost:
             log.warning("leases_expired", jobs=len(lost))
             self.made({"": len(lost)})
-            await tell_ended(self._runtime, [*lost, *freed.cancelled])
+            self._owners.ended([*lost, *freed.cancelled])

@@ -7,6 +7,7 @@ import msgspec
 
 from domain.errors import NotFound
 from domain.jobs import ReportFormat, ReportProject
+from domain.preferences import Notice
 from domain.project import PROJECT
 from infra.db import Connection
 from projections.rows import fetch_all, fetch_one
@@ -160,11 +161,17 @@ async def run(context: Context, args: ReportProject) -> Made:
         async with moment(context.runtime, "analytics", "queries") as now:
             made = await keep_sheet(context, name, COLUMNS, _tasks(now.db, values))
     else:
-        about = (Figure("Days (UTC)", str(days)), Figure("Asked for by", user.name))
+        about = (
+            Figure("Days (UTC)", str(days)),
+            Figure("For" if args.weekly else "Asked for by", user.name),
+        )
         async with moment(context.runtime, "analytics", "queries") as now:
             report = await _report(now, values, f"Project: {project.state.name}", about)
         made = await keep_paper(context, name, report)
-    return await hand_over(context, made, f"Report on {project.state.name[:150]}", args.project)
+    title, kind = f"Report on {project.state.name[:150]}", Notice.REPORT
+    if args.weekly:
+        title, kind = f"Weekly report on {project.state.name[:150]}", Notice.WEEKLY_REPORT
+    return await hand_over(context, made, title, args.project, kind)
 
 
 async def _tasks(db: Connection, values: dict[str, object]) -> AsyncIterator[list[Row]]:

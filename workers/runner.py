@@ -21,9 +21,10 @@ from infra.jobs.working import Times
 from infra.mail import Mailer
 from infra.runtime import Runtime
 from workers.broker import send_hints
-from workers.lane import Lane
+from workers.lane import Crew, Lane
 from workers.leases import Leases
 from workers.model import Context, Job
+from workers.owners import Owners
 from workers.progress import Progress
 
 CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
@@ -47,25 +48,27 @@ class Runner:
         kinds: Sequence[Job[Any]],
         queues: Sequence[Queue],
         tuning: Tuning,
+        owners: Owners,
     ) -> None:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._runtime, self._mail, self._tuning = runtime, mail, tuning
         self._kinds: Mapping[str, Job[Any]] = {kind.name: kind for kind in kinds}
         url, lease_s = runtime.settings.database_url, tuning.times.lease_s
         self._leases = Leases(url, runtime.node, lease_s, self._lose)
-        self._lanes = {queue.name: self._lane(queue) for queue in queues}
-        self._rates = {queue.name for queue in queues if queue.per_minute}
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def _lane(self, queue: Queue) -> Lane:
-        return Lane(
-            self._runtime,
-            queue,
-            self._tuning.times,
+        crew = Crew(
+            runtime,
+            tuning.times,
+            list(self._kinds),
             self._leases.held,
             self._attempt,
             self._hint,
+            owners,
         )
+        self.ended = crew.ended
+        self._lanes = {queue.name: Lane(queue, crew) for queue in queues}
+        self._bounds = {queue.name: queue.timeout_s for queue in queues}
+        self._rates = {queue.name for queue in queues if queue.per_minute}
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self._leases.__aenter__()
@@ -126,9 +129,7 @@ class Runner:
 
     async def _attempt(self, claim: Claim, progress: Progress) -> End | None:
         """None: it could not be tried, and this process must stop."""
-        kind = self._kinds.get(claim.name)
-        if kind is None:  # a newer worker's
-            return End(claim.id, claim.attempt, error="this worker knows no such job", retry=True)
+        kind = self._kinds[claim.name]
         context = Context(
             self._runtime,
             self._mail,
@@ -142,9 +143,10 @@ class Runner:
             args = msgspec.convert(claim.args, kind.args)
         except msgspec.ValidationError as error:
             return End(claim.id, claim.attempt, JobState.DEAD, f"unreadable arguments: {error}")
+        timeout_s = self._bounds[claim.queue] or kind.timeout_s
         try:
             await progress.begun()
-            async with asyncio.timeout(kind.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 result = _json(await kind.run(context, args))
         except Refused as refusal:
             error = f"{refusal.code} {msgspec.json.encode(refusal.detail).decode()}"
@@ -154,7 +156,7 @@ class Runner:
                 self.failed.set_exception(error)
             return None
         except TimeoutError as error:
-            text = str(error) or f"not done within {kind.timeout_s:g} s"
+            text = str(error) or f"not done within {timeout_s:g} s"
             return End(claim.id, claim.attempt, error=f"TimeoutError: {text}", retry=True)
         except Exception as error:  # noqa: BLE001, the job's own: written down, and tried again
             log.warning(

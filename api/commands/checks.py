@@ -16,11 +16,11 @@ from api.commands.failures import said
 from api.listening import listen
 from infra.folder import LEAST_FREE, SERVER_USER, EmbeddedError, require_reachable
 from infra.instance import find_instance
-from infra.mail import smtp_options
 from infra.nodes import ROLES, nodes
 from infra.replica import standing
 from infra.runtime import Clock, Runtime
 from infra.settings import Settings, SettingsError
+from infra.smtp import smtp_options
 from migrations.runner import pending
 from projections.projector import lag
 
@@ -112,12 +112,15 @@ def _storage(settings: Settings) -> Check:
         "AWS_S3_BUCKET": settings.aws_s3_bucket,
     }
     missing = [name for name, value in keys.items() if not value]
-    if not missing:
+    if not missing and not settings.local_storage_enabled:
         return Check("file storage", "ok", f"S3 bucket {settings.aws_s3_bucket}")
-    if len(missing) < len(keys):
+    if 0 < len(missing) < len(keys):
         return Check("file storage", "fail", f"S3 is half set: {', '.join(missing)} missing")
     if not settings.local_storage_enabled:
         return Check("file storage", "fail", "neither S3 keys nor LOCAL_STORAGE_ENABLED")
+    if not settings.local_storage_key and settings.database_url and settings.redis_url:
+        detail = "LOCAL_STORAGE_KEY is not set: only `formula up` makes one"
+        return Check("file storage", "warn", detail)
     return _writable("file storage", Path(settings.local_storage_path).resolve())
 
 

@@ -14,7 +14,7 @@ from api.commands.failures import said
 from api.commands.output import JsonFlag, out, print_json
 from infra.instance import NotRunning, with_instance
 from infra.runtime import conninfo_ok, open_runtime
-from infra.settings import Setting, Settings, explain, load_settings
+from infra.settings import Setting, Settings, SettingsError, explain, load_settings
 
 MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]", "skip": "[dim]-[/]"}
 
@@ -61,9 +61,12 @@ async def _of_running(settings: Settings) -> AsyncIterator[Check]:
     except psycopg.OperationalError as error:
         yield Check("Postgres", "fail", f"{said(error)}: check DATABASE_URL")
         return
-    async with open_runtime(found) as runtime:
-        async for check in of_services(runtime):
-            yield check
+    try:
+        async with open_runtime(found) as runtime:
+            async for check in of_services(runtime):
+                yield check
+    except SettingsError as error:
+        yield Check("settings", "fail", str(error))
 
 
 def _show(report: Report) -> None:

@@ -25,7 +25,15 @@ from api.rights import Caller, require
 from domain.access import Action
 from domain.jobs import JOB, PRIORITY, CancelJob, QueueName, RequestJob, RetryJob
 from domain.kernel import Command, Decider
-from domain.queue import QUEUE, PauseQueue, QueueCommand, ResumeQueue, RetryDead, queue_stream
+from domain.queue import (
+    QUEUE,
+    DiscardDead,
+    PauseQueue,
+    QueueCommand,
+    ResumeQueue,
+    RetryDead,
+    queue_stream,
+)
 from domain.schedules import by_hand, named
 from infra.runtime import Origin, Runtime
 
@@ -103,7 +111,7 @@ def cancel(
     as_user: AsUser = None,
     json: JsonFlag = False,
 ) -> None:
-    """Call off a job, or by a batch's id all of it; also one that runs.
+    """Call off a job, or by a batch's id all of it; also one that runs, or is dead.
 
     Example: [bold]formula jobs cancel 0190… --reason "no longer wanted"[/]
     """
@@ -155,6 +163,22 @@ def retry_dead(
 ) -> None:
     """Try all dead jobs of a queue again, or those of a type."""
     _order(as_user, queue, RetryDead(queue=queue, job=job), "tried again", json=json)
+
+
+@app.command("discard-dead")
+def discard_dead(
+    queue: QueueArgument,
+    reason: Annotated[str, typer.Option(help="Why; whoever asked for them sees it.")],
+    job: Annotated[str, typer.Option(help="Only those of this type.")] = "",
+    as_user: AsUser = None,
+    json: JsonFlag = False,
+) -> None:
+    """Call off all dead jobs of a queue, or those of a type: nobody will try them again.
+
+    Example: [bold]formula jobs discard-dead email --reason "the domain is gone"[/]
+    """
+    command = DiscardDead(queue=queue, reason=reason, job=job)
+    _order(as_user, queue, command, "has no dead jobs", json=json)
 
 
 def _order(

@@ -22,7 +22,7 @@ from api.seed import PASSWORD, seed, wanted
 from api.seed_data import PEOPLE
 from infra.embedded import prepare_postgres, prepare_valkey
 from infra.folder import hold_folder
-from infra.instance import announced, base_url, with_secret
+from infra.instance import announced, base_url, with_key, with_secret
 from infra.log import configure_logging
 from infra.processes import ProcessSpec, log_tail
 from infra.runtime import conninfo_ok, open_redis, open_runtime
@@ -98,7 +98,7 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
 async def _run(settings: Settings) -> None:
     async with Supervisor() as supervisor:
         try:
-            settings = with_secret(await _servers(supervisor, settings))
+            settings = with_key(with_secret(await _servers(supervisor, settings)))
             with announced(settings):
                 async with Client(base_url(settings)) as client:
                     await _processes(supervisor, settings, client)

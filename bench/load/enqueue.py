@@ -15,6 +15,7 @@ from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from workers import ping
 from workers.consumer import consume
+from workers.owners import Owners
 from workers.runner import Tuning
 
 AT_ONCE = 100  # appends under way while the log is made
@@ -52,8 +53,9 @@ async def enqueue(load: Enqueue) -> Sample:
                 start = time.perf_counter()
                 leads.set()
 
+        owners = Owners(runtime)
         consuming = asyncio.create_task(
-            consume(runtime, (ping.JOB,), Tuning(), note, lambda _queue, _jobs: 0)
+            consume(runtime, (ping.JOB,), Tuning(), note, owners, lambda _queue, _jobs: 0)
         )
         async with asyncio.timeout(LIMIT_S):
             await leads.wait()

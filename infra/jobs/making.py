@@ -1,6 +1,7 @@
 """New job rows, each stored once, with what they wait for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 import msgspec
@@ -9,41 +10,30 @@ from psycopg.types.json import Jsonb
 from infra.db import Connection
 from infra.jobs.freeing import free
 from infra.jobs.model import OVER, JobState, NewJob, short
-from infra.jobs.reading import missing
 
 INSERT = """
 INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id, owner,
     max_attempts, run_at, priority, singleton, batch, asked, state, error, finished_at)
 SELECT n.id, n.queue, n.name, n.consumer, n.position, n.key, n.args, n.correlation_id, n.owner,
     n.max_attempts, coalesce(n.run_at, clock_timestamp()), n.priority, n.singleton, n.batch,
-    n.asked, CASE WHEN n.error IS NULL THEN 'queued' ELSE 'dead' END, n.error,
-    CASE WHEN n.error IS NOT NULL THEN clock_timestamp() END
+    n.asked, n.state, n.error, CASE WHEN n.state <> 'queued' THEN clock_timestamp() END
 FROM unnest(%(id)s::uuid[], %(queue)s::text[], %(name)s::text[], %(consumer)s::text[],
     %(position)s::bigint[], %(key)s::text[], %(args)s::jsonb[], %(correlation_id)s::uuid[],
     %(owner)s::uuid[], %(max_attempts)s::integer[], %(run_at)s::timestamptz[],
     %(priority)s::smallint[], %(singleton)s::text[], %(batch)s::uuid[], %(asked)s::boolean[],
-    %(error)s::text[])
+    %(state)s::text[], %(error)s::text[])
     n(id, queue, name, consumer, position, key, args, correlation_id, owner, max_attempts, run_at,
-        priority, singleton, batch, asked, error)
+        priority, singleton, batch, asked, state, error)
 ON CONFLICT DO NOTHING RETURNING id
 """
 
-# A second one of its kind is kept for whoever asked for it to see, and never runs.
-DOUBLES = """
-INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id, owner,
-    max_attempts, priority, singleton, batch, asked, state, error, finished_at)
-SELECT n.id, n.queue, n.name, n.consumer, n.position, n.key, n.args, n.correlation_id, n.owner,
-    n.max_attempts, n.priority, n.singleton, n.batch, n.asked, 'cancelled',
-    'there is one that is not over: ' || other.id, clock_timestamp()
-FROM unnest(%(id)s::uuid[], %(queue)s::text[], %(name)s::text[], %(consumer)s::text[],
-    %(position)s::bigint[], %(key)s::text[], %(args)s::jsonb[], %(correlation_id)s::uuid[],
-    %(owner)s::uuid[], %(max_attempts)s::integer[], %(priority)s::smallint[],
-    %(singleton)s::text[], %(batch)s::uuid[], %(asked)s::boolean[])
-    n(id, queue, name, consumer, position, key, args, correlation_id, owner, max_attempts,
-        priority, singleton, batch, asked)
-JOIN formula_jobs other ON other.name = n.name AND other.singleton = n.singleton
-    AND other.state IN ('blocked', 'queued', 'running') AND other.id <> n.id
-ON CONFLICT DO NOTHING
+# Of those that have no row: which one of the same kind is in the way, if it still is.
+IN_THE_WAY = """
+SELECT n.id, other.id
+FROM unnest(%s::uuid[], %s::text[], %s::text[]) n(id, name, singleton)
+LEFT JOIN formula_jobs other ON other.name = n.name AND other.singleton = n.singleton
+    AND other.state IN ('blocked', 'queued', 'running')
+WHERE NOT EXISTS (SELECT FROM formula_jobs j WHERE j.id = n.id)
 """
 
 # Marked first: whoever ends one of them meanwhile then looks for those that need it.
@@ -67,8 +57,26 @@ WHERE j.id = n.job AND j.state = 'queued'
 async def insert_jobs(db: Connection, jobs: Sequence[NewJob]) -> set[UUID]:
     """Store those that are not there yet; the ids of those that are new.
 
-    Runs in the caller's transaction.
+    A second one of its kind is kept for whoever asked for it to see, and never runs. Runs in the
+    caller's transaction.
     """
+    made: set[UUID] = set()
+    left = jobs
+    while left:
+        made |= await _insert(db, left)
+        ways = await _in_the_way(db, [job for job in left if job.id not in made])
+        doubles = {job: f"there is one that is not over: {other}" for job, other in ways if other}
+        await _insert(db, [job for job in left if job.id in doubles], doubles)
+        ended = {job for job, other in ways if other is None}  # meanwhile
+        left = [job for job in left if job.id in ended]
+    if waiting := [job for job in jobs if job.needs and job.id in made]:
+        await _block(db, waiting)
+    return made
+
+
+async def _insert(
+    db: Connection, jobs: Sequence[NewJob], doubles: Mapping[UUID, str] = MappingProxyType({})
+) -> set[UUID]:
     columns: dict[str, list[object]] = {
         name: [getattr(job, name) for job in jobs]
         for name in ("id", *NewJob.__struct_fields__)
@@ -76,19 +84,29 @@ async def insert_jobs(db: Connection, jobs: Sequence[NewJob]) -> set[UUID]:
     }
     columns["args"] = [Jsonb(msgspec.to_builtins(job.args)) for job in jobs]
     columns["asked"] = [job.stream is not None for job in jobs]
-    columns["error"] = [short(job.error) for job in jobs]
-    made: set[UUID] = set()
-    while True:
-        made |= {id_ for (id_,) in await (await db.execute(INSERT, columns)).fetchall()}
-        if len(made) == len(jobs) or all(job.singleton is None for job in jobs):
-            break
-        await db.execute(DOUBLES, columns)
-        if not await missing(db, [job.id for job in jobs]):
-            break
-        # what was in the way of one has ended meanwhile
-    if waiting := [job for job in jobs if job.needs and job.id in made]:
-        await _block(db, waiting)
-    return made
+    columns["state"] = [_state(job, doubles).value for job in jobs]
+    columns["error"] = [short(doubles.get(job.id, job.error)) for job in jobs]
+    return (
+        {id_ for (id_,) in await (await db.execute(INSERT, columns)).fetchall()} if jobs else set()
+    )
+
+
+def _state(job: NewJob, doubles: Mapping[UUID, str]) -> JobState:
+    if job.id in doubles:
+        return JobState.CANCELLED
+    return JobState.QUEUED if job.error is None else JobState.DEAD
+
+
+async def _in_the_way(db: Connection, jobs: Sequence[NewJob]) -> list[tuple[UUID, UUID | None]]:
+    single = [job for job in jobs if job.singleton is not None]
+    if not single:
+        return []
+    columns = [
+        [job.id for job in single],
+        [job.name for job in single],
+        [job.singleton for job in single],
+    ]
+    return await (await db.execute(IN_THE_WAY, columns)).fetchall()
 
 
 async def _block(db: Connection, jobs: Sequence[NewJob]) -> None:

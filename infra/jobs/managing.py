@@ -1,7 +1,7 @@
 """What operators ask for, done to the rows: by the job consumer, in the order of the log."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +12,13 @@ from infra.jobs.model import JobState, short
 CANCEL = """
 UPDATE formula_jobs SET state = 'cancelled', finished_at = clock_timestamp(), worker = NULL,
     lease_until = NULL, error = %(reason)s
-WHERE (id = %(id)s OR batch = %(id)s) AND state IN ('blocked', 'queued', 'running')
+WHERE (id = %(id)s OR batch = %(id)s) AND state IN ('blocked', 'queued', 'running', 'dead')
+RETURNING id, needed
+"""
+
+DISCARD = """
+UPDATE formula_jobs SET state = 'cancelled', finished_at = clock_timestamp(), error = %(reason)s
+WHERE queue = %(queue)s AND state = 'dead' AND (%(name)s = '' OR name = %(name)s)
 RETURNING id, needed
 """
 
@@ -43,12 +49,21 @@ ON CONFLICT (name) DO UPDATE SET paused_at = excluded.paused_at, paused_by = exc
 
 
 async def cancel(db: Connection, job: UUID, reason: str) -> list[UUID]:
-    """A job, or all of a batch, that are not over; whoever runs one loses it.
+    """A job, or all of a batch, that are not over, or dead; whoever runs one loses it.
 
     Jobs that need it are cancelled as well; returns them all.
     """
     cursor = await db.execute(CANCEL, {"id": job, "reason": short(reason) or "cancelled"})
-    rows = await cursor.fetchall()
+    return await _called_off(db, await cursor.fetchall())
+
+
+async def discard_dead(db: Connection, queue: str, name: str, reason: str) -> list[UUID]:
+    """All dead jobs of a queue, or those of a name, as `cancel`: nobody will try them again."""
+    values = {"queue": queue, "name": name, "reason": short(reason)}
+    return await _called_off(db, await (await db.execute(DISCARD, values)).fetchall())
+
+
+async def _called_off(db: Connection, rows: Sequence[tuple[UUID, bool]]) -> list[UUID]:
     await db.execute(
         "DELETE FROM formula_job_needs WHERE job = ANY(%s)", ([id_ for id_, _ in rows],)
     )

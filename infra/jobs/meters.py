@@ -1,9 +1,12 @@
-"""The queues for Prometheus. Rows are what is counted, and they go in time: gauges, all of them."""
+"""The queues for Prometheus. What is counted of rows goes in time with them: gauges.
+
+What workers ended they count themselves, each since it began: rates are made of these.
+"""
 
 from collections.abc import Iterable, Mapping
 
 from infra.jobs.board import QueueNow
-from infra.metrics import Gauges, Labels
+from infra.metrics import Gauges, Labels, Totals
 
 STATES = (
     "waiting",
@@ -17,7 +20,7 @@ STATES = (
 )
 
 
-def meters(queues: Iterable[QueueNow]) -> list[Gauges]:
+def meters(queues: Iterable[QueueNow]) -> list[Gauges | Totals]:
     jobs: dict[Labels, float] = {}
     oldest: dict[Labels, float] = {}
     done: dict[Labels, float] = {}
@@ -26,6 +29,7 @@ def meters(queues: Iterable[QueueNow]) -> list[Gauges]:
     paused: dict[Labels, float] = {}
     waits: dict[Labels, float] = {}
     runs: dict[Labels, float] = {}
+    ended: dict[Labels, float] = {}
     for one in queues:
         queue = ("queue", one.queue)
         jobs |= {(queue, ("state", state)): getattr(one, state) for state in STATES}
@@ -34,10 +38,16 @@ def meters(queues: Iterable[QueueNow]) -> list[Gauges]:
         failed[queue,] = one.failed_last_hour
         workers[queue,] = one.workers
         paused[queue,] = float(one.paused_at is not None)
+        ended |= {
+            (queue, ("state", state), ("worker", worker)): attempts
+            for worker, states in one.ended.items()
+            for state, attempts in states.items()
+        }
         waits |= _quantiles(queue, {"0.5": one.wait_p50_ms, "0.99": one.wait_p99_ms})
         runs |= _quantiles(queue, {"0.5": one.run_p50_ms, "0.99": one.run_p99_ms})
     return [
         Gauges("formula_queue_jobs", "jobs by state; of those over, as many as are kept", jobs),
+        Totals("formula_queue_ended_total", "attempts, by the state that they left", ended),
         Gauges("formula_queue_oldest_seconds", "how long the first that is due has waited", oldest),
         Gauges("formula_queue_done_last_hour", "jobs that were done", done),
         Gauges("formula_queue_failed_last_hour", "jobs that died", failed),

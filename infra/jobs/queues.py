@@ -13,6 +13,7 @@ class Queue(msgspec.Struct, frozen=True):
     concurrency: int
     retries: int
     per_minute: int = 0  # handed out, to all workers together; 0: no limit
+    timeout_s: int = 0  # of its jobs; 0: each kind's own
 
     @property
     def max_attempts(self) -> int:
@@ -28,6 +29,7 @@ def queues_of(settings: Settings) -> tuple[Queue, ...]:
             concurrency=values[f"{name}_workers"],
             retries=values[f"{name}_retries"],
             per_minute=values[f"{name}_per_minute"],
+            timeout_s=values[f"{name}_timeout_s"],
         )
         for name in QueueName
     )

@@ -63,7 +63,7 @@ class Line(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """`asker`: whoever asked for the job; None: an event or a schedule did."""
 
-    state: JobState
+    state: str
     asker: UUID | None
 
 

@@ -26,6 +26,7 @@ WHERE j.id = ANY (ARRAY (
     CROSS JOIN LATERAL (
         SELECT w.id FROM formula_jobs w
         WHERE w.queue = asked.queue AND w.state = 'queued' AND w.run_at <= statement_timestamp()
+            AND (%(kinds)s::text[] IS NULL OR w.name = ANY (%(kinds)s))
             AND NOT EXISTS (SELECT FROM formula_queues q
                 WHERE q.name = asked.queue AND q.paused_at IS NOT NULL)
         ORDER BY w.priority, w.run_at LIMIT asked.most FOR UPDATE SKIP LOCKED
@@ -112,38 +113,56 @@ class Exchanged(msgspec.Struct, frozen=True):
 
 
 async def exchange(
-    db: Connection, worker: UUID, ends: Sequence[End], most: Mapping[str, int], times: Times
+    db: Connection,
+    worker: UUID,
+    ends: Sequence[End],
+    most: Mapping[str, int],
+    times: Times,
+    kinds: Sequence[str] | None = None,
 ) -> Exchanged:
     """Write down how attempts ended, and claim the first jobs that are due, at most so many.
 
-    By queue; of each queue by priority, then by time. In one transaction.
+    By queue; of each queue by priority, then by time. In one transaction. `kinds`: the names that
+    this worker knows; None: all. Those of a newer version wait for its workers.
     """
+    values = _claiming(most, worker, times.lease_s, kinds)
     if not ends:
-        return Exchanged({}, Freed(), await claim(db, most, worker, times.lease_s))
+        return Exchanged({}, Freed(), await _claim(db, values))
     async with db.pipeline(), db.cursor(row_factory=class_row(Claim)) as cursor:
         async with db.transaction():
             states, freed = await settle(db, worker, ends, times)
             if any(most.values()):
-                await cursor.execute(CLAIM, _claiming(most, worker, times.lease_s))
+                await cursor.execute(CLAIM, values)
         claims = await cursor.fetchall() if any(most.values()) else []  # goes with the commit
     return Exchanged(states, freed, claims)
 
 
 async def claim(
-    db: Connection, most: Mapping[str, int], worker: UUID, lease_s: float
+    db: Connection,
+    most: Mapping[str, int],
+    worker: UUID,
+    lease_s: float,
+    kinds: Sequence[str] | None = None,
 ) -> list[Claim]:
     """See exchange."""
+    return await _claim(db, _claiming(most, worker, lease_s, kinds))
+
+
+async def _claim(db: Connection, values: Mapping[str, object]) -> list[Claim]:
     async with db.cursor(row_factory=class_row(Claim)) as cursor:
-        await cursor.execute(CLAIM, _claiming(most, worker, lease_s))
+        await cursor.execute(CLAIM, values)
         return await cursor.fetchall()
 
 
-def _claiming(most: Mapping[str, int], worker: UUID, lease_s: float) -> dict[str, object]:
+def _claiming(
+    most: Mapping[str, int], worker: UUID, lease_s: float, kinds: Sequence[str] | None
+) -> dict[str, object]:
     return {
         "queues": list(most),
         "most": list(most.values()),
         "worker": worker,
         "lease_s": lease_s,
+        "kinds": None if kinds is None else list(kinds),
     }
 
 
@@ -179,12 +198,19 @@ async def release(db: Connection, worker: UUID, claims: Mapping[UUID, int]) -> N
     )
 
 
+# None is longer than a lease: then the clock was set back.
+TOO_LONG = """
+UPDATE formula_jobs SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
+WHERE state = 'running'
+    AND lease_until > clock_timestamp() + 2 * make_interval(secs => %(lease_s)s)
+"""
+
 EXPIRE = """
 WITH lost AS (
     UPDATE formula_jobs SET worker = NULL, lease_until = NULL, error = 'the worker was lost',
         state = CASE WHEN attempts < max_attempts THEN 'queued' ELSE 'dead' END,
         finished_at = CASE WHEN attempts >= max_attempts THEN clock_timestamp() END
-    WHERE state = 'running' AND lease_until < statement_timestamp()
+    WHERE state = 'running' AND lease_until < to_timestamp(%(now)s)
     RETURNING id, state, needed, attempts, error
 ), told AS (
     INSERT INTO formula_job_log (job, attempt, level, line)
@@ -194,17 +220,35 @@ SELECT id, state, needed FROM lost
 """
 
 
-async def expire_leases(db: Connection) -> tuple[dict[UUID, JobState], Freed]:
-    """Put the jobs of lost workers back; a job that outlived every attempt is dead.
+async def expire_leases(
+    db: Connection, now: float, lease_s: float
+) -> tuple[dict[UUID, JobState], Freed]:
+    """Put the jobs of workers lost at `now` back; a job that outlived every attempt is dead.
 
+    The caller knows that Postgres's clock went on steadily until then: see `seconds`.
     Their new states, and what became of jobs that waited for them.
     """
     async with db.transaction():
-        rows = await (await db.execute(EXPIRE)).fetchall()
+        await db.execute(TOO_LONG, {"lease_s": lease_s})
+        rows = await (await db.execute(EXPIRE, {"now": now})).fetchall()
         freed = await free(
             db, {id_: JobState(state) for id_, state, needed in rows if needed and state in OVER}
         )
     return {id_: JobState(state) for id_, state, _ in rows}, freed
+
+
+async def keep_due(db: Connection, back_s: float) -> int:
+    """Postgres's clock was set back so far: what was due before still is. How many jobs there are.
+
+    Without this a job that is made right before would wait until the clock is there again.
+    """
+    cursor = await db.execute(
+        "UPDATE formula_jobs SET run_at = clock_timestamp() WHERE state = 'queued'"
+        " AND run_at > clock_timestamp()"
+        " AND run_at <= clock_timestamp() + make_interval(secs => %s)",
+        (back_s,),
+    )
+    return cursor.rowcount
 
 
 def _held(claims: Mapping[UUID, int]) -> dict[str, object]:

@@ -13,6 +13,7 @@ from api.call import Malformed
 from api.errors import refused, rejected
 from api.tokens import NotAuthenticated
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, WrongState
+from infra.blobs.model import Damaged, Unavailable
 from infra.eventstore.codec import TooLarge
 from infra.eventstore.execute import CommandReused, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
@@ -34,6 +35,8 @@ ERRORS: list[tuple[Exception, int, str]] = [
     (psycopg.DataError("NUL"), 422, "request.invalid"),
     (Locked("lock.held"), 423, "lock.held"),
     (StoreOverloaded(), 503, "store.overloaded"),
+    (Unavailable("a bucket"), 503, "file.unavailable"),
+    (Damaged("report-1"), 500, "file.damaged"),
     (BehindPosition(), 503, "position.not_reached"),
     (Rebuilding(), 503, "projection.rebuilding"),
     (psycopg.OperationalError("password=secret"), 503, "store.unavailable"),

@@ -33,7 +33,9 @@ from domain.jobs import (
 from domain.queue import (
     QUEUE,
     Alarm,
+    DeadDiscardAsked,
     DeadRetryAsked,
+    DiscardDead,
     NoteAlarms,
     PauseQueue,
     QueueAlarmed,
@@ -170,8 +172,24 @@ def test_all_dead_jobs_of_a_queue_are_retried_as_often_as_one_asks() -> None:
     check(QUEUE, given=[asked], when=retry, then=[asked])
 
 
-def noted(*alarms: Alarm) -> NoteAlarms:
-    return NoteAlarms(queue=EMAIL, alarms=alarms, dead=1, due=2, oldest_s=3)
+def test_dead_jobs_are_discarded_for_a_reason() -> None:
+    asked = DeadDiscardAsked(queue=EMAIL, job="mail_notice", reason="no such domain")
+    discard = DiscardDead(queue=EMAIL, job=" mail_notice ", reason=" no such domain ")
+    check(QUEUE, given=[asked], when=discard, then=[asked])
+    no_reason = msgspec.structs.replace(discard, reason=" ")
+    check(QUEUE, given=[], when=no_reason, then=refused("queue.bad_reason"))
+
+
+def noted(*alarms: Alarm, dead: int = 1) -> NoteAlarms:
+    return NoteAlarms(queue=EMAIL, alarms=alarms, dead=dead, due=2, oldest_s=3)
+
+
+def test_ten_times_as_many_dead_are_told_again() -> None:
+    told = QueueAlarmed(queue=EMAIL, alarm=Alarm.DEAD, dead=2, due=2, oldest_s=3)
+    more = msgspec.structs.replace(told, dead=20)
+    check(QUEUE, given=[told], when=noted(Alarm.DEAD, dead=19), then=[])
+    check(QUEUE, given=[told], when=noted(Alarm.DEAD, dead=20), then=[more])
+    check(QUEUE, given=[told, more], when=noted(Alarm.DEAD, dead=21), then=[])
 
 
 def test_an_alarm_is_told_once_and_so_is_its_end() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import psutil
 from redis.asyncio import Redis
 
@@ -13,6 +14,7 @@ from infra.folder import hold_folder
 from infra.settings import Settings
 from infra.supervisor import Child
 from migrations.runner import migrate
+from tests.faults.clocks import Clock
 
 
 class Cluster:
@@ -40,11 +42,12 @@ def settings_of(url: str) -> Settings:
 
 
 @asynccontextmanager
-async def own_cluster(folder: Path) -> AsyncGenerator[Cluster]:
-    """A new one in `folder`, durable, migrated and empty."""
+async def own_cluster(folder: Path, clock: Clock | None = None) -> AsyncGenerator[Cluster]:
+    """A new one in `folder`, durable, migrated and empty; its time of day is `clock`'s."""
     with hold_folder(folder) as held:
         server = prepare_postgres(held)
-        child = Child(server.spec)
+        env = {**server.spec.env, **(clock.environment if clock else {})}
+        child = Child(msgspec.structs.replace(server.spec, env=env))
         try:
             await child.launch()
             migrate(server.url)

@@ -9,17 +9,22 @@ import pytest
 from msgspec.structs import replace
 
 from domain.errors import Invalid, NotAllowed, NotFound
-from infra.blobs import Blobs
+from infra.blobs.door import Blobs, open_blobs
 from infra.links import Links, Signed
 from infra.settings import Settings
+from tests.conftest import STORAGE_KEY
 
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
 
 
+def sealed(folder: Path) -> Settings:
+    return Settings(local_storage_path=str(folder / "uploads"), local_storage_key=STORAGE_KEY)
+
+
 @pytest.fixture
 def blobs(tmp_path: Path) -> Blobs:
-    return Blobs(Settings(local_storage_path=str(tmp_path / "uploads")))
+    return open_blobs(sealed(tmp_path), lambda: NOW)
 
 
 async def put(blobs: Blobs, key: str, content: AsyncIterator[bytes] | bytes) -> None:

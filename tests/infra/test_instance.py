@@ -1,4 +1,5 @@
 import stat
+from base64 import b64decode
 from pathlib import Path
 
 import msgspec
@@ -12,9 +13,10 @@ from infra.instance import (
     base_url,
     find_instance,
     with_instance,
+    with_key,
     with_secret,
 )
-from infra.settings import Settings
+from infra.settings import Settings, load_settings
 
 DATABASE, REDIS, SECRET = "postgresql://a@h/formula", "redis://h", "a secret that is long enough"
 
@@ -28,7 +30,12 @@ def asked(tmp_path: Path) -> Settings:
 @pytest.fixture
 def serving(asked: Settings) -> Settings:
     return msgspec.structs.replace(
-        asked, port=8080, database_url=DATABASE, redis_url=REDIS, jwt_secret=SECRET
+        asked,
+        port=8080,
+        database_url=DATABASE,
+        redis_url=REDIS,
+        jwt_secret=SECRET,
+        local_storage_key="a key",
     )
 
 
@@ -76,6 +83,25 @@ def test_a_secret_is_made_once_and_kept_private(asked: Settings) -> None:
     assert with_secret(asked).jwt_secret == first
     (kept,) = asked.data.iterdir()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_a_key_of_local_files_is_made_once_and_kept_private(asked: Settings) -> None:
+    first = with_key(asked).local_storage_key
+    assert len(b64decode(first)) == 32
+    assert with_key(asked).local_storage_key == first
+    assert load_settings({"LOCAL_STORAGE_KEY": first}).local_storage_key == first
+    (kept,) = asked.data.iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_only_the_running_instance_makes_that_key(asked: Settings) -> None:
+    """One that each of several machines made for itself would open nothing of the others'."""
+    given = msgspec.structs.replace(
+        asked, database_url=DATABASE, redis_url=REDIS, jwt_secret=SECRET
+    )
+    assert with_instance(given).local_storage_key == ""
+    made = with_key(asked).local_storage_key
+    assert with_instance(given).local_storage_key == made
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from aiosmtplib import SMTPAuthenticationError, SMTPException
 from aiosmtplib.email import flatten_message
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,8 +18,9 @@ from cryptography.x509.oid import NameOID
 
 from domain.errors import Invalid
 from infra.folder import free_port
-from infra.mail import Letter, Mailer, compose, smtp_options
+from infra.mail import Letter, Mailer, compose
 from infra.settings import Settings, SettingsError
+from infra.smtp import NotSent, smtp_options
 from tests.workers.office import AT, mail_server
 
 JOB = UUID(int=5)
@@ -37,8 +37,10 @@ def folder_mailer(folder: Path) -> Mailer:
     return Mailer(Settings(mail_folder=str(folder), mail_from=SENDER), lambda: AT)
 
 
-def smtp_mailer(port: int) -> Mailer:
-    return Mailer(Settings(smtp_url=f"smtp://127.0.0.1:{port}", mail_from=SENDER), lambda: AT)
+async def send(port: int, letter: Letter = LETTER) -> None:
+    settings = Settings(smtp_url=f"smtp://127.0.0.1:{port}", mail_from=SENDER)
+    async with Mailer(settings, lambda: AT) as mailer:
+        await mailer.send(letter, JOB)
 
 
 def test_a_message_says_the_same_as_text_and_as_html() -> None:
@@ -100,7 +102,7 @@ async def test_a_letter_reaches_a_server() -> None:
     port = free_port()
     unicode = msgspec.structs.replace(LETTER, name="Zoë", subject="Brücke „links“", text="naïve")
     with mail_server(port) as mailbox:
-        await smtp_mailer(port).send(unicode, JOB)
+        await send(port, unicode)
     (received,) = mailbox.received
     assert received["Subject"] == "Brücke „links“"
     assert received["To"].addresses[0].display_name == "Zoë"
@@ -114,7 +116,7 @@ async def test_an_address_that_the_server_refuses_for_good_is_not_tried_again() 
     with mail_server(port) as mailbox:
         mailbox.answer = "550 no such person"
         with pytest.raises(Invalid) as refused:
-            await smtp_mailer(port).send(LETTER, JOB)
+            await send(port)
     assert refused.value.code == "mail.address_refused"
 
 
@@ -122,8 +124,9 @@ async def test_an_address_that_the_server_refuses_for_now_is_an_error() -> None:
     port = free_port()
     with mail_server(port) as mailbox:
         mailbox.answer = "450 come back later"
-        with pytest.raises(SMTPException):
-            await smtp_mailer(port).send(LETTER, JOB)
+        with pytest.raises(NotSent) as deferred:
+            await send(port)
+    assert deferred.value.args == ("mail.address_deferred", 450)
 
 
 @pytest.mark.parametrize("answer", ["550 spam", "552 too much", "553 no such name"])
@@ -132,7 +135,7 @@ async def test_a_message_that_the_server_refuses_for_good_is_not_tried_again(ans
     with mail_server(port) as mailbox:
         mailbox.verdict = answer
         with pytest.raises(Invalid) as refused:
-            await smtp_mailer(port).send(LETTER, JOB)
+            await send(port)
     assert (refused.value.code, refused.value.detail) == (
         "mail.message_refused",
         {"answer": int(answer[:3])},
@@ -145,15 +148,16 @@ async def test_a_message_that_is_refused_for_now_or_for_us_is_an_error(answer: s
     port = free_port()
     with mail_server(port) as mailbox:
         mailbox.verdict = answer
-        with pytest.raises(SMTPException):
-            await smtp_mailer(port).send(LETTER, JOB)
+        with pytest.raises(NotSent) as deferred:
+            await send(port)
+    assert deferred.value.args == ("mail.message_deferred", int(answer[:3]))
 
 
 async def test_a_server_that_is_gone_once_it_has_answered_has_the_letter() -> None:
     port = free_port()
     with mail_server(port) as mailbox:
         mailbox.drops_after = "QUIT"
-        await smtp_mailer(port).send(LETTER, JOB)
+        await send(port)
     assert mailbox.drops_after == ""
     assert len(mailbox.received) == 1
 
@@ -162,9 +166,10 @@ async def test_a_letter_whose_answer_was_lost_comes_again_as_the_same_message() 
     port = free_port()
     with mail_server(port) as mailbox:
         mailbox.drops_after = "DATA"
-        with pytest.raises(SMTPException):
-            await smtp_mailer(port).send(LETTER, JOB)
-        await smtp_mailer(port).send(LETTER, JOB)
+        with pytest.raises(NotSent) as cut:
+            await send(port)
+        await send(port)
+    assert cut.value.args == ("mail.cut_off", "")
     assert [mail["Message-ID"] for mail in mailbox.received] == [f"<{JOB}@formula>"] * 2
 
 
@@ -204,10 +209,11 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(file, server)
 
 
-def sesame(port: int, *, knows: bool = True) -> Mailer:
+async def log_in_and_send(port: int, *, knows: bool = True) -> None:
     password = "p%3Aw" if knows else "guess"
     url = f"smtp://me%40x.org:{password}@127.0.0.1:{port}"
-    return Mailer(Settings(smtp_url=url, mail_from=SENDER), lambda: AT)
+    async with Mailer(Settings(smtp_url=url, mail_from=SENDER), lambda: AT) as mailer:
+        await mailer.send(LETTER, JOB)
 
 
 async def test_who_has_a_password_turns_to_tls_before_saying_it(
@@ -216,7 +222,7 @@ async def test_who_has_a_password_turns_to_tls_before_saying_it(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     port = free_port()
     with mail_server(port, authority.server) as mailbox:
-        await sesame(port).send(LETTER, JOB)
+        await log_in_and_send(port)
     assert mailbox.logins == [(b"me@x.org", True)]
     assert len(mailbox.received) == 1
 
@@ -225,11 +231,9 @@ async def test_a_server_whose_certificate_nobody_vouches_for_hears_no_password(
     authority: Authority,
 ) -> None:
     port = free_port()
-    with (
-        mail_server(port, authority.server) as mailbox,
-        pytest.raises(ssl.SSLCertVerificationError),
-    ):
-        await sesame(port).send(LETTER, JOB)
+    with mail_server(port, authority.server) as mailbox, pytest.raises(NotSent) as refused:
+        await log_in_and_send(port)
+    assert refused.value.args == ("mail.no_connection", "SSLCertVerificationError")
     assert mailbox.logins == []
     assert mailbox.received == []
 
@@ -239,14 +243,16 @@ async def test_a_wrong_password_is_an_error_that_is_tried_again(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     port = free_port()
-    with mail_server(port, authority.server) as mailbox, pytest.raises(SMTPAuthenticationError):
-        await sesame(port, knows=False).send(LETTER, JOB)
+    with mail_server(port, authority.server) as mailbox, pytest.raises(NotSent) as refused:
+        await log_in_and_send(port, knows=False)
+    assert refused.value.args == ("mail.login_refused", 535)
     assert mailbox.received == []
 
 
 async def test_no_server_is_an_error() -> None:
-    with pytest.raises(SMTPException):
-        await smtp_mailer(free_port()).send(LETTER, JOB)
+    with pytest.raises(NotSent) as failed:
+        await send(free_port())
+    assert failed.value.args == ("mail.no_connection", "ConnectionRefusedError")
 
 
 def test_an_address_of_a_server_is_read_whole() -> None:

@@ -42,6 +42,13 @@ def test_variables_of_others_are_not_looked_at() -> None:
         ("DATABASE_POOL_SIZE", "0"),
         ("JWT_ACCESS_TTL_S", "1"),
         ("MOTION_RETENTION_S", "59"),
+        ("LOCAL_STORAGE_KEY", "c2hvcnQ="),
+        ("AWS_ENDPOINT_URL", "minio:9000"),
+        ("EMAIL_TIMEOUT_S", "-1"),
+        ("REPORTS_TIMEOUT_S", "86401"),
+        ("JOB_RETRY_BASE_S", "0"),
+        ("JOB_RETRY_MOST_S", "soon"),
+        ("JOB_LEASE_S", "0.5"),
     ],
 )
 def test_a_malformed_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
@@ -80,7 +87,15 @@ def test_what_is_explained_says_where_each_value_came_from() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["JWT_SECRET", "AWS_SECRET_ACCESS_KEY", "REDIS_PASSWORD", "DATABASE_URL", "SMTP_URL"]
+    "name",
+    [
+        "JWT_SECRET",
+        "AWS_SECRET_ACCESS_KEY",
+        "CLOUDFRONT_PRIVATE_KEY",
+        "REDIS_PASSWORD",
+        "DATABASE_URL",
+        "SMTP_URL",
+    ],
 )
 def test_what_is_explained_hides_secrets(name: str) -> None:
     scheme = "postgresql" if name == "DATABASE_URL" else "smtp"
@@ -88,6 +103,17 @@ def test_what_is_explained_hides_secrets(name: str) -> None:
     (line,) = [one for one in explain(load_settings({name: value})) if one.name == name]
     assert line.value
     assert "secret" not in line.value
+
+
+@pytest.mark.parametrize("value", ["tcp://clamd:3310", "unix:///run/clamd.ctl", ""])
+def test_a_scanner_is_reached_by_tcp_or_by_a_socket(value: str) -> None:
+    assert load_settings({"CLAMAV_URL": value}).clamav_url == value
+
+
+@pytest.mark.parametrize("value", ["clamd:3310", "http://clamd", "unix://run/clamd.ctl", "tcp://"])
+def test_a_scanner_that_cannot_be_reached_so_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^CLAMAV_URL: "):
+        load_settings({"CLAMAV_URL": value})
 
 
 @pytest.mark.parametrize("value", ["nonsense", "mysql://u:topsecret@h/db"])

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import httpx
 
-from infra.blobs import Blobs
 from infra.links import Links
 from tests.integration.conftest import Api, refusal
 
@@ -13,8 +12,7 @@ NAME = 'Brücke "1".pdf\r\nX-Evil: 1'
 
 
 async def kept(api: Api, content: bytes = b"%PDF-1.7") -> None:
-    blobs = Blobs(api.runtime.settings)
-    await blobs.put(KEY, content, content_type="application/pdf", name=NAME)
+    await api.runtime.blobs.put(KEY, content, content_type="application/pdf", name=NAME)
 
 
 def link(api: Api, key: str = KEY, method: str = "GET", seconds: int = 60) -> str:
@@ -41,6 +39,16 @@ async def test_a_link_gives_the_file_to_be_saved_and_never_shown_as_a_page(api: 
         " filename*=UTF-8''Br%C3%BCcke%20%221%22.pdf%0D%0AX-Evil%3A%201"
     )
     assert "X-Evil" not in answer.headers
+
+
+async def test_a_link_of_local_storage_opens_it_at_its_own_address(api: Api) -> None:
+    await kept(api)
+    blobs, expires = api.runtime.blobs, api.runtime.now() + timedelta(minutes=1)
+    found = await blobs.link(KEY, NAME, "application/pdf", expires)
+    path = found.removeprefix("http://localhost:5014")
+    answer = await get(api, path)
+    assert (answer.status_code, answer.content) == (200, b"%PDF-1.7")
+    assert refusal(await get(api, path.replace(KEY, "report-2"))) == "403 file.bad_link"
 
 
 async def test_a_forged_or_expired_link_or_one_for_something_else_is_refused(api: Api) -> None:

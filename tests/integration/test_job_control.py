@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+from infra.db import seconds
 from infra.jobs import managing, working
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import End, JobState, NewJob
@@ -28,9 +29,9 @@ async def states(runtime: Runtime, *jobs: NewJob) -> list[str]:
     return [(await state(runtime, job)).state for job in jobs]
 
 
-async def cancel(runtime: Runtime, job: UUID, reason: str = "") -> None:
+async def cancel(runtime: Runtime, job: UUID, reason: str = "") -> list[UUID]:
     async with runtime.db.connection() as db, db.transaction():
-        await managing.cancel(db, job, reason)
+        return await managing.cancel(db, job, reason)
 
 
 async def retry(runtime: Runtime, job: UUID) -> int:
@@ -134,7 +135,7 @@ async def test_a_worker_lost_for_good_frees_who_waits_anyway(runtime: Runtime) -
     await insert(runtime, one, then)
     await claim(runtime, lease_s=0.0)
     async with runtime.db.connection() as db:
-        await working.expire_leases(db)
+        await working.expire_leases(db, await seconds(db), 60.0)
     assert await states(runtime, one, then) == ["dead", "queued"]
 
 
@@ -145,7 +146,7 @@ async def test_who_waits_for_a_lost_worker_s_job_waits_on(runtime: Runtime) -> N
     await insert(runtime, one, other, last, then)
     await claim(runtime, 2, lease_s=0.0)
     async with runtime.db.connection() as db:
-        await working.expire_leases(db)
+        await working.expire_leases(db, await seconds(db), 60.0)
     assert await states(runtime, one, other, last, then) == ["queued"] * 2 + ["blocked"] * 2
 
 
@@ -246,6 +247,45 @@ async def test_all_dead_jobs_of_a_queue_or_of_a_name(runtime: Runtime) -> None:
         assert await managing.retry_dead(db, "email", "another", ATTEMPTS) == 1
         assert await managing.retry_dead(db, "email", "", ATTEMPTS) == 2
     assert await states(runtime, *mine, other, elsewhere) == ["queued"] * 3 + ["dead"]
+
+
+async def test_the_dead_are_called_off_with_what_needs_them(runtime: Runtime) -> None:
+    dead = [new_job(key, error="no") for key in "abc"]
+    other = new_job("d", name="another", error="no")
+    await insert(runtime, *dead, other)
+    behind = new_job("behind", needs=(dead[0].id, dead[1].id))
+    await insert(runtime, behind)
+    assert await cancel(runtime, dead[2].id) == [dead[2].id]
+    async with runtime.db.connection() as db:
+        gone = await managing.discard_dead(db, "email", "mail_notice", "of no use")
+        assert set(gone) == {dead[0].id, dead[1].id, behind.id}
+        assert await managing.discard_dead(db, "email", "mail_notice", "of no use") == []
+    assert await states(runtime, *dead, behind, other) == ["cancelled"] * 4 + ["dead"]
+    assert (await state(runtime, dead[0])).error == "of no use"
+
+
+async def test_what_was_due_before_a_clock_was_set_back_still_is(runtime: Runtime) -> None:
+    made, later = new_job("made"), new_job("later")
+    await insert(runtime, made, later)
+    async with runtime.db.connection() as db:
+        await db.execute(
+            "UPDATE formula_jobs SET run_at = run_at + interval '1 hour'"
+            " * CASE WHEN id = %s THEN 1 ELSE 2 END",
+            (made.id,),
+        )
+        assert await working.keep_due(db, 3_601.0) == 1
+        assert await working.keep_due(db, -3_601.0) == 0
+    await claimed(runtime, made)
+
+
+async def test_no_lease_outlives_a_clock_that_was_set_back(runtime: Runtime) -> None:
+    job = new_job()
+    await insert(runtime, job)
+    (held,) = await claim(runtime, lease_s=3_600.0)
+    async with runtime.db.connection() as db:
+        assert (await working.expire_leases(db, await seconds(db), 10.0))[0] == {}
+        lost, _ = await working.expire_leases(db, await seconds(db) + 11.0, 10.0)
+    assert lost == {held.id: JobState.QUEUED}
 
 
 async def test_nothing_is_claimed_of_a_paused_queue(runtime: Runtime) -> None:

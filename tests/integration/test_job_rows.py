@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from infra.db import seconds
 from infra.jobs import working
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import Claim, End, JobState, NewJob
@@ -69,7 +70,7 @@ async def end(runtime: Runtime, job: NewJob, how: JobState = JobState.DONE) -> N
 
 async def expire(runtime: Runtime) -> int:
     async with runtime.db.connection() as db:
-        lost, _ = await working.expire_leases(db)
+        lost, _ = await working.expire_leases(db, await seconds(db), 60.0)
         return len(lost)
 
 

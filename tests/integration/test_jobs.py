@@ -1,6 +1,6 @@
 """From events to mails and notifications, over real Postgres, Valkey and SMTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.headerregistry import Address
 from typing import Any
 from uuid import UUID, uuid5
@@ -11,19 +11,24 @@ import pytest
 from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
 from domain.notification import NOTIFICATION, SendNotification
 from domain.project import PROJECT, RemoveMember
-from domain.user import USER, DeactivateUser, Role
+from domain.user import USER, ChangeProfile, DeactivateUser, Role
 from infra.eventstore.execute import Do
 from infra.eventstore.types import NEW
 from infra.folder import free_port
 from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
+from projections.read import reading
+from projections.users import list_users
 from tests.workers.office import (
     AT,
     Mailbox,
     Office,
     mail_server,
+    until,
     working,
 )
+from workers import announce
+from workers.model import Context
 
 
 @pytest.fixture
@@ -133,6 +138,33 @@ async def test_an_announcement_reaches_everybody_it_is_for_once(
     sent = await notifications(projected)
     assert sorted(one["user"] for one in sent) == sorted(map(str, members))
     assert {one["title"] for one in sent} == {"Down at 8"}
+
+
+async def test_who_is_renamed_while_all_are_told_is_told_too(
+    projected: Runtime, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, announcement = Office(projected), projected.new_id()
+    members = [await office.person(f"Member {n}") for n in range(4)]
+    notify_all = announce.notify_all
+
+    async def named_first() -> bool:
+        async with reading(projected) as db:
+            return (await list_users(db, limit=1))[0].name == "Aaron"
+
+    async def renames(context: Context, notices: Mapping[UUID, SendNotification]) -> None:
+        await notify_all(context, notices)
+        if not await named_first():
+            await projected.execute(SYSTEM, USER, members[3], ChangeProfile(name="Aaron"))
+            await until(named_first)
+
+    monkeypatch.setattr(announce, "PAGE", 2)
+    monkeypatch.setattr(announce, "notify_all", renames)
+    publish = PublishAnnouncement(title="Down at 8", at=AT)
+    await projected.execute(SYSTEM, ANNOUNCEMENT, announcement, publish)
+    async with working(settings):
+        await office.ended("announce")
+    sent = await notifications(projected)
+    assert sorted(one["user"] for one in sent) == sorted(map(str, members))
 
 
 async def test_who_was_told_by_an_attempt_at_others_is_not_told_again(

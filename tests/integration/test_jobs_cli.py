@@ -60,7 +60,7 @@ async def made(runtime: Runtime, error: str | None = None) -> UUID:
     """A job that nobody asked for."""
     new = NewJob(
         queue="reports",
-        name="report",
+        name="report_project",
         consumer="test",
         position=1,
         key=str(uuid4()),
@@ -132,11 +132,12 @@ async def test_queues_are_held_up_and_dead_jobs_tried_again(api: Api) -> None:
         await until(lambda: served(runtime, "reports"))
         await jobs(runtime, "pause", "reports", "--reason", "[no] paper")
         dead = await made(runtime, "broken")
-        await jobs(runtime, "retry-dead", "reports", "--job", "report")
+        await jobs(runtime, "retry-dead", "reports", "--job", "report_project")
         async with runtime.db.connection() as db:
             row = await get_job(db, dead)
         assert row is not None
         assert row.state == "queued"
+        await jobs(runtime, "discard-dead", "reports", "--reason", "of no use")
         shown = {one["queue"]: one for one in await jobs(runtime, "stats")}
         assert (shown["reports"]["waiting"], shown["reports"]["workers"]) == (1, 1)
         _, out, _ = await formula(runtime, "jobs", "stats")

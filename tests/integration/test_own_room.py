@@ -23,6 +23,7 @@ from tests.integration.test_asyncapi import problems_of
 from tests.workers.office import AT, Office, working
 from workers import announce, progress
 from workers.model import Context
+from workers.owners import MAX_TOLD
 from workers.registry import JOBS
 
 
@@ -115,7 +116,7 @@ async def test_whoever_asked_for_a_job_hears_of_begin_and_end(
     assert [one["data"]["state"] for one in heard] == ["running", "queued", "running", "dead"]
     error = heard[-1]["data"]["error"]
     assert error.startswith("ValueError('no paper in tray 5 x")
-    assert len(error) == progress.MAX_TOLD
+    assert len(error) == MAX_TOLD
     assert problems_of(heard[-1]) == []
     assert problems_of({**heard[-1], "data": {"state": "dead"}}) != [], "the data is described"
     assert not any(map(told, hers.seen))

@@ -45,7 +45,7 @@ async def operator(live: Live) -> Socket:
 def job(key: str, error: str | None = None, queue: str = "email") -> NewJob:
     return NewJob(
         queue=queue,
-        name="mail_assigned",
+        name="mail_notice",
         consumer="test",
         position=1,
         key=key,

@@ -39,7 +39,7 @@ async def row_of(api: Api, owner: str | None, *, asked: bool = True, error: str 
     """A job in a row of its own, as the consumer makes them."""
     new = NewJob(
         queue="reports",
-        name="report",
+        name="report_project",
         consumer="jobs",
         position=1,
         key=str(uuid4()),
@@ -312,6 +312,24 @@ async def test_a_queue_is_paused_with_a_reason_and_goes_on(api: Api) -> None:
         await ended(otto, made["id"])
     assert await otto.refused("POST", f"{JOBS}/queues/nowhere/resume") == "422 request.invalid"
     assert await otto.refused("POST", f"{queue}/pause", {}) == "422 request.invalid"
+
+
+async def test_dead_jobs_are_called_off_one_or_all(api: Api) -> None:
+    otto = await api.as_("operator")
+    one, other = [await row_of(api, None, error="broken") for _ in range(2)]
+    path = f"{JOBS}/queues/reports/discard-dead"
+
+    async def gone() -> bool:
+        return (await shown(otto, str(other)))["state"] == "cancelled"
+
+    async with at_work(api.runtime):
+        assert await otto.refused("POST", path, {}) == "422 request.invalid"
+        await otto.do("POST", f"{JOBS}/{one}/cancel", {"reason": "nobody needs it"})
+        assert (await shown(otto, str(one)))["error"] == "nobody needs it"
+        await otto.do("POST", path, {"reason": "none of them", "job": "another"})
+        assert not await gone()
+        await otto.do("POST", path, {"reason": "none of them"})
+        await until(gone)
 
 
 async def test_dead_jobs_are_tried_again_all_or_by_name(api: Api) -> None:

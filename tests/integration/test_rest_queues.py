@@ -69,6 +69,7 @@ async def test_what_concerns_all_is_the_operators(api: Api) -> None:
         ("POST", "/queues/email/pause", {"reason": "x"}),
         ("POST", "/queues/email/resume", None),
         ("POST", "/queues/email/retry-dead", {}),
+        ("POST", "/queues/email/discard-dead", {"reason": "x"}),
     ):
         assert await ann.refused(method, JOBS + path, body) == "403 access.denied", path
 

@@ -143,6 +143,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.received: list[EmailMessage] = []
         self.raw: list[bytes] = []
+        self.peers: list[Any] = []  # by which connection each came
         self.logins: list[tuple[bytes, bool]] = []  # who, and whether by TLS
         self.hangs = threading.Event()  # set: the next mail is never answered
         self.hung = threading.Event()
@@ -165,7 +166,7 @@ class Mailbox:
         return self.answer
 
     async def handle_DATA(  # noqa: N802, the name that aiosmtpd calls
-        self, server: SMTP, _session: Session, envelope: Envelope
+        self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         if self.hangs.is_set():
             self.hangs.clear()
@@ -175,6 +176,7 @@ class Mailbox:
             return self.verdict
         assert isinstance(envelope.content, bytes)
         self.raw.append(envelope.content)
+        self.peers.append(session.peer)
         self.received.append(message_from_bytes(envelope.content, policy=policy.default))
         self._drop(server, "DATA")
         return self.verdict

@@ -29,7 +29,6 @@ from domain.preferences import Notice
 from domain.project import PROJECT, RemoveMember
 from domain.task import TASK, ChangeTaskStatus, TaskStatus
 from domain.user import USER, DeactivateUser, RegisterUser, Role
-from infra.blobs import Blobs
 from infra.jobs.reading import JobRow, get_job
 from infra.runtime import Origin, Runtime
 from projections.read import reading
@@ -71,7 +70,7 @@ class Desk(Office):
 
     async def content(self, row: JobRow) -> bytes:
         assert row.state == "done", row.error
-        opened = await Blobs(self.runtime.settings).open(made(row)["key"])
+        opened = await self.runtime.blobs.open(made(row)["key"])
         return b"".join([chunk async for chunk in opened.content])
 
     async def words(self, row: JobRow) -> str:

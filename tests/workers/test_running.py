@@ -1,7 +1,7 @@
 """Whatever a job does, its row says how it ended, and the next one runs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,23 +12,28 @@ import psycopg
 import pytest
 
 from domain.errors import Invalid
-from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
+from domain.jobs import JOB, Ping, QueueName, RequestBatch, RequestJob, Wanted
+from infra.bus import user_room
 from infra.db import FENCED
-from infra.jobs.model import OVER, Claim, End, NewJob
+from infra.jobs.board import look
+from infra.jobs.model import OVER, Claim, End, JobState, NewJob
 from infra.jobs.queues import Queue, queues_of
 from infra.jobs.reading import JobRow, get_job
-from infra.jobs.working import Exchanged, Times, exchange
+from infra.jobs.working import Exchanged, exchange
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
+from projections.frames import JobProgress
 from tests.infra.until import wait_until
 from tests.integration.test_job_rows import claim, insert, new_job, state
 from tests.workers.office import QUICK, until
-from workers.consumer import advance
-from workers.lane import Attempt, Lane
+from workers.consumer import advance, changes_of
+from workers.lane import Attempt, Crew, Lane
 from workers.leases import Leases
 from workers.main import run_worker
 from workers.model import Context, Job
+from workers.owners import Owners, progress_of
 from workers.reactions import Reactions
+from workers.registry import JOBS
 
 QUEUE = QueueName.EMAIL
 
@@ -144,6 +149,46 @@ async def test_a_job_that_takes_too_long_is_stopped_and_tried_again(
     assert row.error == "TimeoutError: not done within 0.1 s"
 
 
+async def test_the_settings_say_how_long_jobs_of_a_queue_may_take(
+    runtime: Runtime, once: Settings
+) -> None:
+    async def hangs(_context: Context, _args: Ping) -> None:
+        await asyncio.Event().wait()
+
+    async with working(msgspec.structs.replace(once, email_timeout_s=1), hangs):
+        row = await over(runtime, await ask(runtime))
+    assert (row.state, row.attempts) == ("dead", 2)
+    assert row.error == "TimeoutError: not done within 1 s"
+
+
+async def test_the_settings_say_how_long_leases_and_pauses_are(
+    runtime: Runtime, once: Settings
+) -> None:
+    """Were the pause as it is by default, the second try would be far off."""
+    leases: list[float] = []
+
+    async def fails(context: Context, _args: Ping) -> None:
+        async with runtime.db.connection() as db:
+            cursor = await db.execute(
+                "SELECT extract(epoch FROM lease_until - started_at) FROM formula_jobs"
+                " WHERE id = %s",
+                (context.job,),
+            )
+            leases.extend(float(seconds) for (seconds,) in await cursor.fetchall())
+        raise ValueError("not yet")
+
+    given = msgspec.structs.replace(
+        once, email_retries=2, job_lease_s=40.0, job_retry_base_s=3_600.0, job_retry_most_s=0.1
+    )
+    kind = Job("ping", QUEUE, Ping, fails)
+    async with asyncio.TaskGroup() as tasks:
+        worker = tasks.create_task(run_worker(given, (QUEUE.value,), kinds=(kind,)))
+        row = await over(runtime, await ask(runtime))
+        worker.cancel()
+    assert (row.state, row.attempts) == ("dead", 3)
+    assert [round(seconds) for seconds in leases] == [40, 40, 40]
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
@@ -210,10 +255,12 @@ async def test_a_queue_with_a_rate_hands_out_no_more(runtime: Runtime, once: Set
 async def lane(runtime: Runtime, attempt: Attempt, **rule: int) -> AsyncGenerator[Lane]:
     async def freed(_queues: Mapping[str, int]) -> None: ...
 
-    one = Lane(runtime, Queue("email", 2, 3, **rule), Times(), {}, attempt, freed)
-    running = asyncio.create_task(one.run())
-    yield one
-    running.cancel()
+    async with Owners(runtime) as owners:
+        crew = Crew(runtime, QUICK.times, ("mail_notice",), {}, attempt, freed, owners)
+        one = Lane(Queue("email", 2, 3, **rule), crew)
+        running = asyncio.create_task(one.run())
+        yield one
+        running.cancel()
 
 
 async def test_a_busy_lane_saves_no_hints_up(runtime: Runtime) -> None:
@@ -261,6 +308,95 @@ async def test_a_lane_that_is_just_claiming_does_not_rest(
         go.set()
         await resting
     assert (await state(runtime, job)).state == "done"
+
+
+async def test_an_end_that_postgres_does_not_take_is_put_in_words(runtime: Runtime) -> None:
+    """And those that are written with it are not done twice for its sake."""
+    jobs, tried = [new_job(str(n), max_attempts=9) for n in range(4)], list[UUID]()
+    results = {jobs[1].id: b"no json", jobs[2].id: b"{}"}
+    gate = asyncio.Barrier(2)
+
+    async def attempt(claim: Claim, _progress: object) -> End:
+        tried.append(claim.id)
+        await gate.wait()  # two and two end at once
+        return End(claim.id, claim.attempt, result=results.get(claim.id))
+
+    await insert(runtime, *jobs)
+    async with lane(runtime, attempt) as one:
+        one.wake()
+        await until(lambda: all_over(runtime, jobs))
+    rows = [await state(runtime, job) for job in jobs]
+    assert [row.state for row in rows] == ["done", "dead", "done", "done"]
+    assert str(rows[1].error).startswith("how it ended could not be written: 22P02")
+    assert sorted(tried) == sorted(job.id for job in jobs)
+
+
+async def all_over(runtime: Runtime, jobs: Sequence[NewJob]) -> bool:
+    return all([(await state(runtime, job)).state in OVER for job in jobs])
+
+
+async def test_what_this_version_does_not_know_waits_for_a_newer_worker(runtime: Runtime) -> None:
+    newer, known = new_job("n", name="from_tomorrow", priority=0), new_job("k")
+
+    async def attempt(claim: Claim, _progress: object) -> End:
+        return End(claim.id, claim.attempt)
+
+    await insert(runtime, newer, known)
+    async with lane(runtime, attempt) as one:
+        one.wake()
+        await until(lambda: all_over(runtime, [known]))
+        one.wake()
+        await one.idle()
+    row = await state(runtime, newer)
+    assert (row.state, row.attempts) == ("queued", 0)
+
+
+async def test_what_workers_ended_is_counted(runtime: Runtime, once: Settings) -> None:
+    async def fails(_context: Context, _args: Ping) -> None:
+        raise ValueError("no")
+
+    async def counted() -> Mapping[str, Mapping[str, int]]:
+        [email] = [one for one in await look(runtime) if one.queue == "email"]
+        return email.ended
+
+    async with working(once, fails):
+        await over(runtime, await ask(runtime))
+        [states] = (await until(counted)).values()
+        assert states == {"queued": 1, "dead": 1}
+    assert await counted() == {}, "who is gone counts no more"
+
+
+async def test_owners_are_told_in_order_and_no_more_wait_than_may(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.owners.MOST", 3)
+    told: list[tuple[str, list[float]]] = []
+
+    async def tell(_runtime: Runtime, room: str, _kind: str, *frames: JobProgress) -> None:
+        told.append((room, [frame.progress for frame in frames]))
+
+    monkeypatch.setattr("workers.owners.tell", tell)
+    one, other = UUID(int=1), UUID(int=2)
+    async with Owners(runtime) as owners:
+        for owner, progress in ((one, 0.1), (other, 0.2), (one, 0.3), (one, 0.4)):
+            owners.tell(owner, progress_of(UUID(int=9), "ping", JobState.RUNNING, progress))
+    assert told == [(user_room(one), [0.1, 0.3]), (user_room(other), [0.2])]
+
+
+async def test_events_that_ask_for_thousands_are_taken_a_few_at_a_time(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.consumer.MOST", 5)
+    reactions = Reactions(JOBS, queues_of(runtime.settings))
+    wanted = Wanted(args=Ping(queue=QUEUE))
+    for jobs in (3, 3, 3):
+        command = RequestBatch(jobs=(wanted,) * jobs)
+        await runtime.execute(SYSTEM, JOB, runtime.new_id(), command)
+    batch = await runtime.store.read(0, 100)
+    changes, to = changes_of(batch, reactions)
+    assert (len(changes), to) == (6, batch[1].position)
+    assert changes_of(batch[2:], reactions)[1] == batch[2].position
+    assert changes_of([], reactions) == ([], None)
 
 
 async def test_a_leader_whose_checkpoint_was_moved_is_told_so(runtime: Runtime) -> None:

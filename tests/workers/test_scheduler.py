@@ -1,7 +1,7 @@
 """Timers over a real log: what is due happens once, whoever leads."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +14,7 @@ from domain.lock import LOCK, AcquireLock, ExpireLock, StopWaiting, lock_stream
 from domain.motion_summary import MOTION_SUMMARY, MotionSummed, SumMotion, summary_stream
 from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
 from domain.registry import tag_of
+from infra.db import Connection, seconds
 from infra.eventstore.types import Motion
 from infra.runtime import Origin, Runtime
 from projections.read import wait_for
@@ -25,6 +26,8 @@ from workers.waiters import Waiters
 ANN, PROJECT, ALIVE, LOST, UNKNOWN = (UUID(int=n) for n in (1, 11, 21, 22, 23))
 ROOM = f"project:{PROJECT}"
 LEASE_S = 5.0
+
+Reap = Callable[[float], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -80,6 +83,25 @@ async def nodes(projected: Runtime) -> Runtime:
     return projected
 
 
+@pytest.fixture
+async def reap(nodes: Runtime, monkeypatch: pytest.MonkeyPatch) -> Reap:
+    """A reaper's look at so many seconds, by both clocks."""
+    async with nodes.db.connection() as db:
+        began = await seconds(db)
+    reaper, shown = Reaper(nodes, LEASE_S), began
+
+    async def theirs(_db: Connection) -> float:
+        return shown
+
+    async def look(now: float) -> None:
+        nonlocal shown
+        shown = began + now
+        await reaper(now)
+
+    monkeypatch.setattr("workers.reaper.seconds", theirs)
+    return look
+
+
 async def known_nodes(runtime: Runtime) -> set[UUID]:
     async with runtime.db.connection() as db:
         cursor = await db.execute("SELECT node FROM formula_nodes")
@@ -99,10 +121,9 @@ async def test_a_lock_whose_time_is_over_expires_once(projected: Runtime) -> Non
     assert await expired() == [over]
 
 
-async def test_members_of_lost_gateways_are_ended(nodes: Runtime) -> None:
+async def test_members_of_lost_gateways_are_ended(nodes: Runtime, reap: Reap) -> None:
     await join(nodes, ALIVE)
     strays = [await join(nodes, LOST), await join(nodes, UNKNOWN)]
-    reap = Reaper(nodes, LEASE_S)
     for now in (0.0, 2.0, 4.0):
         await reap(now)
     assert await happened(nodes, "participation.left.v1") == []  # it may have been cut off itself
@@ -110,9 +131,8 @@ async def test_members_of_lost_gateways_are_ended(nodes: Runtime) -> None:
     assert sorted(await happened(nodes, "participation.left.v1")) == sorted(strays)
 
 
-async def test_a_reaper_that_was_cut_off_waits_again(nodes: Runtime) -> None:
+async def test_a_reaper_that_was_cut_off_waits_again(nodes: Runtime, reap: Reap) -> None:
     stray = await join(nodes, LOST)
-    reap = Reaper(nodes, LEASE_S)
     for now in (0.0, 2.0, 4.0, 20.0, 22.0, 24.0):
         await reap(now)
     assert await happened(nodes, "participation.left.v1") == []
@@ -120,7 +140,7 @@ async def test_a_reaper_that_was_cut_off_waits_again(nodes: Runtime) -> None:
     assert await happened(nodes, "participation.left.v1") == [stray]
 
 
-async def test_a_member_of_a_lost_gateway_is_summed_up_once(nodes: Runtime) -> None:
+async def test_a_member_of_a_lost_gateway_is_summed_up_once(nodes: Runtime, reap: Reap) -> None:
     still, moving = await join(nodes, LOST), await join(nodes, LOST)
     facts = [motion.typing(ROOM, "title", on=True), motion.cursor(ROOM, msgspec.Raw(b"{}"))]
     for fact in facts:
@@ -130,7 +150,6 @@ async def test_a_member_of_a_lost_gateway_is_summed_up_once(nodes: Runtime) -> N
         return len(await happened(nodes, "motion.cursor.v1")) == 1
 
     await until(stored)
-    reap = Reaper(nodes, LEASE_S)
     for now in (0.0, 2.0, 4.0, 6.0, 6.1):  # the last may be before the projector
         await reap(now)
     assert set(await happened(nodes, "participation.left.v1")) == {still, moving}
@@ -145,9 +164,8 @@ async def test_a_member_of_a_lost_gateway_is_summed_up_once(nodes: Runtime) -> N
     assert outcome.events == (), "its gateway was not lost, but late"
 
 
-async def test_a_lost_gateway_is_forgotten_after_its_members(nodes: Runtime) -> None:
+async def test_a_lost_gateway_is_forgotten_after_its_members(nodes: Runtime, reap: Reap) -> None:
     await join(nodes, LOST)
-    reap = Reaper(nodes, LEASE_S)
     for now in (0.0, 2.0, 4.0, 6.0):
         await reap(now)
     assert await known_nodes(nodes) == {ALIVE, LOST}

@@ -3,19 +3,33 @@
 from workers.steady import Steady
 
 
+def beats(steady: Steady, *nows: float, ahead: float = 1_000.0) -> list[bool]:
+    return [steady.beat(now, now + ahead) for now in nows]
+
+
 def test_it_is_steady_after_the_whole_time() -> None:
     steady = Steady(for_s=4.0)
-    assert [steady.beat(now) for now in (10.0, 12.0, 13.9, 14.0, 15.0)] == [
-        False,
-        False,
-        False,
-        True,
-        True,
-    ]
+    assert beats(steady, 10.0, 12.0, 13.9, 14.0, 15.0) == [False, False, False, True, True]
 
 
 def test_a_break_starts_the_time_anew() -> None:
     steady = Steady(for_s=4.0)
-    for now in (10.0, 12.0, 14.0):
-        steady.beat(now)
-    assert [steady.beat(now) for now in (16.1, 18.0, 20.0, 20.1)] == [False, False, False, True]
+    beats(steady, 10.0, 12.0, 14.0)
+    assert beats(steady, 16.1, 18.0, 20.0, 20.1) == [False, False, False, True]
+
+
+def test_so_does_a_clock_that_is_set() -> None:
+    for ahead in (4_600.0, -2_600.0):
+        steady = Steady(for_s=4.0)
+        assert beats(steady, 10.0, 12.0, 14.0)[-1]
+        assert not steady.beat(15.0, 15.0 + ahead)
+        assert steady.jumped == ahead - 1_000.0
+        assert beats(steady, 17.0, 18.9, 19.0, ahead=ahead) == [False, False, True]
+        assert steady.jumped == 0.0
+
+
+def test_a_clock_that_is_put_right_bit_by_bit_is_none() -> None:
+    steady = Steady(for_s=4.0)
+    answers = [steady.beat(10.0 + n, 10.0 + n + 0.3 * (n % 2)) for n in range(6)]
+    assert answers[-1]
+    assert steady.jumped == 0.0

@@ -14,7 +14,7 @@ from domain.notification import SendNotification
 from domain.preferences import Notice
 from domain.project import PROJECT
 from domain.user import User
-from infra.blobs import Blob, Blobs
+from infra.blobs.model import Blob
 from infra.db import Connection
 from infra.links import Links
 from infra.runtime import Runtime
@@ -118,7 +118,7 @@ async def _keep(
     context: Context, name: str, form: ReportFormat, content: AsyncIterator[bytes]
 ) -> Made:
     """Under the job's key: a retry replaces what an attempt before it left."""
-    blob: Blob = await Blobs(context.runtime.settings).put(
+    blob: Blob = await context.runtime.blobs.put(
         f"{PREFIX}{context.job}", content, content_type=CONTENT_TYPES[form], name=_file_name(name)
     )
     await context.log(f"kept {blob.bytes} bytes")
@@ -131,7 +131,13 @@ def _file_name(name: str) -> str:
     return kept if len(kept) <= MAX_NAME else f"{kept[: MAX_NAME - 5].rstrip()}….{kept[-3:]}"
 
 
-async def hand_over(context: Context, made: Made, title: str, project: UUID | None = None) -> Made:
+async def hand_over(
+    context: Context,
+    made: Made,
+    title: str,
+    project: UUID | None = None,
+    kind: Notice = Notice.REPORT,
+) -> Made:
     """Tell the owner, once, by the ways they prefer."""
     runtime = context.runtime
     if context.owner is not None:
@@ -139,7 +145,7 @@ async def hand_over(context: Context, made: Made, title: str, project: UUID | No
         pages = f", {made.pages} pages" if made.pages is not None else ""
         notice = SendNotification(
             user=context.owner,
-            kind=Notice.REPORT,
+            kind=kind,
             title=title,
             body=f"{made.name} ({made.bytes:,} bytes{pages}), until {expires:%Y-%m-%d}."
             " Whoever has the link can open it.",
@@ -147,12 +153,12 @@ async def hand_over(context: Context, made: Made, title: str, project: UUID | No
             project=project,
             at=runtime.now(),
         )
-        channels = await channels_for(runtime, context.owner, Notice.REPORT)
-        await notify(context, uuid5(context.job, Notice.REPORT), notice, channels)
+        channels = await channels_for(runtime, context.owner, kind)
+        await notify(context, uuid5(context.job, kind), notice, channels)
     return made
 
 
 async def prune(runtime: Runtime) -> int:
     """Remove reports older than they are kept; how many there were."""
     kept = timedelta(seconds=runtime.settings.reports_kept_s)
-    return await Blobs(runtime.settings).prune(PREFIX, runtime.now() - kept)
+    return await runtime.blobs.prune(PREFIX, runtime.now() - kept)
