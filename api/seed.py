@@ -13,7 +13,9 @@ from api.seed_data import CLIENTS, PEOPLE, PROJECTS, Person, Project, Task
 from domain.client import CLIENT, Contact, CreateClient
 from domain.kernel import Command, Decider
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
+from domain.registry import tag_of
 from domain.task import TASK, AddComment, CreateTask
+from domain.user import UserRegistered
 from infra.passwords import Passwords
 from infra.runtime import Origin, Runtime
 
@@ -41,8 +43,11 @@ def project_id(name: str) -> UUID:
 
 
 async def wanted(runtime: Runtime) -> bool:
-    """Whether the store is empty, or a seed into it was cut short."""
-    if await runtime.store.head() == 0:
+    """Whether nobody is there, or a seed was cut short.
+
+    What the system notes by itself does not count: a schedule's time may come before anybody does.
+    """
+    if not await runtime.store.read(0, 1, motion=False, types=[tag_of(UserRegistered)]):
         return True
     begun = await runtime.store.first(_command_id(person_id(PEOPLE[0].name)))
     return begun is not None and await runtime.store.first(_command_id(SEED)) is None

@@ -30,6 +30,7 @@ global
 defaults
     mode http
     timeout connect 1s
+    timeout check 2s
     timeout http-request 10s
     timeout client 60s
     timeout server 60s

@@ -29,6 +29,7 @@ from projections.registry import PROJECTIONS
 
 TEMPLATE = "formula_template"
 READ_MODELS = "formula_read_models"
+SHORT = {"domain", "golden"}  # folders whose tests take no time
 PREFIX = "formula-tests-"  # and the pid of the run
 MEMORY, ROOM = Path("/dev/shm"), 12 * 1024**3  # noqa: S108, made by mkdtemp
 STORAGE_KEY = b64encode(bytes(range(32))).decode()
@@ -48,6 +49,15 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.chmod(0o755)  # an embedded server run as another user must reach its data
         os.environ["FORMULA_TEST_FOLDER"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The shortest come last, so that no process of the run ends long before the other.
+
+    After pytest-randomly, whose order is kept otherwise.
+    """
+    items.sort(key=lambda item: item.path.parent.name in SHORT)
 
 
 def open_folder() -> str:

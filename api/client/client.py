@@ -1,5 +1,7 @@
 """Client: one person signed in at one server, by REST and live."""
 
+from functools import cache
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
@@ -17,13 +19,21 @@ from api.signed_in import Me
 TIMEOUT_S = 30.0
 
 
+@cache
+def certificates() -> SSLContext:
+    """Whom a client trusts: to read them takes longer than to log in, so it is done once."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Client:
     """`async with Client(url) as client: await client.login(email, password)`"""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
         # Straight to the server: what a proxy between adds is not the server's.
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=base_url, timeout=TIMEOUT_S, trust_env=False, verify=certificates()
+        )
         self._tokens = Tokens(self._http)
         self.rest = Rest(self._http, self._tokens)
 

@@ -20,6 +20,7 @@ from api.signed_in import Me, Session
 from domain.user import Role
 from infra.folder import free_port
 from projections.frames import Ev
+from tests.http import PLAIN
 
 AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ANN, CONNECTION, NODE, REQUEST = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
@@ -66,7 +67,7 @@ class SignedIn(Tokens):
     """Tokens that count up: what a refresh would bring, without asking for it."""
 
     def __init__(self) -> None:
-        super().__init__(httpx.AsyncClient())
+        super().__init__(httpx.AsyncClient(verify=PLAIN))
         me = Me(ANN, "ann@example.org", "Ann", Role.MEMBER, "")
         self._session = Session("token 1", "refresh", 900, me)
 

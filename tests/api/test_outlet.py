@@ -159,14 +159,22 @@ async def test_a_stream_says_why_it_ends_after_all_it_has() -> None:
     assert one.end == End(4001, "auth.expired")
 
 
-async def test_a_silent_stream_beats_and_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_stream_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT_S", 0.01)
-    monkeypatch.setattr(sse, "LIFE_S", 0.1)
+    one, peer = outlet(), Peer()
+    running = streaming(one, peer)
+    await until(lambda: peer.body.count(b":\n\n") >= 2)
+    peer.gone.set()
+    async with asyncio.timeout(WAIT_S):
+        await running
+
+
+async def test_a_silent_stream_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "LIFE_S", 0.01)
     codes: list[int] = []
     one = outlet()
     one.on_close = lambda code, _: codes.append(code)
     body = await answered(one, Peer(), lambda: None)
-    assert body.count(b":\n\n") >= 2
     assert b"event: close" not in body, "it is simply to be asked for again"
     assert codes == [1006]
 

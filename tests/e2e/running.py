@@ -9,10 +9,10 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import psutil
 
 from infra.folder import free_port
+from tests.http import answers
 from tests.infra.until import wait_until
 
 UP_S, DOWN_S = 90.0, 20.0
@@ -72,10 +72,7 @@ class Formula:
         return next((pid for pid, line in children if all(word in line for word in words)), None)
 
     def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False).is_success
-        except httpx.TransportError:
-            return False
+        return answers(f"{self.url}/readyz")
 
     def down(self, number: signal.Signals = signal.SIGINT) -> int:
         """Stop it; returns the exit code."""

@@ -14,6 +14,7 @@ import psycopg
 from domain.kernel import Command
 from domain.project import PROJECT, ChangeProject, CreateProject
 from domain.task import TASK, AddComment, ChangeTask, CreateTask, RemoveComment
+from infra.db import Connection, connect
 from infra.eventstore.types import StoreOverloaded
 from infra.runtime import Origin, Runtime
 from infra.settings import Settings, child_environment
@@ -109,31 +110,31 @@ async def projector(
             await process.wait()
 
 
-async def checkpoints(settings: Settings) -> dict[str, int]:
-    """On a connection of its own: the one before may have died with its server."""
-    connecting = psycopg.AsyncConnection.connect(settings.database_url)
-    async with await connecting as connection:
-        cursor = await connection.execute("SELECT name, position FROM formula_checkpoints")
-        found: dict[str, int] = dict(await cursor.fetchall())
+async def checkpoints(db: Connection) -> dict[str, int]:
+    cursor = await db.execute("SELECT name, position FROM formula_checkpoints")
+    found: dict[str, int] = dict(await cursor.fetchall())
     return {group: found.get(group, 0) for group in GROUPS}
 
 
 async def moved(settings: Settings, *groups: str) -> None:
-    """Return once each of the groups, by default all, has come on."""
-    start = await checkpoints(settings)
-    async with asyncio.timeout(LIMIT_S):
+    """Return once each of the groups, by default all, has come on.
+
+    On a connection of its own: the one before may have died with its server.
+    """
+    async with await connect(settings.database_url) as db, asyncio.timeout(LIMIT_S):
+        start = await checkpoints(db)
         while True:
-            now = await checkpoints(settings)
+            now = await checkpoints(db)
             if all(now[group] > start[group] for group in groups or GROUPS):
                 return
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(PAUSE_S)
 
 
-def waiting(settings: Settings) -> int:
-    """How many sessions ask for a lease again and again."""
-    with psycopg.connect(settings.database_url) as connection:
-        row = connection.execute(WAITING).fetchone()
-    return int(row[0]) if row else 0
+async def standing_by(settings: Settings) -> None:
+    """Return once a session for each group asks for its lease again and again."""
+    async with await connect(settings.database_url) as db, asyncio.timeout(LIMIT_S):
+        while await (await db.execute(WAITING)).fetchone() != (len(GROUPS),):  # noqa: ASYNC110, it is in Postgres
+            await asyncio.sleep(PAUSE_S)
 
 
 async def assert_projected(runtime: Runtime) -> None:

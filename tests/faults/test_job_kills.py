@@ -19,12 +19,13 @@ import psycopg
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from infra.folder import free_port
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from tests.faults.children import LIMIT_S, serving, times
 from tests.faults.cluster import Cache, Cluster, own_cache, own_cluster
 from tests.faults.results import Counts
-from tests.workers.office import Mailbox, Office, free_port, mail_server
+from tests.workers.office import Mailbox, Office, mail_server
 
 pytestmark = [
     pytest.mark.services,

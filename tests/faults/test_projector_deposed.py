@@ -23,7 +23,7 @@ from tests.faults.projecting import (
     assert_projected,
     moved,
     projector,
-    waiting,
+    standing_by,
     worked,
 )
 from tests.faults.results import Counts
@@ -80,7 +80,7 @@ async def test_a_deposed_leader_that_goes_on_is_refused_by_its_fence(
 
 
 async def depose(runtime: Runtime, leader: Process, log: Path, standby: Process) -> None:
-    await until(lambda: waiting(runtime.settings) == len(GROUPS))
+    await standing_by(runtime.settings)
     before = refusals(log)
     with stopped(standby):  # it takes over from one that no longer runs
         sessions = await lose_leases(runtime)

@@ -6,9 +6,8 @@ import pytest
 
 from infra.runtime import Runtime
 from tests.faults.children import times
-from tests.faults.projecting import GROUPS, assert_projected, moved, projector, waiting, worked
+from tests.faults.projecting import GROUPS, assert_projected, moved, projector, standing_by, worked
 from tests.faults.results import Counts
-from tests.infra.until import until
 
 pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(600)]
 
@@ -38,7 +37,7 @@ async def test_a_standby_takes_over_from_a_killed_leader_in_time(
             async with projector(settings) as leader:
                 await moved(settings)
                 async with projector(settings):
-                    await until(lambda: waiting(settings) == len(GROUPS))
+                    await standing_by(settings)
                     leader.kill()
                     killed = time.monotonic()
                     await leader.wait()

@@ -6,7 +6,6 @@ from pathlib import Path
 from subprocess import Popen
 from uuid import UUID
 
-import httpx
 import msgspec
 import psutil
 
@@ -17,6 +16,7 @@ from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings
 from tests.faults.children import LIMIT_S, serving
 from tests.hostile.pair import undisturbed
+from tests.http import answers
 from tests.infra.until import wait_until
 from tests.integration.sockets import Served
 
@@ -43,11 +43,7 @@ class Besieged(msgspec.Struct, frozen=True):
 
     def is_ready(self) -> bool:
         assert self.api.poll() is None, self.log.read_text()[-4_000:]
-        try:
-            url = f"http://127.0.0.1:{self.settings.port}/livez"
-            return httpx.get(url, trust_env=False).is_success
-        except httpx.TransportError:
-            return False
+        return answers(f"http://127.0.0.1:{self.settings.port}/livez")
 
 
 @contextmanager

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from domain.errors import Invalid
+from infra.folder import free_port
 from infra.mail import Letter, Mailer, compose
 from infra.settings import Settings, SettingsError
 from infra.smtp import NotSent, smtp_options
-from tests.workers.office import AT, free_port, mail_server
+from tests.workers.office import AT, mail_server
 
 JOB = UUID(int=5)
 LOOPBACK = ip_address("127.0.0.1")

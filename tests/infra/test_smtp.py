@@ -10,11 +10,12 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from domain.errors import Invalid
 from infra import smtp
+from infra.folder import free_port
 from infra.mail import Mailer
 from infra.settings import Settings
 from infra.smtp import NotSent
 from tests.infra.test_mail import LETTER, SENDER
-from tests.workers.office import AT, Mailbox, free_port, mail_server, until
+from tests.workers.office import AT, Mailbox, mail_server, until
 
 BYE = "421 no more from you"
 DROP = "drops"

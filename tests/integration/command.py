@@ -6,14 +6,18 @@ To import is most of what a command takes; that it imports little is tests/api/t
 
 import asyncio
 import atexit
+import gc
+import io
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
 from threading import Lock
+from typing import NoReturn
 
 import msgspec
 
@@ -67,15 +71,34 @@ def _caller() -> Callable[[Call], int]:
 def serve() -> None:
     for listed in (*COMMANDS, *OF_AUDIT, *OF_STORE):
         listed.load()
+    with redirect_stdout(io.StringIO()):
+        sys.argv = ["formula", "jobs", "list", "--help"]
+        _code()  # typer and rich import as they go
+    gc.freeze()  # what a child's collector looks through, it would have to copy
     for line in sys.stdin.buffer:
         child = os.fork()
         if child == 0:
             _become(msgspec.json.decode(line, type=Call))
-            main()
-            return
+            _end(_code())
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
+
+
+def _code() -> int:
+    """Of `formula`, as Python ends with it."""
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """Nothing of what was imported is taken apart: that takes as long as a short command."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
 
 
 def _become(call: Call) -> None:

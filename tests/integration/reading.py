@@ -17,6 +17,7 @@ from infra.nodes import heartbeat
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from infra.settings import Settings
 from projections.read import wait_for
+from tests.http import PLAIN
 from tests.integration.application import application
 from tests.integration.sockets import Live, Socket, listening
 from tests.workers.office import until
@@ -237,7 +238,7 @@ async def dismissed(runtime: Runtime) -> None:
 
 
 def asking(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=40)
+    return httpx.AsyncClient(base_url=url, trust_env=False, verify=PLAIN, timeout=40)
 
 
 def http(live: Live) -> str:

@@ -13,6 +13,7 @@ from api.realtime import protocol as p
 from infra.runtime import Runtime
 from tests.api.served import Served, served
 from tests.balancer import balancer
+from tests.integration.reading import asking
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(150)]  # it may be installed first
 
@@ -51,18 +52,19 @@ async def test_requests_go_round_and_past_what_stops() -> None:
         listening(one) as first,
         listening(two) as second,
         balancer([first, second]) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        asking(url) as client,
     ):
-        assert sorted(await names(client, 4)) == ["one", "one", "two", "two"]
+        both = ["one", "one", "two", "two"]
+        await asked_until(client, both)
         two.stopping = True
-        await asked_until(client, {"one"})
+        await asked_until(client, ["one"] * 4)
         two.stopping = False
-        await asked_until(client, {"one", "two"})
+        await asked_until(client, both)
 
 
-async def asked_until(client: httpx.AsyncClient, wanted: set[str]) -> None:
+async def asked_until(client: httpx.AsyncClient, wanted: list[str]) -> None:
     async with asyncio.timeout(10):
-        while set(await names(client, 4)) != wanted:
+        while sorted(await names(client, 4)) != wanted:
             pass
 
 
@@ -73,7 +75,7 @@ async def test_a_request_meets_the_living_the_moment_a_process_died() -> None:
         gone = dying.sockets[0].getsockname()[1]
         async with (
             balancer([first, second, gone]) as url,
-            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+            asking(url) as client,
         ):
             assert len(await names(client, 3)) == 3
             dying.close()

@@ -2,14 +2,19 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from infra.runtime import Runtime
-from infra.settings import child_environment
+from infra.db import connect
+from infra.embedded import Embedded
+from infra.settings import Settings, child_environment
 from projections.audit import PROJECTION
 from projections.audit_files import AuditFormat
 from projections.generations import BUILDING, SERVING, begin, mark
+from tests.conftest import TEMPLATE, fresh_database
+
+pytestmark = pytest.mark.xdist_group("exported")
 
 FEW, MANY = 5_000, 100_000  # rows
 MOST = 16 << 10  # KiB: 170 bytes for each row more, and none is that short in any form
@@ -27,24 +32,29 @@ FROM generate_series(1, %s::bigint) n
 """
 
 
-@pytest.fixture
-async def loaded(runtime: Runtime) -> Runtime:
-    """An audit of MANY rows serves."""
-    async with runtime.db.connection() as connection:
+@pytest.fixture(scope="module")
+def loaded(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """An audit of MANY rows serves, whatever form it is exported in."""
+    with fresh_database(servers, TEMPLATE, tmp_path_factory.mktemp("exported")) as settings:
+        asyncio.run(load(settings))
+        yield settings
+
+
+async def load(settings: Settings) -> None:
+    async with await connect(settings.database_url) as connection:
         schema = await begin(connection, PROJECTION)
         await connection.execute(LOAD.format(schema=schema).encode(), (MANY,))
         await mark(connection, schema, SERVING, BUILDING)
-    return runtime
 
 
 @pytest.mark.parametrize("form", AuditFormat)
 async def test_an_export_needs_no_more_for_ten_times_the_rows(
-    form: AuditFormat, loaded: Runtime
+    form: AuditFormat, loaded: Settings
 ) -> None:
     """The short one is the first: what a process needs once in its life is in its peak."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.integration.exporting", form, str(FEW), str(MANY)),
-        env=child_environment(loaded.settings) | HEAP,
+        env=child_environment(loaded) | HEAP,
         stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await process.communicate()

@@ -10,7 +10,7 @@ import pytest
 from infra.limits import lifted
 from infra.runtime import Runtime
 from infra.settings import Settings
-from tests.integration.reading import Reader, node
+from tests.integration.reading import Reader, asking, http, node
 
 ACTIONS, CONNECTIONS = 4, 2
 
@@ -36,11 +36,9 @@ class Ann:
 
 @pytest.fixture
 async def ann(projected: Runtime) -> AsyncIterator[Ann]:
-    async with node(projected.settings) as live:
-        url = live.url.replace("ws://", "http://").partition("/api")[0]
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=40) as client:
-            user = await live.user("ann")
-            yield Ann(client, live.token(user), f"project:{await live.project(user)}")
+    async with node(projected.settings) as live, asking(http(live)) as client:
+        user = await live.user("ann")
+        yield Ann(client, live.token(user), f"project:{await live.project(user)}")
 
 
 async def test_actions_are_limited_without_a_socket(ann: Ann) -> None:

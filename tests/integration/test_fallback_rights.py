@@ -18,6 +18,7 @@ from domain.rooms import OPS
 from domain.user import USER, ChangeRole, DeactivateUser, Role
 from infra import accounts
 from infra.runtime import SYSTEM
+from projections.read import wait_for
 from tests.integration.conftest import refusal
 from tests.integration.reading import Json, Reader, Room, asking, http, node
 from tests.workers.office import until
@@ -133,7 +134,7 @@ async def test_an_admin_locks_without_being_a_member(room: Room) -> None:
     await runtime.execute(SYSTEM, USER, room.bob, ChangeRole(role=Role.ADMIN))
     await wanting(room, bob)
     await remove(room)
-    await asyncio.sleep(0.5)
+    await wait_for(runtime, "queries", await runtime.store.head())
     await Denied(runtime)(0.0)
     assert (await lock(room, "mine")).holder == room.bob
     await runtime.execute(SYSTEM, USER, room.bob, ChangeRole(role=Role.MEMBER))
@@ -194,18 +195,20 @@ async def test_without_a_socket_one_has_no_more_locks_than_with_one(
 async def test_leaving_gives_up_a_lock_however_many_the_project_has(room: Room) -> None:
     runtime, bob = room.live.runtime, room.reader()
     await bob.poll(wait=0)
-    for number in range(501):
-        resource, stay = f"a{number}", runtime.new_id()
-        acquire = AcquireLock(
+
+    async def acquire(resource: str) -> None:
+        command = AcquireLock(
             project=room.project,
             resource=resource,
             holder=room.ann,
-            participation=stay,
+            participation=runtime.new_id(),
             ttl_ms=TTL_MS,
             now=runtime.now(),
         )
         stream = lock_stream(room.project, resource)
-        await runtime.execute(SYSTEM, LOCK, stream, acquire, project=room.project)
+        await runtime.execute(SYSTEM, LOCK, stream, command, project=room.project)
+
+    await asyncio.gather(*(acquire(f"a{number}") for number in range(501)))
     await bob.do("lock", resource="b", ttl=TTL_MS)
     await bob.do("leave")
     assert (await lock(room, "b")).holder is None

@@ -148,10 +148,12 @@ async def test_to_resume_is_one_action_whatever_the_rooms(live: Live) -> None:
 async def test_a_lock_that_cannot_be_renewed_holds_up_nobodys_time(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def never(_self: Holding) -> None:
-        await asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
 
-    monkeypatch.setattr(Holding, "renew", never)
+    async def not_yet(_self: Holding) -> None:
+        await over.wait()
+
+    monkeypatch.setattr(Holding, "renew", not_yet)
     ann = await live.user("ann")
     project = await live.project(ann)
     holder = await live.open(ann)
@@ -163,6 +165,7 @@ async def test_a_lock_that_cannot_be_renewed_holds_up_nobodys_time(
     assert late is not None
     held.tick(0.0, late + timedelta(seconds=1))
     assert await closed(holder) == p.CloseCode.NOT_AUTHENTICATED
+    over.set()
 
 
 async def test_who_waits_no_more_in_one_room_keeps_what_they_hold_by_another(live: Live) -> None:

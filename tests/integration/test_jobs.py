@@ -14,6 +14,7 @@ from domain.project import PROJECT, RemoveMember
 from domain.user import USER, ChangeProfile, DeactivateUser, Role
 from infra.eventstore.execute import Do
 from infra.eventstore.types import NEW
+from infra.folder import free_port
 from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
 from projections.read import reading
@@ -22,7 +23,6 @@ from tests.workers.office import (
     AT,
     Mailbox,
     Office,
-    free_port,
     mail_server,
     until,
     working,

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import signal
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,10 +15,11 @@ from infra.jobs.making import insert_jobs
 from infra.jobs.model import NewJob
 from infra.jobs.reading import get_job
 from infra.runtime import Runtime
-from infra.settings import Settings, child_environment
+from infra.settings import child_environment
 from tests.integration.command import formula
 from tests.integration.conftest import Api
-from tests.workers.office import until, working
+from tests.integration.test_queue_alarms import served
+from tests.workers.office import at_work, until
 
 
 async def jobs(runtime: Runtime, *arguments: str) -> list[Any]:
@@ -31,6 +35,25 @@ async def failed(runtime: Runtime, *arguments: str) -> str:
     assert (code, out) == (1, ""), err
     [line] = err.splitlines()
     return line
+
+
+@asynccontextmanager
+async def process(
+    runtime: Runtime, *arguments: str
+) -> AsyncGenerator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
+    """`formula jobs` beside others, and what it prints; killed if the test leaves it running."""
+    one = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", "from api.cli import main; main()", "jobs", *arguments),
+        env=child_environment(runtime.settings),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert one.stdout is not None
+    try:
+        yield one, one.stdout
+    finally:
+        if one.returncode is None:
+            one.kill()
+        await one.wait()
 
 
 async def made(runtime: Runtime, error: str | None = None) -> UUID:
@@ -50,10 +73,10 @@ async def made(runtime: Runtime, error: str | None = None) -> UUID:
     return new.id
 
 
-async def test_a_job_is_asked_for_watched_and_listed(api: Api, settings: Settings) -> None:
+async def test_a_job_is_asked_for_watched_and_listed(api: Api) -> None:
     runtime, otto = api.runtime, await api.as_("operator")
     as_otto = ("--as", otto.email)
-    async with working(settings):
+    async with at_work(runtime):
         asking = ("ask", "ping", "queue=email", "seconds=0", "--priority", "2", *as_otto)
         [asked] = await jobs(runtime, *asking)
         assert asked["applied"] is True
@@ -71,17 +94,16 @@ async def test_a_job_is_asked_for_watched_and_listed(api: Api, settings: Setting
     assert (str(event.meta.actor), event.meta.user_agent) == (otto.id, "formula jobs")
 
 
-async def test_a_watched_job_that_is_called_off_ends_the_command_with_1(
-    api: Api, settings: Settings
-) -> None:
+async def test_a_watched_job_that_is_called_off_ends_the_command_with_1(api: Api) -> None:
     runtime = api.runtime
-    async with working(settings):
+    async with at_work(runtime):
         [asked] = await jobs(runtime, "ask", "ping", "--delay", "3600")
         job = asked["id"]
-        watching = asyncio.create_task(formula(runtime, "jobs", "watch", job))
-        await jobs(runtime, "cancel", job, "--reason", "no need")
-        code, out, _ = await watching
-        assert (code, out.splitlines()[-1]) == (1, "cancelled: no need")
+        async with process(runtime, "watch", job) as (watching, out):
+            await out.readline()  # it has begun
+            await jobs(runtime, "cancel", job, "--reason", "no need")
+            said = (await out.read()).decode().splitlines()
+            assert (await watching.wait(), said[-1]) == (1, "cancelled: no need")
         assert await failed(runtime, "cancel", job) == "formula: job.over"
         await jobs(runtime, "retry", job)
         [ended] = await jobs(runtime, "watch", job)
@@ -104,9 +126,10 @@ async def test_a_log_is_printed(api: Api) -> None:
     assert await failed(runtime, "log", str(uuid4())) == "formula: job.not_found"
 
 
-async def test_queues_are_held_up_and_dead_jobs_tried_again(api: Api, settings: Settings) -> None:
+async def test_queues_are_held_up_and_dead_jobs_tried_again(api: Api) -> None:
     runtime = api.runtime
-    async with working(settings):
+    async with at_work(runtime):
+        await until(lambda: served(runtime, "reports"))
         await jobs(runtime, "pause", "reports", "--reason", "[no] paper")
         dead = await made(runtime, "broken")
         await jobs(runtime, "retry-dead", "reports", "--job", "report_project")
@@ -130,29 +153,21 @@ async def test_queues_are_held_up_and_dead_jobs_tried_again(api: Api, settings: 
 
 
 async def test_stats_are_watched_until_interrupted(api: Api) -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        "from api.cli import main; main()",
-        *("jobs", "stats", "--watch", "--json"),
-        env=child_environment(api.runtime.settings),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    seen = [json.loads(await process.stdout.readline())["queue"] for _ in range(12)]
-    assert seen[:6] == seen[6:]
-    process.send_signal(2)
-    await process.stdout.read()
-    assert await process.wait() == 0
+    async with process(api.runtime, "stats", "--watch", "--json") as (watching, out):
+        seen = [json.loads(await out.readline())["queue"] for _ in range(12)]
+        assert seen[:6] == seen[6:]
+        watching.send_signal(signal.SIGINT)
+        await out.read()
+        assert await watching.wait() == 0
 
 
-async def test_schedules_are_shown_and_run(api: Api, settings: Settings) -> None:
+async def test_schedules_are_shown_and_run(api: Api) -> None:
     runtime = api.runtime
     shown = await jobs(runtime, "schedules")
     assert "snapshot_day" in [one["name"] for one in shown]
     _, out, _ = await formula(runtime, "jobs", "schedules")
     assert "10 0 * * *" in out
-    async with working(settings):
+    async with at_work(runtime):
         [asked] = await jobs(runtime, "run", "snapshot_day")
         [ended] = await jobs(runtime, "watch", asked["id"])
         assert (ended["name"], ended["owner"]) == ("snapshot_day", None)

@@ -8,7 +8,6 @@ from pathlib import Path
 from subprocess import Popen
 from uuid import UUID
 
-import httpx
 import msgspec
 import pytest
 
@@ -17,6 +16,7 @@ from domain.project import ProjectRole
 from infra.folder import free_port
 from infra.runtime import Runtime
 from tests.faults.children import LIMIT_S, serving
+from tests.http import answers
 from tests.infra.until import until
 from tests.integration.sockets import Json, Served, Socket
 from workers.scheduler import schedule
@@ -36,10 +36,7 @@ class Node(Served):
 
     def is_up(self) -> bool:
         assert self._process.poll() is None
-        try:
-            return httpx.get(self._live, trust_env=False).is_success
-        except httpx.TransportError:
-            return False
+        return answers(self._live)
 
     def kill(self) -> None:
         self._process.kill()

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from infra import smtp
+from infra.folder import free_port
 from infra.runtime import Runtime
 from infra.settings import Settings
 from tests.integration.test_jobs import with_smtp
-from tests.workers.office import Mailbox, Office, free_port, mail_server, until, working
+from tests.workers.office import Mailbox, Office, mail_server, until, working
 
 WHO = "bob@example.com"
 SAYS = f"<{WHO}>: not for {WHO}"

@@ -20,11 +20,12 @@ from domain.preferences import (
     preferences_stream,
 )
 from domain.project import PROJECT, RemoveMember
+from infra.folder import free_port
 from infra.runtime import SYSTEM, Origin, Runtime
 from infra.settings import Settings
 from tests.integration.conftest import Api
 from tests.integration.test_jobs import notifications, recipients, with_smtp
-from tests.workers.office import AT, Mailbox, Office, free_port, mail_server, working
+from tests.workers.office import AT, Mailbox, Office, mail_server, working
 
 NOTHING = Channels(in_app=False, email=Mailed.NEVER)
 BY_MAIL = Channels(in_app=False, email=Mailed.AT_ONCE)

@@ -115,9 +115,9 @@ async def ticking(runtime: Runtime) -> AsyncGenerator[None]:
         scheduler.cancel()
 
 
-async def served(runtime: Runtime) -> bool:
+async def served(runtime: Runtime, queue: str = "email") -> bool:
     return any(
-        node.role == "worker" and node.detail.get("listens", {}).get("email")
+        node.role == "worker" and node.detail.get("listens", {}).get(queue)
         for node in await nodes(runtime)
     )
 

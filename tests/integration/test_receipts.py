@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from api.realtime import receipts
 from domain.project import ProjectRole
 from domain.receipt import RECEIPT, receipt_stream
 from infra.runtime import Runtime
@@ -15,7 +16,16 @@ from tests.integration.sockets import Json, Live, Socket, live_gateway
 
 
 @pytest.fixture
-async def live(projected: Runtime) -> AsyncIterator[Live]:
+def every_s() -> float:
+    """Between two steps of a receipt."""
+    return 0.1
+
+
+@pytest.fixture
+async def live(
+    projected: Runtime, every_s: float, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Live]:
+    monkeypatch.setattr(receipts, "EVERY_S", every_s)
     async with live_gateway(projected) as running:
         yield running
 
@@ -58,10 +68,14 @@ def moved(frame: Json) -> bool:
     return frame["op"] == "presence" and "seen" in frame
 
 
+@pytest.mark.parametrize("every_s", [3_600.0])
 async def test_a_scroll_is_one_step_that_the_others_are_shown(pair: Pair) -> None:
     one, two, acts = await pair.come()
     for pos in (*acts, acts[1], 10**15):
         await two.say("seen", room=pair.room, pos=pos)
+    await two.say("ping")
+    await two.until(lambda frame: frame["op"] == "pong")  # all of them were heard
+    await pair.live.gateway.hub.receipts.store()
     told = await one.until(moved)
     assert told["seen"] == [{"user": str(pair.bob), "pos": acts[-1]}], "no further than the room"
     runtime, stream = pair.live.runtime, receipt_stream(pair.bob, pair.room)

@@ -109,32 +109,37 @@ async def followed(pair: Pair, position: int) -> None:
     await until(answers)
 
 
-async def test_what_the_replica_shows_it_answers(pair: Pair) -> None:
+async def test_the_replica_answers_what_it_has_seen_and_the_primary_all_else(pair: Pair) -> None:
     position = await pair.register("Ann")
     assert (await pair.seen(position))[1] == ["Ann"]  # whichever answers
     await followed(pair, position)
     assert await pair.seen(position) == (True, ["Ann"])
     assert await pair.seen() == (True, ["Ann"])
-
-
-async def test_what_it_has_not_seen_the_primary_answers(pair: Pair) -> None:
-    await followed(pair, await pair.register("Ann"))
-    replica = pair.runtime.settings.database_replica_url
-    async with await psycopg.AsyncConnection.connect(replica, autocommit=True) as db:
-        await db.execute("SELECT pg_wal_replay_pause()")
+    async with held_back(pair):
         position = await pair.register("Bob")
         assert await pair.seen(position) == (False, ["Ann", "Bob"])
-        await db.execute("SELECT pg_wal_replay_resume()")
     await followed(pair, position)
     assert await pair.seen(position) == (True, ["Ann", "Bob"])
-
-
-async def test_without_the_replica_everything_is_answered(pair: Pair) -> None:
-    await followed(pair, await pair.register("Ann"))
     await pair.standby.stop()
-    position = await pair.register("Bob")
-    assert await pair.seen(position) == (False, ["Ann", "Bob"])
-    assert await pair.seen() == (False, ["Ann", "Bob"])
+    position = await pair.register("Cyd")
+    assert await pair.seen(position) == (False, ["Ann", "Bob", "Cyd"])
+    assert await pair.seen() == (False, ["Ann", "Bob", "Cyd"])
+
+
+@asynccontextmanager
+async def held_back(pair: Pair) -> AsyncGenerator[None]:
+    """The replica replays nothing meanwhile: to ask for that is not enough, it may be busy."""
+    replica = pair.runtime.settings.database_replica_url
+    async with await psycopg.AsyncConnection[Any].connect(replica, autocommit=True) as db:
+
+        async def paused() -> bool:
+            cursor = await db.execute("SELECT pg_get_wal_replay_pause_state()")
+            return await cursor.fetchone() == ("paused",)
+
+        await db.execute("SELECT pg_wal_replay_pause()")
+        await until(paused)
+        yield
+        await db.execute("SELECT pg_wal_replay_resume()")
 
 
 async def test_a_server_that_is_no_replica_is_not_asked(projected: Runtime) -> None:
@@ -180,9 +185,12 @@ async def test_analysts_and_exports_read_the_replica(pair: Pair) -> None:
 
 async def test_doctor_says_how_the_replica_is(pair: Pair) -> None:
     await followed(pair, await pair.register("Ann"))
-    check = await of_replica(pair.runtime)
-    assert check.state == "ok"
-    assert "a standby, 0.0 MiB behind" in check.detail
+
+    async def caught_up() -> bool:
+        check = await of_replica(pair.runtime)
+        return (check.state, "a standby, 0.0 MiB behind" in check.detail) == ("ok", True)
+
+    await until(caught_up)  # read models are written after what was waited for
     await pair.standby.stop()
     check = await of_replica(pair.runtime)
     assert (check.state, "DATABASE_REPLICA_URL" in check.detail) == ("warn", True)

@@ -9,9 +9,8 @@ from domain.jobs import member_id
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import NewJob
 from infra.jobs.reading import get_job
-from infra.settings import Settings
 from tests.integration.conftest import Api, Person
-from tests.workers.office import until, working
+from tests.workers.office import at_work, until
 
 JOBS = "/realtime/jobs"
 PING = {"type": "ping"}
@@ -58,9 +57,9 @@ async def row_of(api: Api, owner: str | None, *, asked: bool = True, error: str 
 # Asking
 
 
-async def test_a_job_that_is_asked_for_is_done_and_seen(api: Api, settings: Settings) -> None:
+async def test_a_job_that_is_asked_for_is_done_and_seen(api: Api) -> None:
     otto = await api.as_("operator")
-    async with working(settings):
+    async with at_work(api.runtime):
         made = await asked(otto, priority=1, unique="sign")
         assert made["applied"] is True
         assert made["position"] == otto.position
@@ -73,9 +72,9 @@ async def test_a_job_that_is_asked_for_is_done_and_seen(api: Api, settings: Sett
     assert event.meta.ip == "127.0.0.1"
 
 
-async def test_the_same_key_asks_for_the_same_job(api: Api, settings: Settings) -> None:
+async def test_the_same_key_asks_for_the_same_job(api: Api) -> None:
     otto = await api.as_("operator")
-    async with working(settings):
+    async with at_work(api.runtime):
         first = await asked(otto)
         keyed = {"Idempotency_Key": "tonight"}
         body = {"args": PING, "delay_s": 3_600}
@@ -113,10 +112,10 @@ async def test_who_may_ask_is_said_by_the_type(api: Api) -> None:
             assert await person.refused("POST", JOBS + path, body) == "403 access.denied"
 
 
-async def test_needed_jobs_must_exist(api: Api, settings: Settings) -> None:
+async def test_needed_jobs_must_exist(api: Api) -> None:
     otto = await api.as_("operator")
     unknown = str(uuid4())
-    async with working(settings):
+    async with at_work(api.runtime):
         held = await asked(otto, run_at=FAR)
         last = await asked(otto, needs=[held["id"]])
         assert (await shown(otto, last["id"]))["state"] == "blocked"
@@ -126,7 +125,7 @@ async def test_needed_jobs_must_exist(api: Api, settings: Settings) -> None:
 
 
 async def test_what_nobody_makes_rows_of_yet_is_accepted_all_the_same(
-    api: Api, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.job_rights.APPLIED_S", 0.05)
     otto, ann = await api.as_("operator"), await api.as_("member")
@@ -136,7 +135,7 @@ async def test_what_nobody_makes_rows_of_yet_is_accepted_all_the_same(
     assert await ann.refused("POST", f"{JOBS}/{made['id']}/cancel", {}) == "404 job.not_found"
     called_off = await otto.do("POST", f"{JOBS}/{made['id']}/cancel", {"reason": "too late"})
     assert called_off["applied"] is False
-    async with working(settings):
+    async with at_work(api.runtime):
         row = await ended(otto, made["id"], "cancelled")
     assert (row["attempts"], row["error"]) == (0, "too late")
 
@@ -144,11 +143,11 @@ async def test_what_nobody_makes_rows_of_yet_is_accepted_all_the_same(
 # Batches
 
 
-async def test_a_batch_is_followed_to_its_end(api: Api, settings: Settings) -> None:
+async def test_a_batch_is_followed_to_its_end(api: Api) -> None:
     otto = await api.as_("operator")
     late = {"args": PING, "run_at": FAR}
     body = {"jobs": [{"args": PING}, {"args": PING}, late, late], "then": {"args": PING}}
-    async with working(settings):
+    async with at_work(api.runtime):
         made = await otto.do("POST", f"{JOBS}/batches", body)
         path = f"{JOBS}/batches/{made['id']}"
 
@@ -244,14 +243,14 @@ async def test_a_jobs_log_comes_in_pages(api: Api) -> None:
 # Changing
 
 
-async def test_the_owner_calls_off_and_tries_again(api: Api, settings: Settings) -> None:
+async def test_the_owner_calls_off_and_tries_again(api: Api) -> None:
     ann, otto = await api.as_("member"), await api.as_("operator")
     job = await row_of(api, ann.id)
     path = f"{JOBS}/{job}"
     assert await ann.refused("POST", f"{path}/retry") == "409 job.not_over"
     async with api.runtime.db.connection() as db:  # no worker takes it
         await db.execute("UPDATE formula_jobs SET run_at = now() + interval '1 day'")
-    async with working(settings):
+    async with at_work(api.runtime):
         assert (await ann.do("POST", f"{path}/cancel", {"reason": "no need"}))["applied"]
         row = await shown(ann, str(job))
         assert (row["state"], row["error"]) == ("cancelled", "no need")
@@ -265,10 +264,10 @@ async def test_the_owner_calls_off_and_tries_again(api: Api, settings: Settings)
     assert [str(actor) for actor in asked_for] == [ann.id, otto.id]
 
 
-async def test_an_order_that_is_sent_again_answers_as_before(api: Api, settings: Settings) -> None:
+async def test_an_order_that_is_sent_again_answers_as_before(api: Api) -> None:
     otto, eve = await api.as_("operator"), await api.as_("operator")
     keyed = {"Idempotency_Key": str(uuid4())}
-    async with working(settings):
+    async with at_work(api.runtime):
         made = await asked(otto, run_at=FAR)
         path = f"{JOBS}/{made['id']}/cancel"
         first = await otto.do("POST", path, {}, **keyed)
@@ -280,9 +279,9 @@ async def test_an_order_that_is_sent_again_answers_as_before(api: Api, settings:
         assert (await shown(otto, other["id"]))["state"] == "queued"
 
 
-async def test_a_job_that_runs_is_called_off(api: Api, settings: Settings) -> None:
+async def test_a_job_that_runs_is_called_off(api: Api) -> None:
     otto = await api.as_("operator")
-    async with working(settings):
+    async with at_work(api.runtime):
         made = await asked(otto, args={**PING, "seconds": 3_600})
 
         async def runs() -> bool:
@@ -296,10 +295,10 @@ async def test_a_job_that_runs_is_called_off(api: Api, settings: Settings) -> No
         await ended(otto, after["id"])
 
 
-async def test_a_queue_is_paused_with_a_reason_and_goes_on(api: Api, settings: Settings) -> None:
+async def test_a_queue_is_paused_with_a_reason_and_goes_on(api: Api) -> None:
     otto = await api.as_("operator")
     queue = f"{JOBS}/queues/maintenance"
-    async with working(settings):
+    async with at_work(api.runtime):
         pausing = await otto.do("POST", f"{queue}/pause", {"reason": "the disk is full"})
         assert pausing["applied"]
         again = await otto.do("POST", f"{queue}/pause", {"reason": "twice"})
@@ -315,7 +314,7 @@ async def test_a_queue_is_paused_with_a_reason_and_goes_on(api: Api, settings: S
     assert await otto.refused("POST", f"{queue}/pause", {}) == "422 request.invalid"
 
 
-async def test_dead_jobs_are_called_off_one_or_all(api: Api, settings: Settings) -> None:
+async def test_dead_jobs_are_called_off_one_or_all(api: Api) -> None:
     otto = await api.as_("operator")
     one, other = [await row_of(api, None, error="broken") for _ in range(2)]
     path = f"{JOBS}/queues/reports/discard-dead"
@@ -323,7 +322,7 @@ async def test_dead_jobs_are_called_off_one_or_all(api: Api, settings: Settings)
     async def gone() -> bool:
         return (await shown(otto, str(other)))["state"] == "cancelled"
 
-    async with working(settings):
+    async with at_work(api.runtime):
         assert await otto.refused("POST", path, {}) == "422 request.invalid"
         await otto.do("POST", f"{JOBS}/{one}/cancel", {"reason": "nobody needs it"})
         assert (await shown(otto, str(one)))["error"] == "nobody needs it"
@@ -333,7 +332,7 @@ async def test_dead_jobs_are_called_off_one_or_all(api: Api, settings: Settings)
         await until(gone)
 
 
-async def test_dead_jobs_are_tried_again_all_or_by_name(api: Api, settings: Settings) -> None:
+async def test_dead_jobs_are_tried_again_all_or_by_name(api: Api) -> None:
     otto = await api.as_("operator")
     dead = await row_of(api, None, error="broken")
     path = f"{JOBS}/queues/reports/retry-dead"
@@ -344,7 +343,7 @@ async def test_dead_jobs_are_tried_again_all_or_by_name(api: Api, settings: Sett
         assert row is not None
         return row.attempts > 0
 
-    async with working(settings):
+    async with at_work(api.runtime):
         await otto.do("POST", path, {"job": "another"})
         assert (await shown(otto, str(dead)))["state"] == "dead"
         await otto.do("POST", path, {})

@@ -12,16 +12,15 @@ from domain.jobs import JOB, Ping, RequestJob, Wanted
 from domain.user import Role
 from infra.jobs.making import insert_jobs
 from infra.runtime import Origin, Runtime
-from infra.settings import Settings
 from tests.integration.conftest import Api
 from tests.integration.test_job_rows import new_job
 from tests.integration.test_rest_jobs import JOBS, ended, row_of
-from tests.workers.office import until, working
+from tests.workers.office import at_work, until
 
 
-async def test_stats_say_who_listens_and_how_much_at_a_time(api: Api, settings: Settings) -> None:
+async def test_stats_say_who_listens_and_how_much_at_a_time(api: Api) -> None:
     otto = await api.as_("operator")
-    async with working(settings):
+    async with at_work(api.runtime):
 
         async def served() -> Any:
             stats = await otto.get(f"{JOBS}/stats")
@@ -47,13 +46,13 @@ async def test_many_who_look_at_stats_cost_one_look(
     assert await otto.get(f"{JOBS}/stats") != first
 
 
-async def test_a_schedule_is_shown_and_run_by_hand(api: Api, settings: Settings) -> None:
+async def test_a_schedule_is_shown_and_run_by_hand(api: Api) -> None:
     otto = await api.as_("operator")
     [daily] = [one for one in await otto.get(f"{JOBS}/schedules") if one["name"] == "snapshot_day"]
     assert (daily["cron"], daily["zone"], daily["missed"]) == ("10 0 * * *", "UTC", "last")
     assert daily["last_tick"] is None, "no scheduler ran"
     assert [at[10:] for at in daily["next"]] == ["T00:10:00Z"] * 3
-    async with working(settings):
+    async with at_work(api.runtime):
         made = await otto.do("POST", f"{JOBS}/schedules/snapshot_day/run")
         row = await ended(otto, made["id"])
     assert (row["name"], row["owner"]) == ("snapshot_day", otto.id)

@@ -1,7 +1,6 @@
 """People who work on a task, a worker in this process, a mail server that keeps its mail."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -20,6 +19,8 @@ from domain.jobs import JOB, AnyArgs, RequestJob, Wanted
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role
+from infra.eventstore.reader import reached
+from infra.jobs.model import CONSUMER
 from infra.jobs.reading import Filter, JobRow, get_job, list_jobs
 from infra.jobs.working import Times
 from infra.runtime import SYSTEM, Origin, Runtime
@@ -128,6 +129,14 @@ async def working(
         worker.cancel()
 
 
+@asynccontextmanager
+async def at_work(runtime: Runtime) -> AsyncGenerator[None]:
+    """The same, once it leads and has come to the end of the log: what is asked for is applied."""
+    async with working(runtime.settings):
+        assert await reached(runtime.db, CONSUMER, await runtime.store.head(), LIMIT_S)
+        yield
+
+
 class Mailbox:
     """What a mail server does with mail: keeps it, unless told to hang or to refuse."""
 
@@ -184,12 +193,6 @@ class Mailbox:
             self.drops_after = ""
             assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Daily roll-ups: as the log says, once, for every day; and analysts can ask for them."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,7 +20,7 @@ from workers import roll_up_metrics
 from workers.model import Context
 from workers.roll_up_metrics import RolledUp
 
-DAY, BACK = timedelta(days=1), "interval '1 day'"
+DAY = timedelta(days=1)
 ACTIVITY = (
     "SELECT day, project, events, people, comments, created, completed, locks FROM"
     " daily_activity ORDER BY day"
@@ -53,21 +53,24 @@ async def work(runtime: Runtime) -> tuple[UUID, UUID]:
 
 
 async def yesterday(runtime: Runtime) -> date:
-    """All that is in the log, and in what analysts read, happened a day before it did."""
+    """All that is in the log, and in what analysts read, happened before noon of the day before."""
     await wait_for(runtime, "analytics", await runtime.store.head())
+    now = runtime.now()
+    day = (now - DAY).astimezone(UTC).date()
+    back = now - datetime.combine(day, time(12), UTC)
     async with runtime.db.connection() as db:
         cursor = await db.execute(
             "SELECT projection, schema FROM formula_generations WHERE state = 'serving'"
         )
         schemas: dict[str, str] = dict(await cursor.fetchall())
         for change in (
-            f"formula_events SET recorded_at = recorded_at - {BACK}",
-            f"{schemas['analytics_flow']}.task_moves SET at = at - {BACK}",
-            f"{schemas['analytics_flow']}.task_flow SET started_at = started_at - {BACK}",
-            f"{schemas['analytics_locks']}.lock_holds SET acquired_at = acquired_at - {BACK}",
+            "formula_events SET recorded_at = recorded_at - %s",
+            f"{schemas['analytics_flow']}.task_moves SET at = at - %s",
+            f"{schemas['analytics_flow']}.task_flow SET started_at = started_at - %s",
+            f"{schemas['analytics_locks']}.lock_holds SET acquired_at = acquired_at - %s",
         ):
-            await db.execute(f"UPDATE {change}".encode())
-    return (runtime.now() - DAY).astimezone(UTC).date()
+            await db.execute(f"UPDATE {change}".encode(), (back,))
+    return day
 
 
 async def asked(runtime: Runtime, sql: str, viewer: Viewer = Viewer()) -> list[Any]:  # noqa: B008
@@ -119,7 +122,7 @@ async def test_missed_days_are_made_good_in_order(projected: Runtime) -> None:
 
 async def test_jobs_are_counted_by_queue_and_state(projected: Runtime) -> None:
     day = (projected.now() - DAY).astimezone(UTC).date()
-    noon = datetime.combine(day, datetime.min.time(), UTC) + DAY / 2
+    noon = datetime.combine(day, time(), UTC) + DAY / 2
     async with projected.db.connection() as db:
         for queue, state in (("email", "done"), ("email", "done"), ("files", "dead")):
             await db.execute(

@@ -1,9 +1,9 @@
 """Whatever a job does, its row says how it ended, and the next one runs."""
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from infra.jobs.working import Exchanged, exchange
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
 from projections.frames import JobProgress
+from tests.infra.until import wait_until
 from tests.integration.test_job_rows import claim, insert, new_job, state
 from tests.workers.office import QUICK, until
 from workers.consumer import advance, changes_of
@@ -123,12 +124,17 @@ async def test_a_loop_that_is_kept_busy_loses_no_lease(runtime: Runtime) -> None
         runtime.settings.database_url, runtime.node, lease_s, lambda one, _attempt: lost.append(one)
     )
     leases.held[held.id] = held.attempt
-    async with leases:
-        time.sleep(3 * lease_s)  # noqa: ASYNC251, the point
-        row = await state(runtime, job)
-        assert row.lease_until is not None
-        assert row.lease_until > runtime.now()
+    over = runtime.now() + timedelta(seconds=3 * lease_s)
+    with psycopg.connect(runtime.settings.database_url, autocommit=True) as db:
+        async with leases:
+            wait_until(lambda: leased_until(db, job) > over)  # and no turn of the loop meanwhile
     assert lost == []
+
+
+def leased_until(db: psycopg.Connection, job: NewJob) -> datetime:
+    row = db.execute("SELECT lease_until FROM formula_jobs WHERE id = %s", (job.id,)).fetchone()
+    assert row is not None
+    return row[0]
 
 
 async def test_a_job_that_takes_too_long_is_stopped_and_tried_again(

@@ -12,6 +12,7 @@ from domain.registry import tag_of
 from domain.schedules import SCHEDULES, Schedule, missed, tick_id, ticks
 from infra.eventstore.types import MAX_READ
 from infra.runtime import Runtime
+from tests.clocks import showing
 from workers.schedules import Schedules
 
 NINE = datetime(2026, 3, 28, 9, 0, tzinfo=UTC)
@@ -115,11 +116,10 @@ async def test_a_tick_is_one_run_however_many_lead(runtime: Runtime) -> None:
 
 async def test_a_long_pause_is_one_run_where_the_last_one_counts(runtime: Runtime) -> None:
     schedule = Schedule("often", ping, every_s=3_600, missed="last")
-    await look(runtime, schedule)
-    now = runtime.now()
-    await seen(runtime, now - timedelta(days=3))
-    await look(runtime, schedule, late_s=0.0)
-    last = datetime.fromtimestamp(now.timestamp() // 3_600 * 3_600, UTC)
-    assert await requested(runtime) == [tick_id(schedule, last)]
-    await look(runtime, schedule, late_s=0.0)
+    later = showing(runtime, lambda: NINE + timedelta(minutes=30))
+    await look(later, schedule)
+    await seen(runtime, NINE - timedelta(days=3))
+    await look(later, schedule, late_s=0.0)
+    assert await requested(runtime) == [tick_id(schedule, NINE)]
+    await look(later, schedule, late_s=0.0)
     assert len(await requested(runtime)) == 1

@@ -34,9 +34,9 @@ async def test_a_day_is_written_down_as_it_was_and_stays(projected: Runtime) -> 
     change = ChangeTaskStatus(status=TaskStatus.DONE)
     outcome = await runtime.execute(SYSTEM, TASK, DONE, change, project=PROJECT)
     await wait_for(runtime, "analytics", outcome.position or 0)
-    today = now.astimezone(UTC).date()
-    await snapshot_day.write_down(runtime, today - timedelta(days=1))
+    await snapshot_day.write_down(runtime, now.astimezone(UTC).date() - timedelta(days=1))
     assert await rows(runtime) == []  # there was nothing yet
+    today = runtime.now().astimezone(UTC).date()  # of all that was done
     await snapshot_day.write_down(runtime, today)
     written = (today, PROJECT, 2, 1, 1, 1)
     assert await rows(runtime) == [written]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.folder import free_port
 from infra.inspecting.clamav import Patience, Unavailable, scan
 from infra.inspecting.judging import judge
 from infra.inspecting.kinds import TEXT, ZIP
@@ -14,7 +15,6 @@ from infra.inspecting.model import Clean, Code, Infected, Rejected
 from infra.settings import Settings
 from tests.infra.inspecting.clamd import STREAM_MOST, VIRUS, clamd
 from tests.infra.inspecting.samples import archive
-from tests.workers.office import free_port
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 FOUND = Infected("Tests.Virus.UNOFFICIAL", "clamav")
