@@ -661,6 +661,16 @@ CREATE TABLE public.formula_system_days (
     jobs jsonb NOT NULL
 );
 
+CREATE TABLE public.formula_uploads (
+    id uuid NOT NULL,
+    project uuid NOT NULL,
+    person uuid NOT NULL,
+    length bigint NOT NULL,
+    "position" bigint,
+    made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 ALTER TABLE ONLY public.formula_events ALTER COLUMN notification_id SET DEFAULT nextval('public.formula_events_notification_id_seq'::regclass);
 
 ALTER TABLE ONLY public.formula_checkpoints
@@ -741,6 +751,9 @@ ALTER TABLE ONLY public.formula_snapshots
 ALTER TABLE ONLY public.formula_system_days
     ADD CONSTRAINT formula_system_days_pkey PRIMARY KEY (day);
 
+ALTER TABLE ONLY public.formula_uploads
+    ADD CONSTRAINT formula_uploads_pkey PRIMARY KEY (id);
+
 CREATE INDEX formula_daily_project_idx ON public.formula_daily USING btree (project, day);
 
 CREATE INDEX formula_dead_letters_stream_idx ON public.formula_dead_letters USING btree (projection, stream);
@@ -776,6 +789,12 @@ CREATE INDEX formula_project_days_project_idx ON public.formula_project_days USI
 CREATE INDEX formula_refresh_tokens_family_idx ON public.formula_refresh_tokens USING btree (family);
 
 CREATE INDEX formula_refresh_tokens_user_idx ON public.formula_refresh_tokens USING btree (user_id);
+
+CREATE INDEX formula_uploads_expires_at_idx ON public.formula_uploads USING btree (expires_at);
+
+CREATE INDEX formula_uploads_person_idx ON public.formula_uploads USING btree (person);
+
+CREATE INDEX formula_uploads_project_idx ON public.formula_uploads USING btree (project);
 
 ALTER TABLE ONLY public.formula_slices
     ADD CONSTRAINT formula_slices_schema_fkey FOREIGN KEY (schema) REFERENCES public.formula_generations(schema) ON DELETE CASCADE;
