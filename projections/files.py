@@ -1,7 +1,7 @@
 """files: what a project keeps, each version with what was found in it and what was made of it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import LiteralString, assert_never
 from uuid import UUID
 
@@ -25,6 +25,8 @@ from infra.db import Connection
 from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
 from projections.rows import FIRST_ID, NEWEST, fetch_all, fetch_one, json_text
+
+OLDEST = (datetime.min.replace(tzinfo=UTC), FIRST_ID)
 
 WORDS: LiteralString = "to_tsvector('simple', translate(name, '@.-_+/', '      '))"
 
@@ -288,16 +290,27 @@ async def list_files(
     )
 
 
+class Deleted(msgspec.Struct, frozen=True):
+    id: UUID
+    project: UUID
+    deleted_at: datetime
+
+
 async def deleted_files(
-    db: Connection, before: datetime, after: UUID = FIRST_ID, limit: int = 500
-) -> list[tuple[UUID, UUID]]:
-    """(file, project) of those that were deleted before then and are not purged, by id."""
-    cursor = await db.execute(
-        "SELECT id, project FROM files WHERE deleted_at < %s AND NOT purged"
-        " AND deleted_at IS NOT NULL AND id > %s ORDER BY id LIMIT %s",
-        (before, after, limit),
+    db: Connection,
+    before: datetime,
+    after: tuple[datetime, UUID] = OLDEST,
+    limit: int = 500,
+) -> list[Deleted]:
+    """Those that were deleted before then and are not purged, oldest first."""
+    return await fetch_all(
+        db,
+        Deleted,
+        "SELECT id, project, deleted_at FROM files WHERE deleted_at IS NOT NULL AND NOT purged"
+        " AND deleted_at < %(before)s AND (deleted_at, id) > (%(at)s, %(last)s)"
+        " ORDER BY deleted_at, id LIMIT %(limit)s",
+        {"before": before, "at": after[0], "last": after[1], "limit": limit},
     )
-    return await cursor.fetchall()
 
 
 async def versions_of(

@@ -19,6 +19,7 @@ from projections.clients import get_client, list_clients
 from projections.digests import Hour, due_digests
 from projections.documents import get_document, list_documents
 from projections.indexes_analytics import ANALYTICS
+from projections.indexes_files import FILES
 from projections.indexes_jobs import JOBS
 from projections.locks import expired_locks, locks_of
 from projections.members import members_of, online_users, presence_of
@@ -320,4 +321,4 @@ STORE = (
     ),
     Served("formula_keyframes_pkey", "a moment", of("formula_keyframes", "project", "position")),
 )
-INDEXES = (*READS, *ANALYTICS, *STORE, *JOBS)
+INDEXES = (*READS, *FILES, *ANALYTICS, *STORE, *JOBS)

@@ -13,9 +13,8 @@ from domain.jobs import PurgeFiles
 from infra.eventstore.reader import checkpoint
 from infra.runtime import Runtime
 from infra.uploads import forget_uploads
-from projections.files import deleted_files, needed_keys
+from projections.files import OLDEST, Deleted, deleted_files, needed_keys
 from projections.read import reading
-from projections.rows import FIRST_ID
 from workers.model import MAINTENANCE, Context, Job
 
 PAGE = 500
@@ -49,22 +48,28 @@ async def _purged(context: Context) -> AsyncGenerator[UUID]:
     before = runtime.now() - timedelta(seconds=runtime.settings.deleted_files_kept_s)
     holds = (await runtime.load(HOLD, HOLDS_STREAM)).state
     held = holds.projects | holds.standing.keys()
-    after = FIRST_ID
+    after = OLDEST
     while True:
         async with reading(runtime) as db:
             page = await deleted_files(db, before, after, PAGE)
-        for file, project in page:
-            if file in held or project in held:
-                continue
-            try:
-                await runtime.execute(context.origin, FILE, file, PurgeFile(), project=project)
-            except Refused as refused:  # restored meanwhile
-                await context.log(f"{file}: {refused.code}")
-                continue
-            yield file
+        for file in page:
+            if file.id not in held and file.project not in held and await _purge(context, file):
+                yield file.id
         if len(page) < PAGE:
             return
-        after = page[-1][0]
+        after = (page[-1].deleted_at, page[-1].id)
+
+
+async def _purge(context: Context, file: Deleted) -> bool:
+    """False: somebody restored it meanwhile."""
+    try:
+        await context.runtime.execute(
+            context.origin, FILE, file.id, PurgeFile(), project=file.project
+        )
+    except Refused as refused:
+        await context.log(f"{file.id}: {refused.code}")
+        return False
+    return True
 
 
 async def _orphans(runtime: Runtime) -> AsyncGenerator[int]:

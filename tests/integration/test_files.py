@@ -243,7 +243,7 @@ async def test_what_is_infected_nobody_has_and_both_hear_of_it(api: Api, place: 
         await Office(api.runtime).ended("inspect_file")
 
         async def told() -> Any:
-            return (await place.ann.get(f"/notifications"))["items"]
+            return (await place.ann.get("/notifications"))["items"]
 
         [notice] = await until(told)
     assert (version["verdict"], bool(version["reason"])) == ("infected", True)

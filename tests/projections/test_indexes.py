@@ -34,6 +34,7 @@ SMALL = frozenset(
         "formula_skipped_events",
         "formula_slices",
         "formula_system_days",
+        "formula_uploads",
     }
 )
 
@@ -45,6 +46,8 @@ NOT_LOOKED_UP: Mapping[str, str] = {
     "documents.created_by": "a person's doings are found by activity",
     "documents.changed_by": "a person's doings are found by activity",
     "document_fields.changed_by": "a person's doings are found by activity",
+    "files.created_by": "a person's doings are found by activity",
+    "files.changed_by": "a person's doings are found by activity",
     "receipts.project": "whose receipts are found by their rooms",
     "reactions.target": "one of a task's",
     "reactions.user_id": "a person's doings are found by the audit",
