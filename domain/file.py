@@ -9,7 +9,7 @@ import msgspec
 
 from domain.errors import Invalid, NotFound, WrongState
 from domain.kernel import Command, Decider, Event
-from domain.text import checked
+from domain.text import checked, no_nul
 
 MAX_NAME = 200  # characters
 MAX_VERSIONS = 1_000
@@ -214,10 +214,10 @@ def _upload(command: UploadFile, file: File) -> list[FileEvent]:
             project=command.project,
             number=len(file.versions) + 1,
             name=name,
-            key=command.key,
-            content_type=command.content_type,
+            key=no_nul(command.key),
+            content_type=no_nul(command.content_type),
             bytes=command.bytes,
-            sha256=command.sha256,
+            sha256=no_nul(command.sha256),
             at=command.at,
         )
     ]
@@ -228,11 +228,8 @@ def _inspect(command: InspectFile, file: File) -> list[FileEvent]:
     known = content(file, command.number).verdict
     if known not in (None, Verdict.CLEAN) or known is command.verdict:
         return []
-    return [
-        FileInspected(
-            number=command.number, verdict=command.verdict, reason=command.reason[:MAX_REASON]
-        )
-    ]
+    reason = no_nul(command.reason)[:MAX_REASON]
+    return [FileInspected(number=command.number, verdict=command.verdict, reason=reason)]
 
 
 def _process(command: ProcessFile, file: File) -> list[FileEvent]:
@@ -241,13 +238,15 @@ def _process(command: ProcessFile, file: File) -> list[FileEvent]:
         raise WrongState("file.not_clean")
     if len(command.renditions) > MAX_RENDITIONS:
         raise Invalid("file.too_many_renditions", most=MAX_RENDITIONS)
+    for one in command.renditions:
+        no_nul(one.name + one.key + one.content_type)
     if version.processed or file.purged:
         return []
     return [
         FileProcessed(
             number=command.number,
             renditions=command.renditions,
-            failed=command.failed[:MAX_REASON],
+            failed=no_nul(command.failed)[:MAX_REASON],
         )
     ]
 
@@ -274,6 +273,8 @@ def evolve(file: File, event: FileEvent) -> File:
 
 
 def _changed(file: File, number: int, **changes: object) -> File:
+    if not 0 < number <= len(file.versions):
+        return file
     versions = list(file.versions)
     versions[number - 1] = msgspec.structs.replace(versions[number - 1], **changes)
     return msgspec.structs.replace(file, versions=tuple(versions))

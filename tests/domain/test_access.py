@@ -16,6 +16,7 @@ READ = {
     Action.PROJECT_READ,
     Action.TASK_READ,
     Action.DOCUMENT_READ,
+    Action.FILE_READ,
     Action.ACTIVITY_READ,
     Action.REPLAY_READ,
     Action.REPORT_PROJECT,
@@ -26,6 +27,7 @@ CONTRIBUTE = VIEW | {
     Action.TASK_WRITE,
     Action.TASK_COMMENT,
     Action.DOCUMENT_WRITE,
+    Action.FILE_WRITE,
     Action.ROOM_LOCK,
 }
 MANAGE = CONTRIBUTE | {
@@ -50,6 +52,7 @@ READER = SIGNED_IN | {
     Action.PROJECT_READ,
     Action.TASK_READ,
     Action.DOCUMENT_READ,
+    Action.FILE_READ,
     Action.ANALYTICS_QUERY,
     Action.REPORT_PROJECT,
 }

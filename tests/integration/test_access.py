@@ -14,6 +14,7 @@ from api.auth import Open
 from domain.access import Action, Who, allowed
 from domain.client import CLIENT, CreateClient
 from domain.document import DOCUMENT, CreateDocument
+from domain.file import FILE, UploadFile
 from domain.kernel import Command
 from domain.notification import NOTIFICATION, SendNotification
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
@@ -25,7 +26,14 @@ from tests.integration.conftest import Api
 SPACE = UUID("7d1f0d6e-2f7e-5f0a-8e0c-2b6d2a3c4e10")
 PROJECT_ID, TASK_ID, CLIENT_ID, NOBODY = (uuid5(SPACE, name) for name in ("p", "t", "c", "n"))
 DOCUMENT_ID, REMOVED_ID = uuid5(SPACE, "d"), uuid5(SPACE, "r")
-BY_ACCESS = ("project.not_found", "task.not_found", "document.not_found", "access.denied")
+FILE_ID, DELETED_ID = uuid5(SPACE, "f"), uuid5(SPACE, "x")
+BY_ACCESS = (
+    "project.not_found",
+    "task.not_found",
+    "document.not_found",
+    "file.not_found",
+    "access.denied",
+)
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -123,6 +131,7 @@ def path(route: Route, actor: Actor, *, oneself: bool) -> str:
         "project": PROJECT_ID,
         "task": TASK_ID,
         "document": REMOVED_ID if route.method == "DELETE" else DOCUMENT_ID,
+        "file": DELETED_ID if route.method == "DELETE" else FILE_ID,
         "client": CLIENT_ID,
         "user": user,
         "notification": person.message,
@@ -140,6 +149,7 @@ PARAMETERS = (
     "room",
     "task",
     "document",
+    "file",
     "version",
     "client",
     "user",
@@ -162,7 +172,7 @@ def expected(route: Route, actor: Actor, *, oneself: bool) -> bool:
     if isinstance(action, Open):
         return True
     in_project = any(
-        f"{{{kind}}}" in route.path for kind in ("project", "task", "document", "room")
+        f"{{{kind}}}" in route.path for kind in ("project", "task", "document", "file", "room")
     )
     about_person = "{user}" in route.path or "{notification}" in route.path
     return allowed(
@@ -193,6 +203,17 @@ async def prepare(runtime: Runtime) -> None:
     write = CreateDocument(project=PROJECT_ID, title="D", at=now)
     for document in (DOCUMENT_ID, REMOVED_ID):
         await runtime.execute(SYSTEM, DOCUMENT, document, write)
+    upload = UploadFile(
+        project=PROJECT_ID,
+        name="f.txt",
+        key="f-1",
+        content_type="text/plain",
+        bytes=1,
+        sha256="",
+        at=now,
+    )
+    for file in (FILE_ID, DELETED_ID):
+        await runtime.execute(SYSTEM, FILE, file, upload, project=PROJECT_ID)
     await runtime.execute(SYSTEM, CLIENT, CLIENT_ID, CreateClient(name="C", at=now))
     for actor in ACTORS:
         register = RegisterUser(email=f"{actor.id}@x.example", name="N", role=actor.role, at=now)
