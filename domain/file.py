@@ -59,7 +59,7 @@ class FileInspected(Event, frozen=True, kw_only=True, tag="file.inspected.v1"):
 
 
 class FileProcessed(Event, frozen=True, kw_only=True, tag="file.processed.v1"):
-    """`failed`: why there are no renditions of a kind that has some."""
+    """`renditions`: all that there are by now; `failed`: why none are of a kind that has some."""
 
     number: int
     renditions: tuple[Rendition, ...] = ()
@@ -233,22 +233,21 @@ def _inspect(command: InspectFile, file: File) -> list[FileEvent]:
 
 
 def _process(command: ProcessFile, file: File) -> list[FileEvent]:
+    """More may be made of it later; what is there by its name stays."""
     version = content(file, command.number)
     if version.verdict is not Verdict.CLEAN:
         raise WrongState("file.not_clean")
-    if len(command.renditions) > MAX_RENDITIONS:
+    there = {one.name for one in version.renditions}
+    new = [one for one in command.renditions if one.name not in there]
+    renditions = (*version.renditions, *new)
+    if len(renditions) > MAX_RENDITIONS:
         raise Invalid("file.too_many_renditions", most=MAX_RENDITIONS)
-    for one in command.renditions:
+    for one in new:
         no_nul(one.name + one.key + one.content_type)
-    if version.processed or file.purged:
+    if file.purged or (version.processed and not new):
         return []
-    return [
-        FileProcessed(
-            number=command.number,
-            renditions=command.renditions,
-            failed=no_nul(command.failed)[:MAX_REASON],
-        )
-    ]
+    failed = no_nul(command.failed)[:MAX_REASON]
+    return [FileProcessed(number=command.number, renditions=renditions, failed=failed)]
 
 
 def evolve(file: File, event: FileEvent) -> File:

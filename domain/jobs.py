@@ -85,6 +85,27 @@ class PurgeFiles(JobArgs, frozen=True, kw_only=True, tag="purge_files"):
     """Throws away what was deleted long enough ago, and bytes that no file has."""
 
 
+class ImageFormat(StrEnum):
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    AVIF = "avif"
+
+
+class ConvertFile(JobArgs, frozen=True, kw_only=True, tag="convert_file"):
+    """A picture, or a PDF's first page, in another format: one more rendition of that version.
+
+    `number` 0: of the newest that may be had; `width`: at most, in pixels; `quality`: of 100.
+    """
+
+    project: UUID
+    file: UUID
+    to: ImageFormat
+    number: int = 0
+    width: int | None = None
+    quality: int | None = None
+
+
 class SendDigests(JobArgs, frozen=True, kw_only=True, tag="send_digests"):
     """The digests whose time came in the hour that ends `at`."""
 
@@ -148,6 +169,7 @@ AnyArgs: TypeAlias = (
     | Optimise
     | HandOverFiles
     | PurgeFiles
+    | ConvertFile
     | SendDigests
     | SendWeeklyReports
     | ReportProject
@@ -166,6 +188,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     Optimise: Action.JOBS_MANAGE,
     HandOverFiles: Action.JOBS_MANAGE,
     PurgeFiles: Action.JOBS_MANAGE,
+    ConvertFile: Action.FILE_WRITE,
     SendDigests: Action.JOBS_MANAGE,
     SendWeeklyReports: Action.JOBS_MANAGE,
     ReportProject: Action.REPORT_PROJECT,
@@ -177,7 +200,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
 
 def project_of(args: AnyArgs) -> UUID | None:
     """The project that the job is about: who asks needs the right in it."""
-    return args.project if isinstance(args, ReportProject | ReportActivity) else None
+    return args.project if isinstance(args, ReportProject | ReportActivity | ConvertFile) else None
 
 
 def person_of(args: AnyArgs) -> UUID | None:

@@ -43,17 +43,18 @@ async def _command(context: Context, args: Process, path: Path, content_type: st
         except made.Failed as failed:
             await context.log(f"no renditions: {failed}")
             return ProcessFile(number=args.number, failed=failed.cause)
-        kept = [await _kept(context, args, one) for one in found]
+        kept = [await keep(context, args.file, args.number, one) for one in found]
     return ProcessFile(number=args.number, renditions=tuple(kept))
 
 
-async def _kept(context: Context, args: Process, one: made.Rendition) -> Rendition:
+async def keep(
+    context: Context, file: UUID, number: int, one: made.Rendition, name: str = ""
+) -> Rendition:
     """Under a key that a retry gives it again."""
-    key = f"r-{args.file.hex}-{args.number}-{one.name.replace('.', '-')}"
-    await context.runtime.blobs.put(
-        key, _read(one.path), content_type=one.content_type, name=one.name
-    )
-    return Rendition(one.name, key, one.content_type, one.bytes, one.width, one.height)
+    name = name or one.name
+    key = f"r-{file.hex}-{number}-{name.replace('.', '-')}"
+    await context.runtime.blobs.put(key, _read(one.path), content_type=one.content_type, name=name)
+    return Rendition(name, key, one.content_type, one.bytes, one.width, one.height)
 
 
 async def _read(path: Path) -> AsyncGenerator[bytes]:

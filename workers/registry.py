@@ -5,6 +5,7 @@ from typing import Any
 from workers import (
     announce,
     clean_up,
+    convert_file,
     hand_over_files,
     inspect_file,
     mail_digest,
@@ -39,6 +40,7 @@ JOBS: tuple[Job[Any], ...] = (
     snapshot_day.JOB,
     roll_up_metrics.JOB,
     clean_up.JOB,
+    convert_file.JOB,
     hand_over_files.JOB,
     inspect_file.JOB,
     process_file.JOB,

@@ -101,6 +101,10 @@ def test_what_is_made_of_a_version_is_made_once() -> None:
     process = ProcessFile(number=1, renditions=(THUMB,))
     check(FILE, given=[FIRST, CLEAN], when=process, then=[MADE])
     check(FILE, given=[FIRST, CLEAN, MADE], when=process, then=[])
+    more = msgspec.structs.replace(THUMB, name="w800.png", key="r-2")
+    added = ProcessFile(number=1, renditions=(more, THUMB))
+    both = FileProcessed(number=1, renditions=(THUMB, more))
+    check(FILE, given=[FIRST, CLEAN, MADE], when=added, then=[both])
 
 
 def test_deleted_restored_purged() -> None:

@@ -18,6 +18,7 @@ from domain.jobs import PurgeFiles
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
 from infra.uploads import Upload, arrived, begin, coming, forget_uploads
+from projections.files import get_file
 from projections.read import wait_for
 from tests.integration.conftest import Api, Person, Place, refusal
 from tests.workers.office import Office, until, working
@@ -234,6 +235,46 @@ async def test_of_a_picture_pages_show_smaller_ones(api: Api, place: Place) -> N
         assert (image.format, image.width) == ("WEBP", 640)
     nothing = f"{FILES}/{file}/url?rendition=w9.webp"
     assert await place.ann.refused("GET", nothing) == "404 file.no_such_rendition"
+
+
+async def test_a_picture_is_converted_for_whoever_asks(api: Api, place: Place) -> None:
+    file = await sent(api, place, picture(), "lift.jpg")
+    eve = await api.as_("member")
+    args = {"type": "convert_file", "project": place.project, "file": file, "to": "png"}
+    asked = "/realtime/jobs"
+    assert await eve.refused("POST", asked, {"args": args}) == "404 project.not_found"
+    async with working(api.runtime.settings):
+        await looked_through(place, file)
+        job = await place.ann.do("POST", asked, {"args": {**args, "width": 300}})
+
+        async def ended() -> Any:
+            return (await place.ann.get(f"{asked}/{job['id']}"))["result"]
+
+        result = await until(ended)
+    link = await place.ann.get(f"{FILES}/{file}/url", rendition=result["rendition"])
+    with Image.open(BytesIO(await had(api, link["url"]))) as image:
+        assert (image.format, image.width) == ("PNG", 300)
+
+
+async def test_what_is_known_of_a_file_is_cached_as_long_as_it_is_true(
+    api: Api, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = await sent(api, place)
+    read = 0
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal read
+        read += 1
+        return await get_file(*arguments)
+
+    monkeypatch.setattr("api.project_files.get_file", counted)
+    path = f"{FILES}/{file}/metadata"
+    first, second = await place.ann.get(path), await place.ann.get(path)
+    assert (first, read) == (second, 1)
+    async with working(api.runtime.settings):
+        await looked_through(place, file)
+    assert (await place.ann.get(path))["verdict"] == "clean"
+    assert read == 2
 
 
 async def test_what_is_infected_nobody_has_and_both_hear_of_it(api: Api, place: Place) -> None:

@@ -1,0 +1,53 @@
+"""Make a picture, or a PDF's first page, in the format and size that somebody asked for."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from domain.errors import NotFound
+from domain.file import FILE, ProcessFile, readable
+from domain.jobs import ConvertFile
+from infra.renditions.model import Format
+from infra.renditions.rendering import convert
+from workers.inspect_file import fetched
+from workers.model import FILES, Context, Job
+from workers.process_file import keep
+
+
+class Converted(msgspec.Struct, frozen=True):
+    """Which rendition to ask for."""
+
+    rendition: str
+    bytes: int
+
+
+async def run(context: Context, args: ConvertFile) -> Converted:
+    file = (await context.runtime.load(FILE, args.file)).state
+    if file.project != args.project:
+        raise NotFound("file.not_found", file=args.file)
+    version = readable(file, args.number or None)
+    number = args.number or file.versions.index(version) + 1
+    async with fetched(context.runtime, version.key) as path:
+        with TemporaryDirectory(prefix="formula-converted-") as folder:
+            made = await convert(
+                path,
+                version.content_type,
+                Format(args.to),
+                Path(folder),
+                width=args.width,
+                quality=args.quality,
+            )
+            kept = await keep(context, args.file, number, made, _name(args))
+    command = ProcessFile(number=number, renditions=(kept,))
+    await context.runtime.execute(context.origin, FILE, args.file, command, project=args.project)
+    return Converted(kept.name, kept.bytes)
+
+
+def _name(args: ConvertFile) -> str:
+    width = f"w{args.width}" if args.width else "full"
+    quality = f"-q{args.quality}" if args.quality else ""
+    return f"{width}{quality}.{Format(args.to).suffix}"
+
+
+JOB = Job("convert_file", FILES, ConvertFile, run, timeout_s=600.0)
