@@ -2,7 +2,9 @@
 
 import asyncio
 from base64 import b64encode
+from collections.abc import AsyncIterator
 from hashlib import sha1, sha256
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -135,6 +137,41 @@ async def test_a_part_may_be_checked(api: Api, place: Place, ann: Tus) -> None:
     for bad in ("md5 AAAA", "sha256 AAA", "sha256"):
         assert refusal(await ann.add(path, 4, b"g", upload_checksum=bad)).startswith("4")
     assert await ann.offset(path) == 4
+
+
+async def test_of_a_broken_connection_stays_what_came_unless_it_was_to_be_checked(
+    api: Api, place: Place, ann: Tus
+) -> None:
+    path = await ann.begin(place.project, 8)
+    await cut_off(api, ann, path, b"1234", upload_checksum=checksum(b"12345678"))
+    assert (await ann.offset(path), await parts(api)) == (0, [])
+    await cut_off(api, ann, path, b"")
+    assert (await ann.offset(path), await parts(api)) == (0, [])
+    await cut_off(api, ann, path, b"12345")
+    assert await ann.offset(path) == 5
+    file = (await ann.add(path, 5, b"678")).headers["X-File-Id"]
+    assert await versions(api, file) == [b"12345678"]
+
+
+async def cut_off(api: Api, ann: Tus, path: str, came: bytes, **headers: str) -> None:
+    """A PATCH from the begin whose client goes in the middle."""
+
+    async def broken() -> AsyncIterator[bytes]:
+        yield came
+        raise ConnectionResetError
+
+    coming = broken()
+
+    async def receive() -> Any:
+        try:
+            return {"type": "http.request", "body": await anext(coming), "more_body": True}
+        except ConnectionResetError:
+            return {"type": "http.disconnect"}
+
+    async def send(_message: Any) -> None:
+        """Nobody hears it."""
+
+    await api.app(ann.scope(path, **headers), receive, send)
 
 
 async def test_more_than_was_said_is_refused(api: Api, place: Place, ann: Tus) -> None:

@@ -1,6 +1,8 @@
 """A client of resumable uploads, step by step."""
 
 from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -8,6 +10,10 @@ import httpx
 def said(**pairs: str) -> str:
     """As Upload-Metadata has it."""
     return ",".join(f"{key} {b64encode(text.encode()).decode()}" for key, text in pairs.items())
+
+
+def of_part(offset: int) -> dict[str, str]:
+    return {"content_type": "application/offset+octet-stream", "upload_offset": str(offset)}
 
 
 class Tus:
@@ -21,10 +27,13 @@ class Tus:
         self, method: str, path: str = "", content: bytes | None = None, **headers: str
     ) -> httpx.Response:
         """Header names are written with underscores; an empty one is left out."""
-        named = self.headers | {name.replace("_", "-").title(): headers[name] for name in headers}
-        given = {name: value for name, value in named.items() if value}
         where = path or "/api/v1/realtime/files/tus"
+        given = self._given(headers)
         return await self._client.request(method, where, content=content, headers=given)
+
+    def _given(self, headers: Mapping[str, str]) -> dict[str, str]:
+        named = self.headers | {name.replace("_", "-").title(): headers[name] for name in headers}
+        return {name: value for name, value in named.items() if value}
 
     async def begin(self, project: str, length: int, name: str = "a.txt", **more: str) -> str:
         """Where it is."""
@@ -36,8 +45,30 @@ class Tus:
     async def add(
         self, path: str, offset: int, content: bytes, method: str = "PATCH", **headers: str
     ) -> httpx.Response:
-        given = {"content_type": "application/offset+octet-stream", "upload_offset": str(offset)}
-        return await self(method, path, content, **given | headers)
+        return await self(method, path, content, **of_part(offset) | headers)
+
+    def head(self, path: str, length: int) -> bytes:
+        """Of a PATCH from the begin, for a socket."""
+        given = self._given(of_part(0) | {"host": "api", "content_length": str(length)})
+        lines = [f"{name}: {value}" for name, value in given.items()]
+        return "\r\n".join([f"PATCH {path} HTTP/1.1", *lines, "", ""]).encode()
+
+    def scope(self, path: str, **headers: str) -> Any:
+        """Of a PATCH from the begin, for an application."""
+        given = self._given(of_part(0) | headers)
+        return {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "PATCH",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(name.lower().encode(), value.encode()) for name, value in given.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("api.test", 80),
+        }
 
     async def offset(self, path: str) -> int:
         answer = await self("HEAD", path)
