@@ -3,6 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from hashlib import sha1, sha256
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,13 @@ from uuid import UUID
 import pytest
 
 from domain.file import FILE, DeleteFile
+from domain.jobs import PurgeFiles
+from infra.resumable import upload_of
 from infra.runtime import SYSTEM
 from tests.integration.conftest import Api, Person, Place, refusal
 from tests.integration.tus import Tus, said
+from tests.workers.office import Office, working
+from workers import purge_files
 
 TEXT = b"what is written here goes on and on, line by line\n" * 100
 
@@ -257,6 +262,25 @@ async def test_an_expired_one_is_not_there(api: Api, place: Place, ann: Tus) -> 
     assert refusal(await ann.add(path, 0, b"1234")) == "404 upload.not_found"
 
 
+async def test_the_parts_of_uploads_that_are_gone_are_thrown_away(
+    api: Api, place: Place, ann: Tus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = await ann.begin(place.project, 8)
+    await ann.add(gone, 0, b"1234")
+    await alter(api, "expires_at = clock_timestamp() - interval '1 second'")
+    goes_on = await ann.begin(place.project, 8)
+    await ann.add(goes_on, 0, b"1234")
+    async with working(api.runtime.settings):
+        young = await Office(api.runtime).done(PurgeFiles(), purge_files.Purged)
+        assert (young.uploads, young.blobs) == (1, 0)
+        monkeypatch.setattr(purge_files, "YOUNG", timedelta(0))
+        old = await Office(api.runtime).done(PurgeFiles(), purge_files.Purged)
+        assert (old.uploads, old.blobs) == (0, 1)
+    (left,) = await parts(api)
+    assert str(upload_of(left)) in goes_on
+    assert (await ann.add(goes_on, 4, b"5678")).status_code == 204
+
+
 async def test_its_length_is_room_that_is_taken(api: Api, place: Place, ann: Tus) -> None:
     async with api.runtime.db.connection() as db:
         path = await ann.begin(place.project, 8)
@@ -305,7 +329,7 @@ async def test_what_makes_no_sense_begins_nothing(
         "upload_length": "4",
         "upload_metadata": said(filename="a.txt", project=place.project),
     }
-    got = await ann("POST", **whole | headers)
+    got = await ann("POST", "", None, **whole | headers)
     assert refusal(got).startswith(answer)
     assert got.headers["Tus-Version"] == "1.0.0"
 
