@@ -113,6 +113,7 @@ async def finish(call: Call, upload: Resumable) -> Outcome:
         async with call.runtime.db.connection() as db:
             await uploads.arrived(db, upload.id, upload.length, outcome.position or 0)
     await _throw_away(call.runtime, parts)
+    await Telling(call.runtime, wanted(upload), call.caller.id).over(upload.length)
     return outcome
 
 

@@ -31,7 +31,7 @@ from api.tus_protocol import (
     number,
 )
 from domain.access import Action
-from domain.errors import Locked
+from domain.errors import Locked, WrongState
 from infra import resumable
 from infra.inspecting.names import proper
 from infra.receiving import FileTooLarge
@@ -145,7 +145,8 @@ async def _state(call: Call, upload: Resumable) -> dict[str, str]:
 @delete("/{upload:uuid}", opt={"action": Open.SIGNED_IN})
 async def terminate(upload: FromPath[UUID], call: NamedDependency[Call]) -> Response[None]:
     """It comes to nothing. What is a file by now is deleted as files are."""
-    await mine(call, upload)
+    if (await mine(call, upload)).position is not None:
+        raise WrongState("upload.is_a_file")
     if not await give_up(call.runtime, upload):
         raise Locked("upload.ending")
     return Response(None, status_code=204)

@@ -226,7 +226,7 @@ async def test_an_upload_may_be_given_up(api: Api, place: Place, ann: Tus) -> No
     assert await parts(api) == []
     path = await ann.begin(place.project, 4)
     await ann.add(path, 0, b"1234")
-    assert (await ann("DELETE", path)).status_code == 423, "it is a file by now"
+    assert refusal(await ann("DELETE", path)) == "409 upload.is_a_file"
 
 
 async def test_who_cannot_patch_posts(place: Place, ann: Tus) -> None:
