@@ -86,20 +86,26 @@ async def test_the_end_said_again_is_no_other_version(api: Api, place: Place, an
     assert await versions(api, file) == [TEXT]
 
 
-@pytest.mark.parametrize("is_stored", [True, False])
-async def test_what_a_crash_left_unfinished_is_finished_by_who_looks(
-    api: Api, place: Place, ann: Tus, is_stored: bool
+async def test_what_a_crash_left_to_be_done_is_done_by_who_looks(
+    api: Api, place: Place, ann: Tus
 ) -> None:
     path = await ann.begin(place.project, len(TEXT))
     file = (await ann.add(path, 0, TEXT[:9])).headers["X-File-Id"]
-    if is_stored:  # and the row was not marked yet
-        await ann.add(path, 9, TEXT[9:])
-        await alter(api, "position = NULL, ending = NULL")
-    else:  # the bytes were all there, and nothing else was done yet
-        await alter(api, "length = 9")
-    assert await ann.offset(path) == (len(TEXT) if is_stored else 9)
-    assert await versions(api, file) == [TEXT if is_stored else TEXT[:9]]
+    await alter(api, "length = 9")  # all is there, and nothing was made of it yet
+    assert await ann.offset(path) == 9
+    assert await versions(api, file) == [TEXT[:9]]
     assert await parts(api) == []
+
+
+async def test_a_crash_before_it_was_noted_makes_no_other_version(
+    api: Api, place: Place, ann: Tus
+) -> None:
+    first = await ann.begin(place.project, 3)
+    file = (await ann.add(first, 0, b"one")).headers["X-File-Id"]
+    await alter(api, "position = NULL, ending = NULL")
+    await ann.add(await ann.begin(place.project, 3, file=file), 0, b"two")
+    assert await ann.offset(first) == 3
+    assert await versions(api, file) == [b"one", b"two"]
 
 
 async def alter(api: Api, change: str) -> None:
