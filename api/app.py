@@ -42,6 +42,7 @@ from api.replay import replays
 from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
+from api.tus import tus
 from api.unsubscribing import unsubscribing
 from api.uploads import uploads
 from api.users import users
@@ -77,6 +78,7 @@ ROUTERS = (
     analytics,
     files,
     project_files,
+    tus,
 )
 
 

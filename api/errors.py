@@ -15,6 +15,7 @@ from api.call import Malformed
 from api.edge import request_id
 from api.limiting import RateLimited
 from api.tokens import NotAuthenticated
+from api.tus_protocol import UnknownProtocol, WrongChecksum
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongState
 from infra.blobs.model import Damaged, Unavailable
 from infra.eventstore.codec import TooLarge
@@ -33,12 +34,14 @@ STATUS: Mapping[type, int] = {
     WrongState: 409,
     Conflict: 409,
     WrongVersion: 412,
+    UnknownProtocol: 412,
     TooLarge: 413,
     FileTooLarge: 413,
     Invalid: 422,
     CommandReused: 422,
     Locked: 423,
     RateLimited: 429,
+    WrongChecksum: 460,
     StoreOverloaded: 503,
     BehindPosition: 503,
     Unavailable: 503,
@@ -72,6 +75,11 @@ FRAMEWORK: Mapping[int, str] = {
     405: "method.not_allowed",
     413: "body.too_large",
     415: "body.unsupported_type",
+}
+
+TITLES: Mapping[int, str] = {
+    **{one.value: one.phrase for one in HTTPStatus},
+    460: "Checksum Mismatch",  # tus's own
 }
 
 MEDIA_TYPE = "application/problem+json"
@@ -125,7 +133,7 @@ def problem(
 ) -> Response[Any]:
     body = Problem(
         type=f"urn:formula:problem:{code}",
-        title=HTTPStatus(status).phrase,
+        title=TITLES[status],
         status=status,
         code=code,
         instance=request_id(request.scope).urn,

@@ -5,37 +5,24 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from api.arriving import Wanted, again, check_file, keep
 from api.auth import Caller, Open
 from api.call import Call, Done, Malformed, done
 from api.forms import is_form, read_form
 from api.quotas import room_for
 from api.rights import require
 from domain.access import Action
-from domain.errors import NotFound
-from domain.file import FILE, UploadFile
 from domain.rooms import Room, RoomKind
-from infra.receiving import FileTooLarge, Received, receive
+from infra.receiving import FileTooLarge, receive
 from infra.runtime import Runtime
-from projections.files import same_content
 from projections.frames import FILE_PROGRESS, FileProgress
-from projections.read import reading
 from projections.telling import tell
 
 EVERY_S = 0.5  # between two frames about an upload
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """What is being uploaded. `length`: as declared; None: not said."""
-
-    project: UUID
-    file: UUID
-    name: str
-    length: int | None
 
 
 @post("/upload", opt={"action": Open.SIGNED_IN}, request_max_body_size=None, status_code=201)
@@ -60,8 +47,7 @@ async def upload(
     await require(call.runtime, call.caller, Action.FILE_WRITE, project=project)
     wanted = Wanted(project, await _file(call, project, file), name, _length(request))
     if await call.repeated():
-        received = Received("", name, "", 0, "")
-        return await _store(call, wanted, received)
+        return done(await again(call, wanted), wanted.file, created=True)
     return await _take(call, wanted, content)
 
 
@@ -81,8 +67,7 @@ async def _file(call: Call, project: UUID, file: UUID | None) -> UUID:
     """A new file's id, or that of the one which gets a version. Raises NotFound."""
     if file is None:
         return call.new_id("file")
-    if (await call.runtime.load(FILE, file)).state.project != project:
-        raise NotFound("file.not_found", file=file)
+    await check_file(call.runtime, project, file)
     return file
 
 
@@ -95,42 +80,13 @@ async def _take(call: Call, wanted: Wanted, content: AsyncIterator[bytes]) -> Re
         key = f"f-{coming.upload.id.hex}"
         telling = Telling(runtime, wanted, call.caller.id)
         received = await receive(runtime.blobs, key, wanted.name, content, most, telling.note)
-        kept = False
-        try:
-            known = await _known(runtime, wanted.project, received)
-            stored = msgspec.structs.replace(received, key=known or key)
-            answer = await _store(call, wanted, stored)
-            position = answer.content.position
-            kept = position is not None and known is None
-            coming.bytes, coming.position = received.bytes, position
-        finally:
-            if not kept:
-                await runtime.blobs.delete(key)
+        outcome = await keep(call, wanted, received)
+        coming.bytes, coming.position = received.bytes, outcome.position
         await telling.over(received.bytes)
-    return answer
+    return done(outcome, wanted.file, created=True)
 
 
 _FORM = 1 << 16  # bytes of a form around its file, at most
-
-
-async def _known(runtime: Runtime, project: UUID, received: Received) -> str | None:
-    """Where the project keeps the same bytes: they are kept once."""
-    async with reading(runtime) as db:
-        return await same_content(db, project, received.sha256, received.bytes)
-
-
-async def _store(call: Call, wanted: Wanted, received: Received) -> Response[Done]:
-    command = UploadFile(
-        project=wanted.project,
-        name=received.name,
-        key=received.key,
-        content_type=received.content_type,
-        bytes=received.bytes,
-        sha256=received.sha256,
-        at=call.runtime.now(),
-    )
-    outcome = await call.execute(FILE, wanted.file, command, project=wanted.project)
-    return done(outcome, wanted.file, created=True)
 
 
 class Telling:

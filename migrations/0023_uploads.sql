@@ -6,7 +6,14 @@ CREATE TABLE formula_uploads (
     length     bigint NOT NULL,              -- bytes that it may come to
     position   bigint,                       -- of the event that it became, once it is all there
     made_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
-    expires_at timestamptz NOT NULL          -- whoever brings it is gone by then
+    expires_at timestamptz NOT NULL,         -- whoever brings it is gone by then
+    -- Of a resumable one:
+    file       uuid,                         -- that it becomes, or gets a version of
+    name       text,
+    metadata   text,                         -- as the client said it
+    received   bigint NOT NULL DEFAULT 0,    -- bytes in `parts`
+    parts      text[] NOT NULL DEFAULT '{}', -- keys of blobs, in order
+    ending     timestamptz                   -- until then somebody puts the parts together
 );
 CREATE INDEX formula_uploads_project_idx ON formula_uploads (project);
 CREATE INDEX formula_uploads_person_idx ON formula_uploads (person);

@@ -668,7 +668,13 @@ CREATE TABLE public.formula_uploads (
     length bigint NOT NULL,
     "position" bigint,
     made_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    file uuid,
+    name text,
+    metadata text,
+    received bigint DEFAULT 0 NOT NULL,
+    parts text[] DEFAULT '{}'::text[] NOT NULL,
+    ending timestamp with time zone
 );
 
 ALTER TABLE ONLY public.formula_events ALTER COLUMN notification_id SET DEFAULT nextval('public.formula_events_notification_id_seq'::regclass);

@@ -1,6 +1,6 @@
 """Throw away what was deleted long enough ago, and bytes that no file has."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from domain.file import FILE, PurgeFile
 from domain.hold import HOLD, HOLDS_STREAM
 from domain.jobs import PurgeFiles
 from infra.eventstore.reader import checkpoint
+from infra.resumable import PREFIX, needed_parts
 from infra.runtime import Runtime
 from infra.uploads import forget_uploads
 from projections.files import OLDEST, Deleted, deleted_files, needed_keys
@@ -34,10 +35,10 @@ async def run(context: Context, _args: PurgeFiles) -> Purged:
     """A retry goes on with what is left."""
     runtime = context.runtime
     files = sum([1 async for _ in _purged(context)])
-    blobs = sum([gone async for gone in _orphans(runtime)])
     seen = await checkpoint(runtime.db, "queries")
     async with runtime.db.connection() as db:
         uploads = await forget_uploads(db, seen)
+    blobs = sum([gone async for gone in _orphans(runtime)])
     await context.log(f"{files} files, {blobs} blobs, {uploads} uploads removed")
     return Purged(files, blobs, uploads)
 
@@ -74,17 +75,32 @@ async def _purge(context: Context, file: Deleted) -> bool:
 
 async def _orphans(runtime: Runtime) -> AsyncGenerator[int]:
     """Bytes of purged and refused files, and of uploads that never came to be files."""
-    head, old = await runtime.store.head(), runtime.now() - YOUNG
-    for prefix in OURS:
-        after = ""
-        while page := await runtime.blobs.keys(prefix, after, PAGE):
-            async with reading(runtime, min_position=head) as db:
-                needed = await needed_keys(db, page)
-            for key in page:
-                if key not in needed and (await runtime.blobs.head(key)).at < old:
-                    await runtime.blobs.delete(key)
-                    yield 1
-            after = page[-1]
+    head = await runtime.store.head()
+
+    async def of_files(keys: Sequence[str]) -> set[str]:
+        async with reading(runtime, min_position=head) as db:
+            return await needed_keys(db, keys)
+
+    async def of_uploads(keys: Sequence[str]) -> set[str]:
+        async with runtime.db.connection() as db:
+            return await needed_parts(db, keys)
+
+    for prefix, needed in (*((ours, of_files) for ours in OURS), (PREFIX, of_uploads)):
+        async for gone in _unneeded(runtime, prefix, needed):
+            yield gone
+
+
+async def _unneeded(
+    runtime: Runtime, prefix: str, needed: Callable[[Sequence[str]], Awaitable[set[str]]]
+) -> AsyncGenerator[int]:
+    after, old = "", runtime.now() - YOUNG
+    while page := await runtime.blobs.keys(prefix, after, PAGE):
+        kept = await needed(page)
+        for key in page:
+            if key not in kept and (await runtime.blobs.head(key)).at < old:
+                await runtime.blobs.delete(key)
+                yield 1
+        after = page[-1]
 
 
 JOB = Job("purge_files", MAINTENANCE, PurgeFiles, run, timeout_s=3_600.0)

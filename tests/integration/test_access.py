@@ -164,6 +164,7 @@ PARAMETERS = (
     "name",
     "position",
     "key",
+    "upload",
 )
 
 
