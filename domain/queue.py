@@ -156,7 +156,8 @@ def evolve(queue: Queue, event: QueueEvent) -> Queue:
         case QueueResumed():
             return msgspec.structs.replace(queue, paused=False)
         case QueueAlarmed(alarm=alarm, dead=dead):
-            return msgspec.structs.replace(queue, alarms=queue.alarms | {alarm}, dead=dead)
+            told = dead if alarm is Alarm.DEAD else queue.dead
+            return msgspec.structs.replace(queue, alarms=queue.alarms | {alarm}, dead=told)
         case QueueCalmed(alarm=alarm):
             return msgspec.structs.replace(queue, alarms=queue.alarms - {alarm})
         case DeadRetryAsked() | DeadDiscardAsked():

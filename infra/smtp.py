@@ -79,6 +79,8 @@ class Connections:
                     raise  # else the server was weary of it, and has nothing of the message
             else:
                 return
+        if self._leaving:  # they count until the server has let them go
+            await asyncio.wait(self._leaving)
         fresh = _Connection(timeout=TIMEOUT_S, **self._options)
         await fresh.connect()
         await self._hand_over(fresh, message)

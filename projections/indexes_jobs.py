@@ -34,7 +34,7 @@ JOBS = (
     Served(
         "formula_jobs_leased_idx",
         "whose lease is over",
-        partial(expire_leases, now=0.0, lease_s=60.0),
+        partial(expire_leases, now=0.0),
     ),
     Served("formula_jobs_listed_idx", "newest first", list_jobs),
     Served(

@@ -133,13 +133,14 @@ class HintBroker(RedisStreamBroker):
                 await redis.xgroup_delconsumer(self.queue_name, group, consumer["name"])
 
     async def _fresh(self, redis: Any) -> list[tuple[str, dict[bytes, bytes]]]:
-        fetched = await redis.xreadgroup(
-            self.consumer_group_name,
-            self.consumer_name,
-            {self.queue_name: ">"},
-            count=self.count,
-            block=self.block,
-        )
+        async with asyncio.timeout(2 * BLOCK_MS / 1_000):  # the client would try again for longer
+            fetched = await redis.xreadgroup(
+                self.consumer_group_name,
+                self.consumer_name,
+                {self.queue_name: ">"},
+                count=self.count,
+                block=self.block,
+            )
         return fetched[0][1] if fetched else []
 
     async def _stale(self, redis: Any) -> list[tuple[str, dict[bytes, bytes]]]:

@@ -153,9 +153,21 @@ async def advance(
                 made.update(job.queue for job in jobs if job.id in new)
             for order in group:
                 if not isinstance(order, NewJob):
-                    ended += await _obey(connection, order, reactions)
+                    ended += await _obeyed(connection, order, reactions)
                     made[""] += 1
     return made, ended
+
+
+async def _obeyed(db: Connection, order: Recorded[Any], reactions: Reactions) -> list[UUID]:
+    """One that Postgres does not take is passed over: every leader would end at it."""
+    try:
+        async with db.transaction():
+            return await _obey(db, order, reactions)
+    except (psycopg.IntegrityError, psycopg.DataError) as error:
+        log.error(  # noqa: TRY400, its own words suffice
+            "order_not_obeyed", position=order.position, error=str(error).strip()
+        )
+        return []
 
 
 async def _obey(db: Connection, order: Recorded[Any], reactions: Reactions) -> list[UUID]:

@@ -6,7 +6,7 @@ places that it claims for. So a busy lane costs a commit for each wave of jobs, 
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -48,7 +48,7 @@ class Crew(msgspec.Struct, frozen=True):
     kinds: Sequence[str]
     held: dict[UUID, int]
     attempt: Attempt
-    freed: Callable[[Mapping[str, int]], Awaitable[None]]
+    freed: Callable[[Mapping[str, int]], None]
     owners: Owners
     ended: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter[tuple[str, str]])
 
@@ -145,7 +145,7 @@ class Lane:
         for one, end in ended:
             self._tell(one, done.states.get(end.id), end.error)
         self._crew.owners.ended(done.freed.cancelled)
-        await self._crew.freed(done.freed.queued)
+        self._crew.freed(done.freed.queued)
 
     async def _again(self, ended: list[tuple[Running, End]], error: psycopg.Error) -> None:
         """Nothing was written, and will be: an end that Postgres does not take is put in words.
@@ -170,6 +170,8 @@ class Lane:
         self._news.set()
 
     def _start(self, claim: Claim) -> None:
+        if (older := self._running.get(claim.id)) is not None:  # called off and retried at once
+            self.lose(claim.id, older.claim.attempt)
         progress = Progress(self._runtime, claim)
         task = asyncio.create_task(self._crew.attempt(claim, progress), name=claim.name)
         one = Running(claim, progress, task)

@@ -5,6 +5,7 @@ A job that keeps the event loop busy must not lose what it works at: it would ru
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from infra.jobs.working import RENEW, renewal
 
 RENEWALS = 4  # within a lease
+STUCK_S = 60.0  # a loop that is busy for longer will not come back
 # A renewal need not outlive a crash of Postgres: nobody is declared lost right after one.
 OPTIONS = "-c synchronous_commit=off -c statement_timeout=2s -c application_name=formula-leases"
 
@@ -37,6 +39,7 @@ class Leases:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
         self._loop = asyncio.get_running_loop()
+        self._beaten_at = time.monotonic()
 
     async def __aenter__(self) -> Self:
         self._thread.start()
@@ -63,9 +66,21 @@ class Leases:
     def _renew(self, db: psycopg.Connection[Any]) -> None:
         while not self._stop.wait(self._lease_s / RENEWALS):
             held = self.held.copy()
-            if not held:
+            self._loop.call_soon_threadsafe(self._beat)
+            if not held or self._is_stuck():
                 continue
             values = renewal(self._worker, held, self._lease_s)
             kept = {id_ for (id_,) in db.execute(RENEW, values).fetchall()}
             for job in held.keys() - kept:
                 self._loop.call_soon_threadsafe(self._lost, job, held[job])
+
+    def _beat(self) -> None:
+        self._beaten_at = time.monotonic()
+
+    def _is_stuck(self) -> bool:
+        """The loop does nothing any more: others must have what is held here."""
+        silent_s = time.monotonic() - self._beaten_at
+        if silent_s < STUCK_S:
+            return False
+        log.error("loop_is_stuck", seconds=round(silent_s), jobs=len(self.held))
+        return True

@@ -12,14 +12,16 @@ from redis.exceptions import RedisError
 from infra.db import Connection, seconds
 from infra.jobs.queues import Queue
 from infra.jobs.reading import due
-from infra.jobs.working import expire_leases, keep_due
+from infra.jobs.working import behind_log, expire_leases, set_back
 from infra.runtime import Runtime
 from workers.broker import MAX_HINTS, lengths, send_hints
 from workers.owners import Owners
 from workers.runner import Tuning
-from workers.steady import Steady
+from workers.steady import JUMP_S, Rise, Steady
 
 TICK_S = 0.5
+PATIENCE_S = 2.0  # with Redis: workers look by themselves as well
+ALLOWANCE_S = 5.0  # from an event to the row that it asks for
 
 Take = Callable[[str, int], int]
 
@@ -50,9 +52,10 @@ class Relay:
         self._filled_at = asyncio.get_running_loop().time()
 
     def made(self, jobs: Mapping[str, int]) -> None:
-        """There are so many new rows, by queue: do not wait for the next tick."""
+        """There are so many new rows, by queue: do not wait for the next tick, nor for Redis."""
+        for queue, new in jobs.items():
+            self._made[queue] += new - (self._take(queue, new) if self._at_once(queue) else 0)
         if jobs:
-            self._made.update(jobs)
             self._news.set()
 
     async def hint(self) -> None:
@@ -63,11 +66,12 @@ class Relay:
             made, self._made = self._made, Counter()
             try:
                 at_once = {queue: jobs for queue, jobs in made.items() if self._at_once(queue)}
-                await self._share(at_once)
-                # also while new ones come all the time
-                if len(at_once) < len(made) or loop.time() - looked >= TICK_S:
-                    looked = loop.time()
-                    await self._top_up()
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._send(at_once)
+                    # also while new ones come all the time
+                    if len(at_once) < len(made) or loop.time() - looked >= TICK_S:
+                        looked = loop.time()
+                        await self._top_up()
             except (psycopg.OperationalError, RedisError, OSError) as error:
                 log.warning("hints_not_sent", error=repr(error))
                 await asyncio.sleep(TICK_S)
@@ -78,15 +82,19 @@ class Relay:
     async def expire(self) -> None:
         """For ever: the rows of lost workers are waiting again."""
         lease_s, loop = self._tuning.times.lease_s, asyncio.get_running_loop()
-        steady = Steady(lease_s)
+        steady, rise, back_s = Steady(lease_s), Rise(), 0.0
         while True:
             try:
                 async with self._runtime.db.connection() as db:
                     now = await seconds(db)
                     judges = steady.beat(loop.time(), now)  # who lives renews first
-                    if steady.jumped:
-                        log.warning("clock_jumped", seconds=round(steady.jumped, 3))
-                        await keep_due(db, -steady.jumped)
+                    # The log shows it as well where nobody looked meanwhile.
+                    rose = rise.of(await behind_log(db), loop.time())
+                    back_s = max(back_s, rose, -steady.jumped)
+                    if back_s >= JUMP_S:
+                        log.warning("clock_set_back", seconds=round(back_s, 3))
+                        await set_back(db, back_s + ALLOWANCE_S)
+                    back_s = 0.0
                     if judges:
                         await self._expire(db, now)
             except psycopg.OperationalError as error:
@@ -96,9 +104,6 @@ class Relay:
     def _at_once(self, queue: str) -> bool:
         """Whether its new jobs need no look at how things stand."""
         return queue in self._queues and queue not in self._tokens
-
-    async def _share(self, made: Mapping[str, int]) -> None:
-        await self._send({queue: jobs - self._take(queue, jobs) for queue, jobs in made.items()})
 
     async def _send(self, hints: Mapping[str, int]) -> None:
         if any(hints.values()):
@@ -116,8 +121,7 @@ class Relay:
         async with self._runtime.db.connection() as db:
             waiting = await due(db, dict.fromkeys(self._queues, MAX_HINTS))
         missing = {
-            queue: self._let_through(queue, max(jobs - there[queue], min(jobs, 1)))
-            for queue, jobs in waiting.items()
+            queue: self._let_through(queue, jobs, there[queue]) for queue, jobs in waiting.items()
         }
         await self._send(missing)
 
@@ -130,16 +134,16 @@ class Relay:
             self._tokens[name] = min(more, max(per_s, 1.0))
         self._filled_at = now
 
-    def _let_through(self, queue: str, jobs: int) -> int:
-        """As many as its rate has saved up for."""
+    def _let_through(self, queue: str, jobs: int, there: int) -> int:
+        """Of a queue with a rate as many as it has saved up for, and none while some are there."""
         if queue not in self._tokens:
-            return jobs
-        let = min(jobs, int(self._tokens[queue]))
+            return max(jobs - there, min(jobs, 1))
+        let = 0 if there else min(jobs, int(self._tokens[queue]))
         self._tokens[queue] -= let
         return let
 
     async def _expire(self, db: Connection, now: float) -> None:
-        lost, freed = await expire_leases(db, now, self._tuning.times.lease_s)
+        lost, freed = await expire_leases(db, now)
         if lost:
             log.warning("leases_expired", jobs=len(lost))
             self.made({"": len(lost)})

@@ -1,9 +1,10 @@
 """Runs jobs: a lane for each queue, the work itself under a time-out, and an orderly end."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 import msgspec
@@ -28,6 +29,7 @@ from workers.owners import Owners
 from workers.progress import Progress
 
 CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
+PATIENCE_S = 2.0  # with Redis
 MAX_RESULT = 65_536  # bytes of JSON
 
 log = structlog.get_logger()
@@ -61,13 +63,15 @@ class Runner:
             list(self._kinds),
             self._leases.held,
             self._attempt,
-            self._hint,
+            self._freed,
             owners,
         )
         self.ended = crew.ended
         self._lanes = {queue.name: Lane(queue, crew) for queue in queues}
         self._bounds = {queue.name: queue.timeout_s for queue in queues}
         self._rates = {queue.name for queue in queues if queue.per_minute}
+        self._hints: Counter[str] = Counter()
+        self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -76,6 +80,7 @@ class Runner:
             asyncio.create_task(lane.run(), name=f"lane {name}")
             for name, lane in self._lanes.items()
         ]
+        self._tasks.append(asyncio.create_task(self._hint(), name="hints"))
         for task in self._tasks:
             task.add_done_callback(self._ended)
         return self
@@ -169,15 +174,26 @@ class Runner:
         for lane in self._lanes.values():
             lane.lose(job, attempt)
 
-    async def _hint(self, freed: Mapping[str, int]) -> None:
+    def _freed(self, freed: Mapping[str, int]) -> None:
         """Jobs that waited for others need not wait for the relay too, save where it counts."""
-        hints = {queue: jobs for queue, jobs in freed.items() if queue not in self._rates}
-        if not hints:
-            return
-        try:
-            await send_hints(self._runtime.redis, self._runtime.settings.redis_prefix, hints)
-        except (RedisError, OSError) as error:
-            log.debug("hints_not_sent", error=repr(error))
+        for queue, jobs in freed.items():
+            if queue not in self._rates:
+                self._hints[queue] += jobs - self.take(queue, jobs)
+        if self._hints:
+            self._news.set()
+
+    async def _hint(self) -> NoReturn:
+        """Beside the work: Redis may be slow, or away."""
+        settings = self._runtime.settings
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            hints, self._hints = self._hints, Counter[str]()
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await send_hints(self._runtime.redis, settings.redis_prefix, hints)
+            except (RedisError, OSError) as error:
+                log.debug("hints_not_sent", error=repr(error))
 
 
 def _json(result: msgspec.Struct | None) -> bytes | None:

@@ -38,9 +38,9 @@ class Schedules:
         now = self._runtime.now()
         for schedule in self._schedules:
             after = self._seen.get(schedule.name)
-            if after is None:
+            if after is None or after > now:  # clocks are set back, and rows with them
                 async with self._runtime.db.connection() as db:
-                    after = min(await _seen_at(db, schedule.name, now), now)  # clocks are set back
+                    after = await _seen_at(db, schedule.name, now)
             self._seen[schedule.name] = after
             await self._catch_up(schedule, after, now)
 
@@ -69,10 +69,11 @@ async def ask(runtime: Runtime, schedule: Schedule, at: datetime, space: UUID) -
 
 
 async def _seen_at(db: Connection, name: str, now: datetime) -> datetime:
-    """A schedule that is new begins now."""
+    """A schedule that is new begins now; nothing is seen before its time."""
     cursor = await db.execute(
         "INSERT INTO formula_schedules (name, seen_at) VALUES (%s, %s)"
-        " ON CONFLICT (name) DO UPDATE SET seen_at = formula_schedules.seen_at RETURNING seen_at",
+        " ON CONFLICT (name) DO UPDATE"
+        " SET seen_at = least(formula_schedules.seen_at, excluded.seen_at) RETURNING seen_at",
         (name, now),
     )
     row = await cursor.fetchone()

@@ -27,3 +27,16 @@ class Steady:
             self._since = now
         self._last = now
         return now - self._since >= self._for_s
+
+
+class Rise:
+    """Of what goes down to nothing by itself, a second each second."""
+
+    def __init__(self) -> None:
+        self._value = self._at = 0.0
+
+    def of(self, value: float, now: float) -> float:
+        """How much more it is than it would be by itself."""
+        expected = max(self._value - (now - self._at), 0.0)
+        self._value, self._at = value, now
+        return max(value - expected, 0.0)

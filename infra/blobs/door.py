@@ -119,7 +119,7 @@ class Blobs:
         if self._far is None:
             return removed
         with self._breaker.attempt():
-            await self._far.forget_unfinished(min(older_than, self._now() - LONGEST_PUT))
+            await self._far.forget_unfinished(self._now() - LONGEST_PUT)
             async for key, at in _all(self._far, prefix):
                 if at < older_than:
                     removed += await unbroken(self._expire(self._far, key, older_than))

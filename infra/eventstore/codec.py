@@ -43,6 +43,14 @@ class UnknownTag(Exception):
         self.tag = tag
 
 
+class UnknownShape(UnknownTag):
+    """The same of an event whose tag is known: it says what only a newer version can."""
+
+    def __init__(self, tag: str, why: str) -> None:
+        super().__init__(tag)
+        self.args = (f"{tag!r} cannot be read ({why}): start the version of formula that wrote it",)
+
+
 class TooLarge(Exception):
     """An event's payload is over MAX_STATE: nothing was written."""
 
@@ -91,7 +99,10 @@ def decode(tag: str, state: bytes) -> Event:
         state = inflate(state)
     decoder = _decoders.get(tag)
     if decoder is not None:
-        return decoder.decode(state)
+        try:
+            return decoder.decode(state)
+        except msgspec.ValidationError as error:
+            raise UnknownShape(tag, str(error)) from None
     if tag not in UPCASTS:
         raise UnknownTag(tag)
     payload = msgspec.json.decode(state, type=dict[str, object])

@@ -22,22 +22,25 @@ WHERE queue = %(queue)s AND state = 'dead' AND (%(name)s = '' OR name = %(name)s
 RETURNING id, needed
 """
 
-# The attempts go on counting: a worker that still has an older one in its hands cannot settle it.
+# Of one kind only one may wait. The attempts go on counting: a worker that still has an older one
+# in its hands cannot settle it.
 RETRY = """
+WITH chosen AS (
+    SELECT j.id, j.singleton, a.attempts,
+        row_number() OVER (PARTITION BY j.name, j.singleton ORDER BY j.id) AS place
+    FROM formula_jobs j
+    JOIN unnest(%(queues)s::text[], %(attempts)s::integer[]) a(queue, attempts) USING (queue)
+    WHERE (%(id)s::uuid IS NULL OR (j.id = %(id)s OR j.batch = %(id)s)
+            AND j.state IN ('dead', 'refused', 'cancelled'))
+        AND (%(id)s::uuid IS NOT NULL OR j.state = 'dead'
+            AND (%(name)s = '' OR j.name = %(name)s))
+        AND NOT EXISTS (SELECT FROM formula_jobs other
+            WHERE other.name = j.name AND other.singleton = j.singleton
+                AND other.state IN ('blocked', 'queued', 'running'))
+)
 UPDATE formula_jobs j SET state = 'queued', run_at = clock_timestamp(), finished_at = NULL,
-    error = NULL, result = NULL, progress = NULL, needs = 0, max_attempts = j.attempts + a.attempts
-FROM unnest(%(queues)s::text[], %(attempts)s::integer[]) a(queue, attempts)
-WHERE j.queue = a.queue
-    AND (%(id)s::uuid IS NULL OR (j.id = %(id)s OR j.batch = %(id)s)
-        AND j.state IN ('dead', 'refused', 'cancelled'))
-    AND (%(id)s::uuid IS NOT NULL OR j.state = 'dead' AND (%(name)s = '' OR j.name = %(name)s))
-    AND NOT EXISTS (SELECT FROM formula_jobs other
-        WHERE other.name = j.name AND other.singleton = j.singleton
-            AND other.state IN ('blocked', 'queued', 'running'))
-    AND (%(id)s::uuid IS NOT NULL OR j.singleton IS NULL OR j.id = (
-        SELECT min(same.id::text)::uuid FROM formula_jobs same
-        WHERE same.queue = j.queue AND same.name = j.name AND same.singleton = j.singleton
-            AND same.state = 'dead'))
+    error = NULL, result = NULL, progress = NULL, needs = 0, max_attempts = j.attempts + c.attempts
+FROM chosen c WHERE c.id = j.id AND (c.singleton IS NULL OR c.place = 1)
 """
 
 PAUSE = """

@@ -36,6 +36,8 @@ RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.owner,
     j.attempts AS attempt, j.asked
 """
 
+LONGEST_LEASE_S = 60.0  # that the setting allows
+
 RENEW = """
 UPDATE formula_jobs j SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) mine(id, attempt)
@@ -191,23 +193,17 @@ async def release(db: Connection, worker: UUID, claims: Mapping[UUID, int]) -> N
     """Give jobs back that were not worked to an end: the attempt does not count."""
     await db.execute(
         "UPDATE formula_jobs j SET state = 'queued', attempts = attempts - 1, worker = NULL,"
-        " lease_until = NULL"
+        " lease_until = NULL, run_at = least(run_at, clock_timestamp())"
         " FROM unnest(%(ids)s::uuid[], %(attempts)s::integer[]) mine(id, attempt)"
         " WHERE j.id = mine.id AND j.attempts = mine.attempt AND j.worker = %(worker)s",
         {**_held(claims), "worker": worker},
     )
 
 
-# None is longer than a lease: then the clock was set back.
-TOO_LONG = """
-UPDATE formula_jobs SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
-WHERE state = 'running'
-    AND lease_until > clock_timestamp() + 2 * make_interval(secs => %(lease_s)s)
-"""
-
 EXPIRE = """
 WITH lost AS (
     UPDATE formula_jobs SET worker = NULL, lease_until = NULL, error = 'the worker was lost',
+        run_at = least(run_at, clock_timestamp()),
         state = CASE WHEN attempts < max_attempts THEN 'queued' ELSE 'dead' END,
         finished_at = CASE WHEN attempts >= max_attempts THEN clock_timestamp() END
     WHERE state = 'running' AND lease_until < to_timestamp(%(now)s)
@@ -220,16 +216,13 @@ SELECT id, state, needed FROM lost
 """
 
 
-async def expire_leases(
-    db: Connection, now: float, lease_s: float
-) -> tuple[dict[UUID, JobState], Freed]:
+async def expire_leases(db: Connection, now: float) -> tuple[dict[UUID, JobState], Freed]:
     """Put the jobs of workers lost at `now` back; a job that outlived every attempt is dead.
 
     The caller knows that Postgres's clock went on steadily until then: see `seconds`.
     Their new states, and what became of jobs that waited for them.
     """
     async with db.transaction():
-        await db.execute(TOO_LONG, {"lease_s": lease_s})
         rows = await (await db.execute(EXPIRE, {"now": now})).fetchall()
         freed = await free(
             db, {id_: JobState(state) for id_, state, needed in rows if needed and state in OVER}
@@ -237,18 +230,38 @@ async def expire_leases(
     return {id_: JobState(state) for id_, state, _ in rows}, freed
 
 
-async def keep_due(db: Connection, back_s: float) -> int:
-    """Postgres's clock was set back so far: what was due before still is. How many jobs there are.
+# A job made right before would wait until the clock is there again, and so would a lost worker's.
+SET_BACK = """
+WITH due AS (
+    UPDATE formula_jobs SET run_at = clock_timestamp() WHERE state = 'queued'
+        AND run_at > clock_timestamp()
+        AND run_at <= clock_timestamp() + make_interval(secs => %(back_s)s)
+)
+UPDATE formula_jobs SET lease_until = least(lease_until - make_interval(secs => %(back_s)s),
+    clock_timestamp() + make_interval(secs => %(longest_s)s))
+WHERE state = 'running'
+    AND lease_until > clock_timestamp() + make_interval(secs => %(longest_s)s)
+"""
 
-    Without this a job that is made right before would wait until the clock is there again.
+
+async def set_back(db: Connection, back_s: float) -> None:
+    """Postgres's clock was, so far: what was due still is, and no lease is longer for it.
+
+    Leases that were renewed by the new time stay as they are.
     """
-    cursor = await db.execute(
-        "UPDATE formula_jobs SET run_at = clock_timestamp() WHERE state = 'queued'"
-        " AND run_at > clock_timestamp()"
-        " AND run_at <= clock_timestamp() + make_interval(secs => %s)",
-        (back_s,),
-    )
-    return cursor.rowcount
+    await db.execute(SET_BACK, {"back_s": back_s, "longest_s": LONGEST_LEASE_S})
+
+
+BEHIND = """
+SELECT extract(epoch FROM recorded_at - clock_timestamp())::float8 FROM formula_events
+ORDER BY notification_id DESC LIMIT 1
+"""
+
+
+async def behind_log(db: Connection) -> float:
+    """How far Postgres's clock is behind what was done last, in seconds; negative: it is not."""
+    row = await (await db.execute(BEHIND)).fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def _held(claims: Mapping[UUID, int]) -> dict[str, object]:

@@ -192,6 +192,13 @@ def test_ten_times_as_many_dead_are_told_again() -> None:
     check(QUEUE, given=[told, more], when=noted(Alarm.DEAD, dead=21), then=[])
 
 
+def test_other_alarms_do_not_count_for_the_dead() -> None:
+    told = QueueAlarmed(queue=EMAIL, alarm=Alarm.DEAD, dead=1, due=2, oldest_s=3)
+    late = msgspec.structs.replace(told, alarm=Alarm.LATE, dead=9)
+    more = msgspec.structs.replace(told, dead=10)
+    check(QUEUE, given=[told, late], when=noted(Alarm.DEAD, Alarm.LATE, dead=10), then=[more])
+
+
 def test_an_alarm_is_told_once_and_so_is_its_end() -> None:
     dead = QueueAlarmed(queue=EMAIL, alarm=Alarm.DEAD, dead=1, due=2, oldest_s=3)
     late = msgspec.structs.replace(dead, alarm=Alarm.LATE)

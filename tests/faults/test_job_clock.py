@@ -100,3 +100,35 @@ async def test_jobs_go_on_whatever_the_clock_says(
             await until_done(runtime, long)
             assert await ended(runtime, long) == {("done", 1): STEPS}
     counts.add(STEPS)
+
+
+async def test_a_clock_that_was_set_back_while_nobody_looked(
+    cluster: Cluster, clock: Clock, tmp_path: Path, counts: Counts
+) -> None:
+    """As when the machine starts anew: the next leader sees it by the log."""
+    settings = settings_of(cluster)
+    async with open_runtime(settings) as runtime:
+        with serving("tests.workers.lone_worker", settings, tmp_path / "workers.log"):
+            first = [await ask(runtime, queue) for queue in NAMES]
+            await until_done(runtime, first)
+            late = await ask(runtime, QueueName.REPORTS, LONG_S)
+            await until_running(runtime, late)
+        async with runtime.db.connection() as db:
+            await db.execute(
+                "UPDATE formula_jobs SET state = 'queued', finished_at = NULL,"
+                " run_at = clock_timestamp() WHERE id = %s",
+                (first[0],),
+            )
+        clock.set(-3_600.0)
+        with serving("tests.workers.lone_worker", settings, tmp_path / "workers.log"):
+            async with asyncio.timeout(LIMIT_S):
+                wanted = {("done", 1): 1, ("done", 2): 2}
+                while await ended(runtime, [*first, late]) != wanted:  # noqa: ASYNC110, in Postgres
+                    await asyncio.sleep(0.05)
+    counts.add(1)
+
+
+async def until_running(runtime: Runtime, job: UUID) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while ("running", 1) not in await ended(runtime, [job]):  # noqa: ASYNC110, in Postgres
+            await asyncio.sleep(0.05)

@@ -83,6 +83,12 @@ def test_an_unknown_tag_is_named() -> None:
         decode("sphere.rotated.v9", b"{}")
 
 
+def test_what_only_a_newer_version_can_read_is_as_an_unknown_tag() -> None:
+    newer = b'{"tag":"job.requested.v1","wanted":{"args":{"type":"of_tomorrow"}}}'
+    with pytest.raises(UnknownTag, match=r"job\.requested\.v1.*start the version of formula"):
+        decode("job.requested.v1", newer)
+
+
 def test_an_old_payload_goes_through_all_its_upcasts(monkeypatch: pytest.MonkeyPatch) -> None:
     def words_to_text(payload: Payload) -> Payload:
         return {**payload, "text": payload["words"]}

@@ -1,13 +1,14 @@
 """What jobs wait for, and what operators do to them, in the rows."""
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from infra.db import seconds
 from infra.jobs import managing, working
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import End, JobState, NewJob
 from infra.jobs.reading import due
+from infra.jobs.working import RENEW, renewal
 from infra.runtime import Runtime
 from tests.integration.test_job_rows import (
     OTHER,
@@ -135,7 +136,7 @@ async def test_a_worker_lost_for_good_frees_who_waits_anyway(runtime: Runtime) -
     await insert(runtime, one, then)
     await claim(runtime, lease_s=0.0)
     async with runtime.db.connection() as db:
-        await working.expire_leases(db, await seconds(db), 60.0)
+        await working.expire_leases(db, await seconds(db))
     assert await states(runtime, one, then) == ["dead", "queued"]
 
 
@@ -146,7 +147,7 @@ async def test_who_waits_for_a_lost_worker_s_job_waits_on(runtime: Runtime) -> N
     await insert(runtime, one, other, last, then)
     await claim(runtime, 2, lease_s=0.0)
     async with runtime.db.connection() as db:
-        await working.expire_leases(db, await seconds(db), 60.0)
+        await working.expire_leases(db, await seconds(db))
     assert await states(runtime, one, other, last, then) == ["queued"] * 2 + ["blocked"] * 2
 
 
@@ -264,6 +265,17 @@ async def test_the_dead_are_called_off_with_what_needs_them(runtime: Runtime) ->
     assert (await state(runtime, dead[0])).error == "of no use"
 
 
+async def test_of_a_batch_only_one_of_a_kind_is_tried_again(runtime: Runtime) -> None:
+    batch = uuid4()
+    same = [new_job(key, singleton="s", batch=batch) for key in "abc"]
+    await insert(runtime, *same)
+    await cancel(runtime, batch)
+    assert await states(runtime, *same) == ["cancelled"] * 3
+    assert await retry(runtime, batch) == 1
+    assert sorted(await states(runtime, *same)) == ["cancelled", "cancelled", "queued"]
+    assert await retry(runtime, batch) == 0, "one of them waits"
+
+
 async def test_what_was_due_before_a_clock_was_set_back_still_is(runtime: Runtime) -> None:
     made, later = new_job("made"), new_job("later")
     await insert(runtime, made, later)
@@ -273,19 +285,24 @@ async def test_what_was_due_before_a_clock_was_set_back_still_is(runtime: Runtim
             " * CASE WHEN id = %s THEN 1 ELSE 2 END",
             (made.id,),
         )
-        assert await working.keep_due(db, 3_601.0) == 1
-        assert await working.keep_due(db, -3_601.0) == 0
+        await working.set_back(db, 3_601.0)
     await claimed(runtime, made)
 
 
 async def test_no_lease_outlives_a_clock_that_was_set_back(runtime: Runtime) -> None:
     job = new_job()
     await insert(runtime, job)
-    (held,) = await claim(runtime, lease_s=3_600.0)
+    other = new_job("other")
+    await insert(runtime, other)
+    first, second = await claim(runtime, 2, lease_s=3_603.0)
     async with runtime.db.connection() as db:
-        assert (await working.expire_leases(db, await seconds(db), 10.0))[0] == {}
-        lost, _ = await working.expire_leases(db, await seconds(db) + 11.0, 10.0)
-    assert lost == {held.id: JobState.QUEUED}
+        now = await seconds(db)
+        renewed = renewal(WORKER, {second.id: second.attempt}, 30.0)
+        await db.execute(RENEW, renewed)  # by the new time
+        await working.set_back(db, 3_600.0)
+        assert (await working.expire_leases(db, now + 2.0))[0] == {}
+        assert (await working.expire_leases(db, now + 5.0))[0] == {first.id: JobState.QUEUED}
+        assert (await working.expire_leases(db, now + 31.0))[0] == {second.id: JobState.QUEUED}
 
 
 async def test_nothing_is_claimed_of_a_paused_queue(runtime: Runtime) -> None:

@@ -70,7 +70,7 @@ async def end(runtime: Runtime, job: NewJob, how: JobState = JobState.DONE) -> N
 
 async def expire(runtime: Runtime) -> int:
     async with runtime.db.connection() as db:
-        lost, _ = await working.expire_leases(db, await seconds(db), 60.0)
+        lost, _ = await working.expire_leases(db, await seconds(db))
         return len(lost)
 
 

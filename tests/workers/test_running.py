@@ -253,7 +253,7 @@ async def test_a_queue_with_a_rate_hands_out_no_more(runtime: Runtime, once: Set
 
 @asynccontextmanager
 async def lane(runtime: Runtime, attempt: Attempt, **rule: int) -> AsyncGenerator[Lane]:
-    async def freed(_queues: Mapping[str, int]) -> None: ...
+    def freed(_queues: Mapping[str, int]) -> None: ...
 
     async with Owners(runtime) as owners:
         crew = Crew(runtime, QUICK.times, ("mail_notice",), {}, attempt, freed, owners)

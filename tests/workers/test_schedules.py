@@ -123,3 +123,24 @@ async def test_a_long_pause_is_one_run_where_the_last_one_counts(runtime: Runtim
     assert await requested(runtime) == [tick_id(schedule, NINE)]
     await look(later, schedule, late_s=0.0)
     assert len(await requested(runtime)) == 1
+
+
+async def test_a_clock_that_was_ahead_holds_no_schedule_up(runtime: Runtime) -> None:
+    """Neither the leader that has seen it nor the next one."""
+    hour, days = timedelta(hours=1), timedelta(days=30)
+    schedule = Schedule("often", ping, every_s=3_600, missed="last")
+    now = NINE - hour / 2
+
+    def show() -> datetime:
+        return now
+
+    leader = Schedules(showing(runtime, show), (schedule,))
+    for at in (now, NINE + days, NINE - hour / 3):  # ahead, and put right
+        now = at
+        await leader(0.0)
+    now = NINE
+    await leader(0.0)
+    assert tick_id(schedule, NINE) in await requested(runtime)
+    now = NINE + hour
+    await Schedules(showing(runtime, show), (schedule,))(0.0)
+    assert tick_id(schedule, NINE + hour) in await requested(runtime)

@@ -1,6 +1,6 @@
 """Judging others only after a time without a break of one's own."""
 
-from workers.steady import Steady
+from workers.steady import Rise, Steady
 
 
 def beats(steady: Steady, *nows: float, ahead: float = 1_000.0) -> list[bool]:
@@ -33,3 +33,9 @@ def test_a_clock_that_is_put_right_bit_by_bit_is_none() -> None:
     answers = [steady.beat(10.0 + n, 10.0 + n + 0.3 * (n % 2)) for n in range(6)]
     assert answers[-1]
     assert steady.jumped == 0.0
+
+
+def test_a_rise_is_told_once() -> None:
+    rise = Rise()
+    values = ((-50.0, 10.0), (0.5, 11.0), (3_600.0, 12.0), (3_590.0, 22.0), (3_700.0, 23.0))
+    assert [round(rise.of(value, now), 1) for value, now in values] == [0, 0.5, 3_600.0, 0, 111]
