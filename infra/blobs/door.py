@@ -25,6 +25,7 @@ from infra.blobs.locks import Locks, unbroken
 from infra.blobs.model import (
     About,
     Blob,
+    Cdn,
     Damaged,
     Far,
     Opened,
@@ -59,7 +60,7 @@ class Blobs:
         settings: Settings,
         now: Callable[[], datetime],
         far: Far | None = None,
-        cdn: Callable[[str, datetime], str] | None = None,
+        cdn: Cdn | None = None,
     ) -> None:
         self._settings, self._now = settings, now
         self._far, self._cdn, self._breaker = far, cdn, Breaker()
@@ -134,13 +135,20 @@ class Blobs:
             far = await self._far.listed(prefix, after, limit)
         return nsmallest(limit, {*near, *(key for key, _ in far)})
 
-    async def link(self, key: str, name: str, content_type: str, expires: datetime) -> str:
-        """An address that opens the file for whoever has it, until then: at most a week in S3."""
-        if self._far is None or (self._locally and await self._local.has(key)):
-            query = Links(self._settings).query(checked(key), expires)
+    async def link(
+        self, key: str, name: str, content_type: str, expires: datetime, asking: str = ""
+    ) -> str:
+        """An address that opens the file for whoever has it, until then: at most a week in S3.
+
+        `asking`: for that address alone, as `address_of` says it. S3 knows no such links, and
+        CloudFront none for IPv6: those lead to us, who read from S3.
+        """
+        near = self._far is None or (self._locally and await self._local.has(key))
+        if self._far is None or near or (asking and (self._cdn is None or ":" in asking)):
+            query = Links(self._settings).query(checked(key), expires, address=asking)
             return f"{self._settings.local_public_url.rstrip('/')}/{key}?{query}"
         if self._cdn is not None:
-            return self._cdn(checked(key), expires)
+            return self._cdn(checked(key), expires, address=asking or None)
         lives = min(expires - self._now(), LONGEST)
         return self._far.link(key, name, content_type, max(1, int(lives.total_seconds())))
 

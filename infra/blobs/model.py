@@ -114,6 +114,12 @@ class Far(Protocol):
     def close(self) -> None: ...
 
 
+class Cdn(Protocol):
+    """What makes links to the CDN before the store."""
+
+    def __call__(self, key: str, expires: datetime, *, address: str | None = None) -> str: ...
+
+
 def checked(key: str) -> str:
     """Raises Invalid."""
     if not KEY.fullmatch(key):

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.blobs.model import About, Blob, Damaged, Flow, Opened, Unavailable, checked, not_found
 from infra.blobs.tape import PART, Tape
-from infra.links import disposition
+from infra.links import disposition, served
 from infra.settings import Settings
 
 CHUNK = 1 << 18  # bytes of a read
@@ -105,7 +105,7 @@ class S3:
             "Bucket": self._bucket,
             "Key": checked(key),
             "ResponseContentDisposition": disposition(name),
-            "ResponseContentType": content_type,
+            "ResponseContentType": served(content_type),
         }
         return self._client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
