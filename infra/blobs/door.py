@@ -9,7 +9,7 @@ goes on to the local disk; later it raises Unavailable, and S3 is left alone for
 the next attempt goes to the local disk.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from heapq import nsmallest
@@ -29,6 +29,7 @@ from infra.blobs.model import (
     Damaged,
     Far,
     Opened,
+    Parts,
     Staged,
     Unavailable,
     checked,
@@ -151,6 +152,27 @@ class Blobs:
             return self._cdn(checked(key), expires, address=asking or None)
         lives = min(expires - self._now(), LONGEST)
         return self._far.link(key, name, content_type, max(1, int(lives.total_seconds())))
+
+    async def begin_parts(self, key: str, sizes: Sequence[int], lives_s: int) -> Parts | None:
+        """For a client that brings them to S3 itself; None: there is none, or not now."""
+        if self._far is None:
+            return None
+        try:
+            with self._breaker.attempt():
+                return await self._far.begin_parts(checked(key), sizes, lives_s)
+        except Unavailable:
+            return None
+
+    async def join_parts(self, key: str, upload: str, etags: Sequence[str]) -> Blob:
+        """What they are together. Again: the same. Raises Invalid, NotFound, Unavailable."""
+        with self._reached(key) as far:
+            await far.join_parts(key, upload, etags)
+            return await far.head(key)
+
+    async def drop_parts(self, key: str, upload: str) -> None:
+        """Nothing can be put there any more. Raises Unavailable."""
+        with self._reached(key) as far:
+            await far.drop_parts(key, upload)
 
     async def hand_over(self) -> HandedOver:
         """Move what lies locally to S3. Killed at any instant, the next one goes on.
