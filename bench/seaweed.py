@@ -14,7 +14,7 @@ from boto3.session import Session
 
 from infra.folder import free_port
 
-KEY_ID, SECRET = "an-id", "a-secret"  # noqa: S105, of a server that lives for a test
+KEY_ID, SECRET = "an-id", "a-secret"
 REGION = "us-east-1"
 SERVICES = ("master", "volume", "filer", "s3")  # each has a port for HTTP and one for gRPC
 START_S = 60.0

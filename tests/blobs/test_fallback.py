@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from domain.errors import NotFound
 from bench.seaweed import Seaweed, seaweed
+from domain.errors import NotFound
 from infra.blobs import s3 as s3_module
 from infra.blobs.door import Blobs, HandedOver
 from infra.blobs.model import About, Unavailable
