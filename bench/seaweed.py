@@ -76,9 +76,11 @@ class Seaweed:
                 for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108, its own
                     path.unlink(missing_ok=True)
 
-    def client(self) -> Any:
-        session: Any = Session(KEY_ID, SECRET, region_name=REGION)
-        return session.client("s3", endpoint_url=self.url)
+    def bucket(self, name: str) -> Any:
+        """A new one; boto3's client to look at it with."""
+        s3 = client(self.url)
+        s3.create_bucket(Bucket=name)
+        return s3
 
     def _command(self) -> list[str]:
         given = {
@@ -116,6 +118,11 @@ class Seaweed:
             return False
         finally:
             connection.close()
+
+
+def client(url: str) -> Any:
+    session: Any = Session(KEY_ID, SECRET, region_name=REGION)
+    return session.client("s3", endpoint_url=url)
 
 
 def _ports() -> Mapping[str, int]:

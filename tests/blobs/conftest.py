@@ -54,9 +54,7 @@ def bucket(shared: Seaweed) -> Iterator[Bucket]:
 
 
 def made(server: Seaweed, name: str) -> Bucket:
-    client = server.client()
-    client.create_bucket(Bucket=name)
-    return Bucket(client, name)
+    return Bucket(server.bucket(name), name)
 
 
 def in_s3(server_url: str, name: str, folder: Path) -> Settings:
