@@ -45,7 +45,7 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def run(stage: Stage) -> list[Row]:
-    stage.require_room(1 << 30 if stage.quick else 24 << 30)
+    stage.require_room(1 << 30 if stage.quick else 20 << 30)
     with seaweed(stage.folder / "s3") as s3:
         bucket = f"b-{token_hex(6)}"
         s3.bucket(bucket)

@@ -33,10 +33,7 @@ class Asking:
 
     async def ask(self) -> bytes:
         """The answer's body. Raises ConnectionError for any status but 200."""
-        if self._free:
-            reader, writer = self._free.pop()
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = await self._connection()
         writer.write(self._request)
         head = await reader.readuntil(b"\r\n\r\n")
         length = LENGTH.search(head)
@@ -45,3 +42,11 @@ class Asking:
         if not head.startswith(OK):
             raise ConnectionError((head.split(b"\r\n")[0] + b" " + body[:200]).decode())
         return body
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._free:
+            reader, writer = self._free.pop()
+            if not reader.at_eof():  # the server closes those that are not used for long
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self._port)

@@ -47,7 +47,8 @@ async def _measured(load: Uploads, server: FileServer, paths: list[Path]) -> Sam
         busy, process = Latencies(start), sending.started(_order(server, paths))
         ending = asyncio.create_task(asyncio.to_thread(sending.ended, process))
         while not ending.done():
-            tally.errors += (await _asked(asking, TURN, busy)).errors
+            turn = await _asked(asking, TURN, busy)
+            tally.errors, tally.error = tally.errors + turn.errors, tally.error or turn.error
         sent = await ending
     wrong = await asyncio.to_thread(_wrong, server, paths, sent)
     values = {**idle.values("idle"), **busy.values("busy"), "wrong": wrong}
