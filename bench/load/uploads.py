@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import msgspec
 import uvloop
@@ -50,8 +52,8 @@ async def _measured(load: Uploads, server: FileServer, paths: list[Path]) -> Sam
             turn = await _asked(asking, TURN, busy)
             tally.errors, tally.error = tally.errors + turn.errors, tally.error or turn.error
         sent = await ending
-    wrong = await asyncio.to_thread(_wrong, server, paths, sent)
-    values = {**idle.values("idle"), **busy.values("busy"), "wrong": wrong}
+    told = [server.metadata(file) for file in sent]
+    values = {**idle.values("idle"), **busy.values("busy"), "wrong": wrong(told, paths)}
     return tally.sample(values | {"ratio": values["busy p99"] / values["idle p99"]})
 
 
@@ -67,12 +69,11 @@ async def _asked(asking: Asking, window: Window, latencies: Latencies) -> Tally:
     return await open_loop(RATE, window, ask)
 
 
-def _wrong(server: FileServer, paths: list[Path], sent: list[str]) -> int:
-    """By what is told of each file, once that shows it."""
-    found = [server.metadata(file) for file in sent]
+def wrong(told: Sequence[Any], paths: Sequence[Path]) -> int:
+    """Of how many files another sha256 or size is told than they were sent with."""
     return sum(
-        (told["sha256"], told["bytes"]) != (_sha256(path), path.stat().st_size)
-        for path, told in zip(paths, found, strict=True)
+        (one["sha256"], one["bytes"]) != (_sha256(path), path.stat().st_size)
+        for one, path in zip(told, paths, strict=True)
     )
 
 

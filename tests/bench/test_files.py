@@ -1,5 +1,6 @@
 """The benchmark of files measures what it says."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from bench.load.loops import Window
 from bench.load.metadata import Metadata
 from bench.load.thumbnail import Thumbnail
 from bench.load.upload import Upload
-from bench.load.uploads import Uploads
+from bench.load.uploads import Uploads, wrong
 from bench.peers.boto import Boto
 from bench.peers.copied import Copied
 from bench.peers.litestar_alone import Alone
@@ -72,6 +73,13 @@ def test_many_come_at_once_each_as_it_was_sent(here: Settings, tmp_path: Path) -
     assert sample.values["busy p50"] <= sample.values["busy p99"]
     ratio = sample.values["busy p99"] / sample.values["idle p99"]
     assert sample.values["ratio"] == pytest.approx(ratio)
+
+
+def test_a_file_that_is_not_what_was_sent_is_counted(tmp_path: Path) -> None:
+    path = made(tmp_path / "a.jpg", 100)
+    true = {"sha256": sha256(path.read_bytes()).hexdigest(), "bytes": 100}
+    told = [true, {**true, "sha256": "0" * 64}, {**true, "bytes": 99}]
+    assert wrong(told, [path] * 3) == 2
 
 
 @services
