@@ -1,7 +1,6 @@
 """Bytes that a client brings to S3 itself: nothing is believed before it was read."""
 
 import asyncio
-from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,13 +9,14 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from bench.seaweed import KEY_ID, SECRET, Seaweed
 from domain.file import FILE
 from infra import uploads
 from infra.blobs.tape import PART
 from infra.runtime import Runtime
 from infra.settings import Settings
 from infra.uploads import Upload
-from tests.blobs.conftest import Bucket, Server, serving
+from tests.blobs.conftest import Bucket, bucket, shared
 from tests.http import PLAIN
 from tests.integration.conftest import Api, Place
 
@@ -24,27 +24,17 @@ DIRECT = "/realtime/files/direct"
 CONTENT = b"What the lift weighs.\n" * 800_000  # 17.6 MB: three parts
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("s3")) as found:
-        yield found
+__all__ = ["bucket", "shared"]  # fixtures
 
 
 @pytest.fixture
-def bucket(server: Server) -> Iterator[Bucket]:
-    found = server.bucket(f"b-{uuid4().hex[:12]}")
-    yield found
-    found.client.close()
-
-
-@pytest.fixture
-def settings(settings: Settings, server: Server, bucket: Bucket) -> Settings:
+def settings(settings: Settings, shared: Seaweed, bucket: Bucket) -> Settings:
     return replace(
         settings,
-        aws_access_key_id="an-id",
-        aws_secret_access_key="a-secret",
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=SECRET,
         aws_s3_bucket=bucket.name,
-        aws_endpoint_url=server.url,
+        aws_endpoint_url=shared.url,
         max_file_size=50_000_000,
         files_quota_project=60_000_000,
     )
@@ -156,13 +146,25 @@ async def test_what_is_not_what_it_says_is_refused_and_gone(
 async def test_another_length_than_there_was_room_for_is_refused(
     api: Api, place: Place, bucket: Bucket
 ) -> None:
-    """moto checks no signatures, so it takes what S3 would not."""
+    """By S3, for the length is signed; and by us, should S3 take it."""
     for content in (b"longer", b"l"):
         one = await begun(place, 3)
-        why = await place.ann.refused("POST", completing(one), await put_first(one, content))
+        assert await put_first(one, content) == {"etags": ["gone"]}
+        etags = {"etags": [part_of(bucket, one["key"], content)]}
+        why = await place.ann.refused("POST", completing(one), etags)
         assert why == "422 upload.wrong_length"
     assert bucket.keys == []
     assert await coming(api.runtime, place) == 0
+
+
+def part_of(bucket: Bucket, key: str, content: bytes) -> str:
+    """As only who has the credentials can bring it."""
+    found = bucket.client.list_multipart_uploads(Bucket=bucket.name)["Uploads"]
+    [upload] = [one["UploadId"] for one in found if one["Key"] == key]
+    answer = bucket.client.upload_part(
+        Bucket=bucket.name, Key=key, UploadId=upload, PartNumber=1, Body=content
+    )
+    return answer["ETag"]
 
 
 async def test_parts_that_did_not_come_are_told(place: Place) -> None:
