@@ -17,6 +17,7 @@ from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
+from api.direct import direct
 from api.documents import documents
 from api.edge import AccessLog, add_headers
 from api.errors import refused, rejected
@@ -79,6 +80,7 @@ ROUTERS = (
     files,
     project_files,
     tus,
+    direct,
 )
 
 

@@ -102,6 +102,7 @@ COMMANDS = (
     Listed("store", "api.commands.store:app", "Look after the event log.", LOOK, OF_STORE),
     Listed("projections", "api.commands.projections:app", "Look after the read models.", LOOK),
     Listed("jobs", "api.commands.job_orders:app", "Look after jobs and queues.", LOOK),
+    Listed("files", "api.commands.files:app", "Look after what projects keep.", LOOK),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from api.call import Malformed
 from api.edge import request_id
 from api.limiting import RateLimited
+from api.ranges import OutOfRange
 from api.tokens import NotAuthenticated
 from api.tus_protocol import UnknownProtocol, WrongChecksum
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongState
@@ -37,6 +38,7 @@ STATUS: Mapping[type, int] = {
     UnknownProtocol: 412,
     TooLarge: 413,
     FileTooLarge: 413,
+    OutOfRange: 416,
     Invalid: 422,
     CommandReused: 422,
     Locked: 423,
@@ -106,6 +108,8 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         wait_s: float = getattr(error, "retry_after_s", RETRY_AFTER_S)
         headers["Retry-After"] = str(max(1, ceil(wait_s)))
+    if isinstance(error, OutOfRange):
+        headers["Content-Range"] = f"bytes */{error.bytes}"
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", path=request.url.path, exc_info=error)
     if isinstance(error, Refused):

@@ -1,37 +1,83 @@
-"""/files: downloads by a signed link."""
+"""/files: downloads by a signed link, whole or in part."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from litestar import Router, get
+from litestar import Request, Router, route
 from litestar.di import NamedDependency
+from litestar.enums import HttpMethod
 from litestar.params import FromPath, QueryParameter
-from litestar.response import Stream
+from litestar.response.base import ASGIResponse
+from litestar.response.streaming import ASGIStreamingResponse
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Open
-from infra.links import Links, Signed, disposition
+from api.ranges import has, span
+from infra.blobs.model import Blob, Flow
+from infra.limits import address_of
+from infra.links import Links, Signed, disposition, served
 from infra.runtime import Runtime
 
+METHODS = (HttpMethod.GET, HttpMethod.HEAD)
 
-@get("/{key:str}/content", opt={"action": Open.PUBLIC})
+
+class Sending(ASGIStreamingResponse):
+    """Whatever becomes of its reader, the file is closed."""
+
+    def __init__(self, content: Flow, status: int, headers: Mapping[str, str], kind: str) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]  # of any kind of content
+            iterator=content, status_code=status, headers=dict(headers), media_type=kind
+        )
+        self._content = content
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._content.aclose()
+
+
+@route("/{key:str}/content", http_method=METHODS, opt={"action": Open.PUBLIC})
 async def content(
+    request: Request[Any, Any, Any],
     key: FromPath[str],
     runtime: NamedDependency[Runtime],
     expires: Annotated[int, QueryParameter(description="seconds since 1970")] = 0,
     kid: Annotated[str, QueryParameter(description="the key that signed")] = "",
     signature: Annotated[str, QueryParameter(description="of the link")] = "",
-) -> Stream:
+    address: Annotated[str, QueryParameter(description="from where alone it is good")] = "",
+) -> ASGIApp:
     """The file, to be saved. The link is the right to it; a forged or expired one is a 403."""
-    signed = Signed(expires, kid, signature)
-    Links(runtime.settings).check(key, "GET", signed, runtime.now())
-    opened = await runtime.blobs.open(key)
-    headers = {
-        "Content-Disposition": disposition(opened.blob.name),
-        "Content-Length": str(opened.blob.bytes),
+    signed = Signed(expires, kid, signature, address)
+    asking = address_of(request.scope["client"])
+    # who may have a file may ask about it: a link for GET is one for HEAD
+    Links(runtime.settings).check(key, "GET", signed, runtime.now(), asking)
+    blob = await runtime.blobs.head(key)
+    tag = f'"{key}-{blob.bytes}"'  # a key names the same bytes for ever, but for a report made anew
+    headers = {**_headers(blob), "ETag": tag}
+    if has(request.headers, tag):
+        return ASGIResponse(status_code=304, headers=headers)
+    if request.method == HttpMethod.HEAD:
+        headers["Content-Length"] = str(blob.bytes)
+        return ASGIResponse(headers=headers, is_head_response=True)
+    part = span(request.headers, tag, blob.bytes)
+    start, end = part or (0, blob.bytes)
+    headers["Content-Length"] = str(end - start)
+    if part:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{blob.bytes}"
+    opened = await runtime.blobs.open(key, *part or ())
+    return Sending(opened.content, 206 if part else 200, headers, blob.content_type)
+
+
+def _headers(blob: Blob) -> dict[str, str]:
+    return {
+        "Accept-Ranges": "bytes",
+        "Content-Type": served(blob.content_type),
+        "Content-Disposition": disposition(blob.name),
         "Content-Security-Policy": "sandbox; default-src 'none'",  # a file is never a page of ours
         "Cache-Control": "private, no-store",
         "Referrer-Policy": "no-referrer",  # the address is the right to it
     }
-    return Stream(opened.content, media_type=opened.blob.content_type, headers=headers)
 
 
 files = Router("/files", route_handlers=[content], tags=["files"])

@@ -1,6 +1,7 @@
 """/realtime/files: what projects keep. A file is had by a link, which says for how long."""
 
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Annotated
 from uuid import UUID
 
@@ -16,9 +17,10 @@ from api.call import Call, Done, done, etag
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.uploading import upload
 from domain.access import Action
-from domain.errors import NotFound
+from domain.errors import Invalid, NotFound
 from domain.file import FILE, Content, DeleteFile, RestoreFile, readable
 from infra.db import Connection
+from infra.limits import address_of
 from infra.runtime import Runtime
 from projections.files import FileRow, VersionRow, get_file, list_files, versions_of
 from projections.read import reading
@@ -93,13 +95,24 @@ async def url(
     version: Annotated[int | None, QueryParameter(description="its number; the newest")] = None,
     rendition: Annotated[str | None, QueryParameter(description="such as w640.webp")] = None,
     expires_s: Annotated[int, QueryParameter(description="seconds", ge=1, le=MOST_S)] = LIVES_S,
+    address: Annotated[str | None, QueryParameter(description="from where alone it opens")] = None,
 ) -> Link:
     """Of the newest version that may be had, or of the one named; or of what was made of it."""
     content = readable((await runtime.load(FILE, file)).state, version)
     expires = runtime.now() + timedelta(seconds=expires_s)
     key, name, kind, size = _wanted(content, rendition)
-    address = await runtime.blobs.link(key, name, kind, expires)
-    return Link(address, expires, name, kind, size)
+    link = await runtime.blobs.link(key, name, kind, expires, _asking(address))
+    return Link(link, expires, name, kind, size)
+
+
+def _asking(address: str | None) -> str:
+    """Whom that stands for. Raises Invalid."""
+    if address is None:
+        return ""
+    try:
+        return address_of((str(ip_address(address)), 0))
+    except ValueError:
+        raise Invalid("file.bad_address", address=address) from None
 
 
 def _wanted(content: Content, rendition: str | None) -> tuple[str, str, str, int]:

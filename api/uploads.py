@@ -1,12 +1,12 @@
 """/uploads: the local files by signed links, where LOCAL_PUBLIC_URL says that they are."""
 
-from litestar import Router, get
+from litestar import Router, route
 
 from api.auth import Open, guard
-from api.files import content
+from api.files import METHODS, content
 from api.limiting import RateLimit
 
-download = get("/{key:str}", opt={"action": Open.PUBLIC})(content.fn)
+download = route("/{key:str}", http_method=METHODS, opt={"action": Open.PUBLIC})(content.fn)
 
 uploads = Router(
     "/uploads",

@@ -16,11 +16,15 @@ PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 
 class Signed(msgspec.Struct, frozen=True):
-    """What a link says. `kid`: which key it was signed with; `expires`: seconds since 1970."""
+    """What a link says. `kid`: which key it was signed with; `expires`: seconds since 1970.
+
+    `address`: from where alone it is good, as `address_of` says it; "": from everywhere.
+    """
 
     expires: int
     kid: str
     signature: str
+    address: str = ""
 
 
 class Links:
@@ -34,23 +38,33 @@ class Links:
         """Below the public URL."""
         return f"{PATH.format(key=key)}?{self.query(key, expires, method)}"
 
-    def query(self, key: str, expires: datetime, method: str = "GET") -> str:
+    def query(self, key: str, expires: datetime, method: str = "GET", address: str = "") -> str:
         """Of a link, whatever its path."""
         until = int(expires.timestamp())
-        signed = Signed(until, self._kid, self._signature(key, method, until))
-        return urlencode(msgspec.structs.asdict(signed))
+        signed = Signed(until, self._kid, self._signature(key, method, until, address), address)
+        return urlencode({name: one for name, one in msgspec.structs.asdict(signed).items() if one})
 
-    def check(self, key: str, method: str, given: Signed, now: datetime) -> None:
-        """Raises NotAllowed. That a link has expired is told to those only who had a true one."""
-        wanted = self._signature(key, method, given.expires)
+    def check(self, key: str, method: str, given: Signed, now: datetime, asking: str = "") -> None:
+        """Raises NotAllowed. Why a true link is not good now is told to those only who have one.
+
+        `asking`: the address of who uses it.
+        """
+        wanted = self._signature(key, method, given.expires, given.address)
         if given.kid != self._kid or not compare_digest(wanted.encode(), given.signature.encode()):
             raise NotAllowed("file.bad_link")
         if given.expires <= now.timestamp():
             raise NotAllowed("file.link_expired")
+        if given.address and given.address != asking:
+            raise NotAllowed("file.link_of_another_address")
 
-    def _signature(self, key: str, method: str, expires: int) -> str:
-        said = f"{self._kid}\n{method}\n{key}\n{expires}"
+    def _signature(self, key: str, method: str, expires: int, address: str) -> str:
+        said = f"{self._kid}\n{method}\n{key}\n{expires}" + (f"\n{address}" if address else "")
         return digest(self._key, said.encode(), "sha256").hex()
+
+
+def served(content_type: str) -> str:
+    """Text that is taken is UTF-8; a browser that is not told guesses."""
+    return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
 
 
 def disposition(name: str) -> str:

@@ -29,6 +29,7 @@ class Resumable(msgspec.Struct, frozen=True):
     parts: int
     position: int | None
     expires_at: datetime
+    direct: str | None  # S3's id of it, where the client brings the parts there
 
     @property
     def is_whole(self) -> bool:
@@ -45,13 +46,14 @@ def upload_of(key: str) -> UUID:
 
 
 BEGIN = """
-UPDATE formula_uploads SET file = %(file)s, name = %(name)s, metadata = %(metadata)s
+UPDATE formula_uploads
+SET file = %(file)s, name = %(name)s, metadata = %(metadata)s, direct = %(direct)s
 WHERE id = %(id)s
 """
 
 FIND = """
 SELECT id, project, file, name, metadata, length, received, cardinality(parts) AS parts,
-    position, expires_at
+    position, expires_at, direct
 FROM formula_uploads
 WHERE id = %(id)s AND person = %(person)s AND file IS NOT NULL
     AND expires_at > statement_timestamp()
@@ -84,9 +86,12 @@ RETURNING parts
 """
 
 
-async def begin(db: Connection, upload: UUID, file: UUID, name: str, metadata: str) -> None:
+async def begin(
+    db: Connection, upload: UUID, file: UUID, name: str, metadata: str, direct: str | None = None
+) -> None:
     """An upload that has room is a resumable one from now on."""
-    await db.execute(BEGIN, {"id": upload, "file": file, "name": name, "metadata": metadata})
+    values = {"id": upload, "file": file, "name": name, "metadata": metadata, "direct": direct}
+    await db.execute(BEGIN, values)
 
 
 async def find(db: Connection, upload: UUID, person: UUID) -> Resumable | None:

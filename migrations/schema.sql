@@ -674,7 +674,8 @@ CREATE TABLE public.formula_uploads (
     metadata text,
     received bigint DEFAULT 0 NOT NULL,
     parts text[] DEFAULT '{}'::text[] NOT NULL,
-    ending timestamp with time zone
+    ending timestamp with time zone,
+    direct text
 );
 
 ALTER TABLE ONLY public.formula_events ALTER COLUMN notification_id SET DEFAULT nextval('public.formula_events_notification_id_seq'::regclass);

@@ -12,14 +12,17 @@ from redis.exceptions import RedisError
 from api.client.errors import ClientError
 from api.commands.output import one_line, stop
 from domain.errors import Refused
+from infra.blobs.model import Unavailable
 from infra.eventstore.codec import UnknownTag
 from infra.folder import EmbeddedError
 from infra.instance import NotRunning
 from infra.settings import SettingsError
 from infra.supervisor import StartFailed
 from migrations.runner import MigrationError
+from projections.read import BehindPosition
 
 EXPECTED = (
+    BehindPosition,
     ClientError,
     EmbeddedError,
     MigrationError,
@@ -30,6 +33,7 @@ EXPECTED = (
     Refused,
     SettingsError,
     StartFailed,
+    Unavailable,
     UnknownTag,
     psycopg.Error,
 )

@@ -69,15 +69,15 @@ def serving(side: Side) -> Generator[Service]:
     """The server, ready; stopped on leaving."""
     port = free_port()
     with ExitStack() as stack:
-        start = partial(_started, stack)
+        start = partial(started, stack)
         match side:
             case Formula(settings=settings, rooms=rooms):
-                processes, dialect = _formula(_open(settings, port), rooms, start)
+                processes, dialect = _formula(unlimited(settings, port), rooms, start)
             case Node(redis_url=url, rooms=rooms):
                 given = msgspec.json.encode({"url": url, "port": port}).decode()
                 processes = {"node": start(("node", str(NODE), given), None)}
                 dialect = NodeDialect(rooms)
-        _until_listening(port)
+        until_listening(port)
         yield Service(port, dialect, processes)
 
 
@@ -94,7 +94,7 @@ def _formula(
     return {"api": api, "projector": projector}, dialect
 
 
-def _open(settings: Settings, port: int) -> Settings:
+def unlimited(settings: Settings, port: int) -> Settings:
     """Without limits: they would be what is measured."""
     return msgspec.structs.replace(
         settings,
@@ -110,16 +110,14 @@ def _open(settings: Settings, port: int) -> Settings:
     )
 
 
-def _started(
-    stack: ExitStack, argv: Sequence[str], env: Mapping[str, str] | None
-) -> psutil.Process:
+def started(stack: ExitStack, argv: Sequence[str], env: Mapping[str, str] | None) -> psutil.Process:
     child = subprocess.Popen(argv, env=env)
     stack.callback(child.wait)
     stack.callback(child.terminate)
     return psutil.Process(child.pid)
 
 
-def _until_listening(port: int) -> None:
+def until_listening(port: int) -> None:
     late = time.monotonic() + START_S
     while True:
         try:
@@ -202,19 +200,19 @@ async def _prepared(settings: Settings, rooms: int) -> FormulaDialect:
     """People and their projects, new for each round; the projector is at the head of the log."""
     async with open_runtime(settings) as runtime:
         users = [runtime.new_id() for _ in range(USERS)]
-        await asyncio.gather(*(_register(runtime, user) for user in users))
-        names = [await _project(runtime, users) for _ in range(rooms)]
+        await asyncio.gather(*(register_user(runtime, user) for user in users))
+        names = [await new_project(runtime, users) for _ in range(rooms)]
         await until_ready(runtime, ("live",))
-        return FormulaDialect([_token(runtime, user) for user in users], names)
+        return FormulaDialect([token(runtime, user) for user in users], names)
 
 
-async def _register(runtime: Runtime, user: UUID) -> None:
+async def register_user(runtime: Runtime, user: UUID) -> None:
     at, email = runtime.now(), f"{user}@bench.test"
     register = RegisterUser(email=email, name="Somebody", role=Role.MEMBER, at=at)
     await runtime.execute(SYSTEM, USER, user, register)
 
 
-async def _project(runtime: Runtime, users: Sequence[UUID]) -> str:
+async def new_project(runtime: Runtime, users: Sequence[UUID]) -> str:
     """A new project with all of them; its room."""
     project, [manager, *others] = runtime.new_id(), users
     create = CreateProject(name="Fair", manager=manager, at=runtime.now())
@@ -225,7 +223,7 @@ async def _project(runtime: Runtime, users: Sequence[UUID]) -> str:
     return f"project:{project}"
 
 
-def _token(runtime: Runtime, user: UUID) -> str:
+def token(runtime: Runtime, user: UUID) -> str:
     ids = runtime.new_id(), runtime.new_id()
     content = claims(user, Role.MEMBER, *ids, runtime.now(), ttl_s=3_600)
     return sign(content, runtime.settings.jwt_secret)

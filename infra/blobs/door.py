@@ -9,7 +9,7 @@ goes on to the local disk; later it raises Unavailable, and S3 is left alone for
 the next attempt goes to the local disk.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from heapq import nsmallest
@@ -25,9 +25,11 @@ from infra.blobs.locks import Locks, unbroken
 from infra.blobs.model import (
     About,
     Blob,
+    Cdn,
     Damaged,
     Far,
     Opened,
+    Parts,
     Staged,
     Unavailable,
     checked,
@@ -59,7 +61,7 @@ class Blobs:
         settings: Settings,
         now: Callable[[], datetime],
         far: Far | None = None,
-        cdn: Callable[[str, datetime], str] | None = None,
+        cdn: Cdn | None = None,
     ) -> None:
         self._settings, self._now = settings, now
         self._far, self._cdn, self._breaker = far, cdn, Breaker()
@@ -134,15 +136,43 @@ class Blobs:
             far = await self._far.listed(prefix, after, limit)
         return nsmallest(limit, {*near, *(key for key, _ in far)})
 
-    async def link(self, key: str, name: str, content_type: str, expires: datetime) -> str:
-        """An address that opens the file for whoever has it, until then: at most a week in S3."""
-        if self._far is None or (self._locally and await self._local.has(key)):
-            query = Links(self._settings).query(checked(key), expires)
+    async def link(
+        self, key: str, name: str, content_type: str, expires: datetime, asking: str = ""
+    ) -> str:
+        """An address that opens the file for whoever has it, until then: at most a week in S3.
+
+        `asking`: for that address alone, as `address_of` says it. S3 knows no such links, and
+        CloudFront none for IPv6: those lead to us, who read from S3.
+        """
+        near = self._far is None or (self._locally and await self._local.has(key))
+        if self._far is None or near or (asking and (self._cdn is None or ":" in asking)):
+            query = Links(self._settings).query(checked(key), expires, address=asking)
             return f"{self._settings.local_public_url.rstrip('/')}/{key}?{query}"
         if self._cdn is not None:
-            return self._cdn(checked(key), expires)
+            return self._cdn(checked(key), expires, address=asking or None)
         lives = min(expires - self._now(), LONGEST)
         return self._far.link(key, name, content_type, max(1, int(lives.total_seconds())))
+
+    async def begin_parts(self, key: str, sizes: Sequence[int], lives_s: int) -> Parts | None:
+        """For a client that brings them to S3 itself; None: there is none, or not now."""
+        if self._far is None:
+            return None
+        try:
+            with self._breaker.attempt():
+                return await self._far.begin_parts(checked(key), sizes, lives_s)
+        except Unavailable:
+            return None
+
+    async def join_parts(self, key: str, upload: str, etags: Sequence[str]) -> Blob:
+        """What they are together. Again: the same. Raises Invalid, NotFound, Unavailable."""
+        with self._reached(key) as far:
+            await far.join_parts(key, upload, etags)
+            return await far.head(key)
+
+    async def drop_parts(self, key: str, upload: str) -> None:
+        """Nothing can be put there any more. Raises Unavailable."""
+        with self._reached(key) as far:
+            await far.drop_parts(key, upload)
 
     async def hand_over(self) -> HandedOver:
         """Move what lies locally to S3. Killed at any instant, the next one goes on.

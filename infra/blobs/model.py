@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol, Self
@@ -94,6 +94,16 @@ class Staged(Protocol):
         ...
 
 
+class Parts(msgspec.Struct, frozen=True):
+    """What somebody else may put, part by part. `upload`: the store's id of it.
+
+    `urls`: where each part goes, by a PUT of as many bytes as were said.
+    """
+
+    upload: str
+    urls: tuple[str, ...]
+
+
 class Far(Protocol):
     """A store over the network. Raises Unavailable for all that it does not do."""
 
@@ -110,8 +120,17 @@ class Far(Protocol):
         ...
 
     async def forget_unfinished(self, older_than: datetime) -> None: ...
+    async def begin_parts(self, key: str, sizes: Sequence[int], lives_s: int) -> Parts: ...
+    async def join_parts(self, key: str, upload: str, etags: Sequence[str]) -> None: ...
+    async def drop_parts(self, key: str, upload: str) -> None: ...
     def link(self, key: str, name: str, content_type: str, seconds: int) -> str: ...
     def close(self) -> None: ...
+
+
+class Cdn(Protocol):
+    """What makes links to the CDN before the store."""
+
+    def __call__(self, key: str, expires: datetime, *, address: str | None = None) -> str: ...
 
 
 def checked(key: str) -> str:

@@ -2,20 +2,31 @@
 
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.blobs.model import About, Blob, Damaged, Flow, Opened, Unavailable, checked, not_found
+from domain.errors import Invalid
+from infra.blobs.model import (
+    About,
+    Blob,
+    Damaged,
+    Flow,
+    Opened,
+    Parts,
+    Unavailable,
+    checked,
+    not_found,
+)
 from infra.blobs.tape import PART, Tape
-from infra.links import disposition
+from infra.links import disposition, served
 from infra.settings import Settings
 
 CHUNK = 1 << 18  # bytes of a read
@@ -23,13 +34,14 @@ PAGE = 1_000  # keys of a listing, S3's most
 THREADS = 16  # of its own: a bucket that hangs holds up nothing else
 CONNECT_S, READ_S, ATTEMPTS = 3.0, 15.0, 2
 MISSING = frozenset({"404", "NoSuchKey"})
+NO_PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
 
 
 class S3:
     """Every call is bounded in time. Raises Unavailable for all that S3 does not do."""
 
     def __init__(self, settings: Settings) -> None:
-        self._bucket = settings.aws_s3_bucket
+        self._settings, self._bucket = settings, settings.aws_s3_bucket
         self._client = _client(settings)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="s3")
         self._sealing = (
@@ -41,6 +53,11 @@ class S3:
     def close(self) -> None:
         self._threads.shutdown(wait=False)
         self._client.close()
+
+    @cached_property
+    def _plain(self) -> Any:
+        """Asks for no checksums: those who bring parts themselves send none."""
+        return _client(self._settings, checksums="when_required")
 
     async def stage(self, about: About, tape: Tape) -> "StagedWhole | StagedParts":
         checked(about.key)
@@ -99,13 +116,48 @@ class S3:
             if one["Initiated"] < older_than:
                 await self.ask("abort_multipart_upload", Key=one["Key"], UploadId=one["UploadId"])
 
+    async def begin_parts(self, key: str, sizes: Sequence[int], lives_s: int) -> Parts:
+        """Each is signed with its length: S3 takes no more and no less."""
+        answer = await self.ask("create_multipart_upload", self._plain, Key=key, **self._sealing)
+        which = {"Bucket": self._bucket, "Key": key, "UploadId": answer["UploadId"]}
+
+        def signed() -> tuple[str, ...]:
+            sign = partial(self._client.generate_presigned_url, "upload_part", ExpiresIn=lives_s)
+            return tuple(
+                sign(Params={**which, "PartNumber": number, "ContentLength": size})
+                for number, size in enumerate(sizes, 1)
+            )
+
+        urls = await asyncio.get_running_loop().run_in_executor(self._threads, signed)
+        return Parts(which["UploadId"], urls)
+
+    async def join_parts(self, key: str, upload: str, etags: Sequence[str]) -> None:
+        """Raises Invalid where they are not those that came. What was joined before stays so."""
+        parts = [{"PartNumber": number, "ETag": tag} for number, tag in enumerate(etags, 1)]
+        which = {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": parts}}
+        try:
+            await self.ask("complete_multipart_upload", **which)
+        except Unavailable as error:
+            code = _code(error.__cause__)
+            if code in NO_PARTS:
+                raise Invalid("upload.wrong_parts", why=code) from None
+            if code != "NoSuchUpload":
+                raise
+
+    async def drop_parts(self, key: str, upload: str) -> None:
+        try:
+            await self.ask("abort_multipart_upload", Key=key, UploadId=upload)
+        except Unavailable as error:
+            if _code(error.__cause__) != "NoSuchUpload":
+                raise
+
     def link(self, key: str, name: str, content_type: str, seconds: int) -> str:
         """Opens the file for everybody who has it (Signature Version 4, a week at most)."""
         asked = {
             "Bucket": self._bucket,
             "Key": checked(key),
             "ResponseContentDisposition": disposition(name),
-            "ResponseContentType": content_type,
+            "ResponseContentType": served(content_type),
         }
         return self._client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
@@ -119,8 +171,8 @@ class S3:
             **self._sealing,
         }
 
-    async def ask(self, what: str, **arguments: Any) -> Any:
-        call = partial(getattr(self._client, what), Bucket=self._bucket, **arguments)
+    async def ask(self, what: str, by: Any = None, **arguments: Any) -> Any:
+        call = partial(getattr(by or self._client, what), Bucket=self._bucket, **arguments)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except ClientError as error:
@@ -193,7 +245,7 @@ async def _verified(s3: S3, key: str, size: int) -> Blob:
     return blob
 
 
-def _client(settings: Settings) -> Any:
+def _client(settings: Settings, checksums: str = "when_supported") -> Any:
     own = settings.aws_endpoint_url
     config = Config(
         connect_timeout=CONNECT_S,
@@ -201,6 +253,7 @@ def _client(settings: Settings) -> Any:
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=2 * THREADS,
         signature_version="s3v4",
+        request_checksum_calculation=checksums,
         # Servers of one's own rarely have a host name for each bucket.
         s3={"addressing_style": "path" if own else "virtual"},
     )
@@ -213,7 +266,8 @@ def _client(settings: Settings) -> Any:
 
 
 def _code(error: Any) -> str:
-    return error.response.get("Error", {}).get("Code", "")
+    """Of what S3 answered; "" where it did not."""
+    return getattr(error, "response", {}).get("Error", {}).get("Code", "")
 
 
 def _described(key: str, answer: Any, size: int) -> Blob:

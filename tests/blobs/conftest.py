@@ -1,9 +1,5 @@
-"""A real S3 server (moto's) for the whole run, a bucket of its own for each test."""
+"""A real S3 server for the whole run, a bucket of its own for each test."""
 
-import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,16 +7,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-import httpx
 import pytest
-from boto3.session import Session
 from msgspec.structs import replace
 
+from bench.seaweed import KEY_ID, SECRET, Seaweed, seaweed
 from infra.blobs.door import Blobs, open_blobs
-from infra.folder import free_port
 from infra.settings import Settings
 from tests.conftest import STORAGE_KEY
-from tests.infra.until import wait_until
 
 
 class Bucket:
@@ -46,77 +39,28 @@ class Bucket:
         return [one["Key"] for one in found]
 
 
-class Server:
-    """moto_server as a child; all it holds goes when it is killed."""
-
-    def __init__(self, log: Path) -> None:
-        self.port, self._log = free_port(), log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        program = Path(sys.executable).with_name("moto_server")
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, "-H", "127.0.0.1", "-p", str(self.port)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={"PATH": os.environ["PATH"]},
-            )
-        wait_until(self._answers)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def bucket(self, name: str) -> Bucket:
-        session: Any = Session("an-id", "a-secret", region_name="us-east-1")
-        client = session.client("s3", endpoint_url=self.url)
-        client.create_bucket(Bucket=name)
-        return Bucket(client, name)
-
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()[-2_000:]
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.port)):
-                return False
-        return httpx.get(f"{self.url}/moto-api/").status_code == 200
-
-
-@contextmanager
-def serving(folder: Path) -> Generator[Server]:
-    server = Server(folder / "moto.log")
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("s3")) as server:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    with seaweed(tmp_path_factory.mktemp("s3")) as server:
         yield server
 
 
 @pytest.fixture
-def bucket(shared: Server) -> Iterator[Bucket]:
-    found = shared.bucket(f"b-{token_hex(6)}")
+def bucket(shared: Seaweed) -> Iterator[Bucket]:
+    found = made(shared, f"b-{token_hex(6)}")
     yield found
+    found.client.delete_bucket(Bucket=found.name)
     found.client.close()
+
+
+def made(server: Seaweed, name: str) -> Bucket:
+    return Bucket(server.bucket(name), name)
 
 
 def in_s3(server_url: str, name: str, folder: Path) -> Settings:
     return Settings(
-        aws_access_key_id="an-id",
-        aws_secret_access_key="a-secret",
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=SECRET,
         aws_s3_bucket=name,
         aws_endpoint_url=server_url,
         local_storage_path=str(folder / "uploads"),
@@ -126,7 +70,7 @@ def in_s3(server_url: str, name: str, folder: Path) -> Settings:
 
 
 @pytest.fixture
-def in_bucket(shared: Server, bucket: Bucket, tmp_path: Path) -> Settings:
+def in_bucket(shared: Seaweed, bucket: Bucket, tmp_path: Path) -> Settings:
     return in_s3(shared.url, bucket.name, tmp_path)
 
 

@@ -96,6 +96,18 @@ async def test_links_lead_to_the_cdn_where_there_is_one(tmp_path: Path) -> None:
     verify(canned(resource, fields["Expires"]), fields)
 
 
+async def test_a_link_for_one_address_leads_to_the_cdn_or_to_us(tmp_path: Path) -> None:
+    with opened(with_cdn(tmp_path)) as blobs:
+        _, fields = asked(await blobs.link("k", "a", "text/plain", EXPIRES, "192.0.2.7"))
+        assert b'"192.0.2.7/32"' in unescaped(fields["Policy"])
+        link = await blobs.link("k", "a", "text/plain", EXPIRES, "2001:db8::/64")  # IPv4 alone
+        assert link.startswith("http://localhost:5014/uploads/k?")
+    with opened(replace(with_cdn(tmp_path), cloudfront_url="")) as blobs:
+        link = await blobs.link("k", "a", "text/plain", EXPIRES, "192.0.2.7")
+        assert "address=192.0.2.7" in link
+        assert link.startswith("http://localhost:5014/uploads/k?")
+
+
 def with_cdn(folder: Path) -> Settings:
     return replace(
         in_s3("http://127.0.0.1:9", "bucket", folder),

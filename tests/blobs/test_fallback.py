@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from bench.seaweed import Seaweed, seaweed
 from domain.errors import NotFound
 from infra.blobs import s3 as s3_module
 from infra.blobs.door import Blobs, HandedOver
@@ -18,15 +19,14 @@ from infra.blobs.tape import PART, Tape
 from infra.settings import Settings
 from tests.blobs.conftest import (
     Bucket,
-    Server,
     alone,
     files,
     in_s3,
+    made,
     now,
     opened,
     put,
     read,
-    serving,
 )
 
 LARGE = bytes(range(256)) * (2 * PART // 256 + 5)  # three parts
@@ -133,8 +133,8 @@ async def test_who_asks_too_often_is_not_kept_waiting(in_bucket: Settings) -> No
 async def test_a_put_that_s3_drops_in_the_middle_fails_and_the_next_one_is_kept_here(
     tmp_path: Path,
 ) -> None:
-    with serving(tmp_path) as server:
-        server.bucket("bucket")
+    with seaweed(tmp_path) as server:
+        made(server, "bucket")
         settings = in_s3(server.url, "bucket", tmp_path)
         with opened(settings) as blobs:
             with pytest.raises(Unavailable):
@@ -149,15 +149,15 @@ async def test_a_put_that_s3_drops_in_the_middle_fails_and_the_next_one_is_kept_
 async def test_a_put_that_s3_drops_while_its_first_part_is_held_goes_on_here(
     tmp_path: Path,
 ) -> None:
-    with serving(tmp_path) as server:
-        server.bucket("bucket")
+    with seaweed(tmp_path) as server:
+        made(server, "bucket")
         settings = in_s3(server.url, "bucket", tmp_path)
         with opened(settings) as blobs:
             await put(blobs, "k", dropped(server, after=200_000))
             assert (files(settings), await read(blobs, "k")) == (["k"], LARGE)
 
 
-async def dropped(server: Server, after: int) -> AsyncIterator[bytes]:
+async def dropped(server: Seaweed, after: int) -> AsyncIterator[bytes]:
     given = 0
     async for piece in pieces(LARGE):
         if given <= after < given + len(piece):

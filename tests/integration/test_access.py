@@ -185,6 +185,9 @@ def expected(route: Route, actor: Actor, *, oneself: bool) -> bool:
 
 
 def let_in(answer: httpx.Response) -> bool:
+    """An answer to HEAD says no code: what has such a route is open, or its GET tells."""
+    if answer.request.method == "HEAD":
+        return answer.status_code != 401
     denied = answer.status_code in (401, 403, 404) and answer.json().get("code") in BY_ACCESS
     return not denied and answer.status_code != 401
 
