@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from infra.eventstore.codec import UNREADABLE, UnknownTag, decode, decode_metadata
+from infra.eventstore.codec import UNREADABLE, UnknownShape, UnknownTag, decode, decode_metadata
 from infra.eventstore.motion import partition_of
 
 MOST_TOLD = 100  # findings that are told one by one; the others are counted
@@ -138,6 +138,8 @@ class Checker:
             return
         try:
             decode(row.topic, row.state)
+        except UnknownShape as error:
+            self.found(row.position, "state", str(error))
         except UnknownTag as error:
             self.found(row.position, "topic", str(error))
         except UNREADABLE as error:

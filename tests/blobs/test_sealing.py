@@ -57,7 +57,7 @@ def test_any_range_of_any_size_is_what_was_put(size: int, data: st.DataObject) -
         assert asyncio.run(_span(blobs, start, end)) == wanted
         on_disk = path.read_bytes()
         assert size < 8 or content[:8] not in on_disk
-        assert b"csv" not in on_disk  # nor its name and type
+        assert b"text/csv" not in on_disk  # nor its name and type
 
 
 async def _span(blobs: Blobs, start: int, end: int | None) -> bytes:

@@ -46,6 +46,7 @@ async def process(
         *(sys.executable, "-c", "from api.cli import main; main()", "jobs", *arguments),
         env=child_environment(runtime.settings),
         stdout=asyncio.subprocess.PIPE,
+        preexec_fn=_interruptible,
     )
     assert one.stdout is not None
     try:
@@ -54,6 +55,11 @@ async def process(
         if one.returncode is None:
             one.kill()
         await one.wait()
+
+
+def _interruptible() -> None:
+    """Also where whoever runs the tests ignores SIGINT, as shells do for what is in background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def made(runtime: Runtime, error: str | None = None) -> UUID:
