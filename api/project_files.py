@@ -9,7 +9,6 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
-from msgspec import Meta
 
 from api.auth import Caller
 from api.cached import cached, remember
@@ -122,10 +121,6 @@ def _wanted(content: Content, rendition: str | None) -> tuple[str, str, str, int
         if one.name == rendition:
             return one.key, one.name, one.content_type, one.bytes
     raise NotFound("file.no_such_rendition", rendition=rendition)
-
-
-class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 @delete("/{file:uuid}", opt={"action": Action.FILE_DELETE}, status_code=200)

@@ -7,7 +7,6 @@ import msgspec
 
 from domain.errors import Refused
 from infra.blobs.door import Blobs
-from infra.inspecting.kinds import Kind
 from infra.inspecting.names import proper
 from infra.inspecting.recognising import HEAD, recognise
 
@@ -38,21 +37,21 @@ async def receive(
     Unavailable: nothing of it is kept then.
     """
     name = proper(name)
-    head, rest = await _head(content)
+    head = await _head(content)
     kind = recognise(head, name)
-    counting = _Counting(most, note)
-    await blobs.put(key, counting.through(head, rest), content_type=kind.content_type, name=name)
-    return _received(key, name, kind, counting)
+    counted = _Counting(most, note)
+    await blobs.put(key, counted.through(head, content), content_type=kind.content_type, name=name)
+    return Received(key, name, kind.content_type, counted.bytes, counted.hash.hexdigest())
 
 
-async def _head(content: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes]]:
-    """As many bytes as are looked at, or all; and what comes after them."""
+async def _head(content: AsyncIterator[bytes]) -> bytes:
+    """As many bytes as are looked at, or all."""
     head = bytearray()
     async for chunk in content:
         head += chunk
         if len(head) >= HEAD:
             break
-    return bytes(head), content
+    return bytes(head)
 
 
 class _Counting:
@@ -72,7 +71,3 @@ class _Counting:
         self.hash.update(chunk)
         await self._note(self.bytes)
         return chunk
-
-
-def _received(key: str, name: str, kind: Kind, counted: _Counting) -> Received:
-    return Received(key, name, kind.content_type, counted.bytes, counted.hash.hexdigest())

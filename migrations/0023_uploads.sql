@@ -13,7 +13,8 @@ CREATE TABLE formula_uploads (
     metadata   text,                         -- as the client said it
     received   bigint NOT NULL DEFAULT 0,    -- bytes in `parts`
     parts      text[] NOT NULL DEFAULT '{}', -- keys of blobs, in order
-    ending     timestamptz                   -- until then somebody puts the parts together
+    ending     timestamptz,                  -- until then somebody puts the parts together
+    direct     text                          -- S3's id of it, where the client brings the parts there
 );
 CREATE INDEX formula_uploads_project_idx ON formula_uploads (project);
 CREATE INDEX formula_uploads_person_idx ON formula_uploads (person);
