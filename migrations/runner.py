@@ -8,6 +8,8 @@ from typing import LiteralString, cast
 import msgspec
 import psycopg
 
+from migrations.roles import grant
+
 FOLDER = Path(__file__).parent
 LOCK = 5_014_002  # one migrating process at a time
 
@@ -52,7 +54,9 @@ def migrate(conninfo: str) -> list[str]:
         applied = dict(
             connection.execute("SELECT name, sha256 FROM formula_migrations ORDER BY name")
         )
-        return [one.name for one in migrations() if _apply(connection, applied, one)]
+        done = [one.name for one in migrations() if _apply(connection, applied, one)]
+        grant(connection)
+        return done
 
 
 def pending(conninfo: str) -> list[str]:

@@ -21,6 +21,7 @@ def dump(conninfo: str) -> str:
             postgres_programs() / "pg_dump",
             "--schema-only",
             "--no-owner",
+            "--no-privileges",  # migrations/roles.py
             "--exclude-table=formula_motion_events_*",  # partitions come and go
             f"--dbname={conninfo}",
         ],

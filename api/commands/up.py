@@ -1,6 +1,8 @@
 """formula up: everything on this machine, in the order of its needs, until Ctrl-C."""
 
 import asyncio
+import os
+import pwd
 import signal
 import sys
 from collections.abc import Coroutine, Generator
@@ -12,6 +14,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from psycopg.conninfo import make_conninfo
 from rich.table import Table
 
 from api.client.client import Client
@@ -21,13 +24,14 @@ from api.listening import listen
 from api.seed import PASSWORD, seed, wanted
 from api.seed_data import PEOPLE
 from infra.embedded import prepare_postgres, prepare_valkey
-from infra.folder import hold_folder
+from infra.folder import hold_folder, kept_password
 from infra.instance import announced, base_url, with_key, with_secret
 from infra.log import configure_logging
 from infra.processes import ProcessSpec, log_tail
 from infra.runtime import conninfo_ok, open_redis, open_runtime
 from infra.settings import Settings, child_environment, load_settings
 from infra.supervisor import StartFailed, State, Supervisor
+from migrations.roles import APP, PROJECTOR, let_in
 from migrations.runner import migrate
 
 READY_S = 60.0
@@ -98,10 +102,11 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
 async def _run(settings: Settings) -> None:
     async with Supervisor() as supervisor:
         try:
+            ours = not settings.database_url
             settings = with_key(with_secret(await _servers(supervisor, settings)))
             with announced(settings):
                 async with Client(base_url(settings)) as client:
-                    await _processes(supervisor, settings, client)
+                    await _processes(supervisor, settings, client, ours=ours)
                     await _demo(supervisor, settings)
                     _welcome(settings)
                     await asyncio.Event().wait()
@@ -130,16 +135,36 @@ async def _servers(supervisor: Supervisor, settings: Settings) -> Settings:
     return settings
 
 
-async def _processes(supervisor: Supervisor, settings: Settings, client: Client) -> None:
-    """The API stops first and the servers last: each needs those that stop after it."""
+async def _processes(
+    supervisor: Supervisor, settings: Settings, client: Client, *, ours: bool
+) -> None:
+    """The API stops first and the servers last: each needs those that stop after it.
+
+    On a server of `ours` each process has a user of its own, which may no more than it needs.
+    """
     servers = tuple(state.name for state in supervisor.state())
-    roles = [_child(settings, name, *arguments, needs=servers) for name, arguments in ROLES.items()]
-    api = _child(
-        settings, "api", "api.main", needs=(*servers, *ROLES), ready=partial(_answers, client)
-    )
+    app, projector = settings, settings
+    if ours:
+        app, projector = await asyncio.to_thread(_logins, settings)
+    roles = [
+        _child(projector, name, *arguments, needs=servers) for name, arguments in ROLES.items()
+    ]
+    api = _child(app, "api", "api.main", needs=(*servers, *ROLES), ready=partial(_answers, client))
     with step("Processes: api, projector, worker, scheduler"):
         await supervisor.start(*roles, api)
         await _all_ready(supervisor, client, {spec.name: spec for spec in (*roles, api)})
+
+
+def _logins(settings: Settings) -> tuple[Settings, Settings]:
+    """The settings of the API, and those of the others."""
+    return _as(settings, APP), _as(settings, PROJECTOR)
+
+
+def _as(settings: Settings, role: str) -> Settings:
+    password = kept_password(settings.data / f"{role}.password", pwd.getpwuid(os.geteuid()))
+    let_in(settings.database_url, role, password)
+    url = make_conninfo(settings.database_url, user=role, password=password)
+    return msgspec.structs.replace(settings, database_url=url)
 
 
 def _child(settings: Settings, name: str, *arguments: str, **more: object) -> ProcessSpec:

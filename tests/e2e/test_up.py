@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import msgspec
 import psutil
+import psycopg
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
@@ -17,6 +18,7 @@ from api.client.frames import read_frame
 from api.realtime import protocol as p
 from api.seed import PASSWORD, project_id
 from infra.folder import free_port
+from infra.instance import find_instance
 from tests.e2e.running import DOWN_S, Formula, formula
 from tests.infra.until import until
 
@@ -45,6 +47,17 @@ async def ada(running: Formula) -> AsyncIterator[Client]:
 async def test_it_is_ready_when_it_says_so(running: Formula) -> None:
     async with Client(running.url) as client:
         assert await client.missing() == []
+
+
+def test_no_process_is_more_in_the_database_than_it_needs(running: Formula) -> None:
+    instance = find_instance(running.folder)
+    assert instance is not None
+    with psycopg.connect(instance.database_url) as owner:
+        users = owner.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        assert {name for (name,) in users} == {"formula_app", "formula_projector"}
 
 
 async def test_the_demo_workspace_is_there(ada: Client) -> None:
