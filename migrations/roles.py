@@ -130,7 +130,7 @@ def _make_roles(db: Session) -> None:
         db.execute(sql.SQL("GRANT formula_analyst TO {}").format(sql.Identifier(role)))
 
 
-def _statements(db: Session) -> Iterator[sql.Composable]:
+def _statements(db: Session) -> Iterator[sql.Composed]:
     database, owner = _row(db, "SELECT current_database(), current_user")
     app, projector = sql.Identifier(APP), sql.Identifier(PROJECTOR)
     yield sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(sql.Identifier(database), projector)
@@ -146,7 +146,7 @@ def _statements(db: Session) -> Iterator[sql.Composable]:
     yield later.format(projector, app)
 
 
-def _tables(db: Session) -> Iterator[sql.Composable]:
+def _tables(db: Session) -> Iterator[sql.Composed]:
     yield sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(sql.Identifier(APP))
     for (name,) in db.execute(OWNERS).fetchall():  # a revocation would bind an owner as well
         yield sql.SQL("REVOKE ALL ON {} FROM {}").format(
@@ -169,13 +169,13 @@ def _tables(db: Session) -> Iterator[sql.Composable]:
         )
 
 
-def _grant(may: str, table: str, role: str) -> sql.Composable:
+def _grant(may: str, table: str, role: str) -> sql.Composed:
     return sql.SQL("GRANT {} ON {} TO {}").format(
         sql.SQL(cast(LiteralString, may)), sql.Identifier(table), sql.Identifier(role)
     )
 
 
-def _owned(db: Session) -> Iterator[sql.Composable]:
+def _owned(db: Session) -> Iterator[sql.Composed]:
     """What projectors make, alter and drop is theirs, and the API reads it."""
     app, projector = sql.Identifier(APP), sql.Identifier(PROJECTOR)
     dropped = "|".join(name for name, (_, may) in TABLES.items() if may == OWN)
