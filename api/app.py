@@ -11,26 +11,26 @@ from litestar.types import Scope
 
 from api.activity import feeds
 from api.analytics import analytics
+from api.answer import Answer
 from api.audit import audit
-from api.auth import Caller, guard
+from api.auth import Caller, enter
 from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
 from api.direct import direct
 from api.documents import documents
-from api.edge import AccessLog, add_headers
+from api.edge import App
 from api.errors import refused, rejected
 from api.files import files
 from api.health import livez, readyz
 from api.holds import holds
 from api.jobs import jobs
-from api.limiting import RateLimit
 from api.locks import locks
 from api.metrics import metrics
 from api.operations import operations
 from api.preferences import preferences
-from api.project_files import project_files
+from api.project_files import project_files, told_of_files
 from api.projects import projects
 from api.reactions import reactions
 from api.reads import provide_db
@@ -40,6 +40,7 @@ from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
 from api.receipts import receipts
 from api.replay import replays
+from api.rows import Rows
 from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
@@ -104,6 +105,8 @@ def bind(
             "passwords": passwords or Passwords(),
             "watch": Watch(runtime.now()),
             "board": Board(runtime),
+            "told_of_files": told_of_files(runtime),
+            "rows": Rows(runtime),
             "counted": Metrics(gateway.hub.meters.metrics),
         }
     )
@@ -112,9 +115,9 @@ def bind(
 
 def create_app() -> Litestar:
     """The application, which answers once it is bound."""
-    return Litestar(
+    return App(
         route_handlers=[
-            Router("/api/v1", route_handlers=ROUTERS, guards=[guard], middleware=[RateLimit()]),
+            Router("/api/v1", route_handlers=ROUTERS, before_request=enter),
             livez,
             readyz,
             browser_client,
@@ -129,8 +132,7 @@ def create_app() -> Litestar:
             "db": Provide(provide_db),
         },
         exception_handlers={HTTPException: rejected, Exception: refused},
-        middleware=[AccessLog()],
-        before_send=[add_headers],
+        response_class=Answer,
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=OPENAPI,

@@ -3,19 +3,20 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from hmac import compare_digest
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
-from litestar.connection import ASGIConnection
-from litestar.datastructures import Headers
-from litestar.handlers.base import BaseRouteHandler
+from litestar import Request
+from litestar.datastructures import State
 from litestar.types import Scope
 
-from api.edge import runtime_of
+from api.edge import header, runtime_of
+from api.limiting import RateLimited
 from api.realtime.joining import admit
-from api.rights import Caller, require
-from api.tokens import Claims, NotAuthenticated, read
+from api.rights import Caller, require_known
+from api.tokens import Claims, NotAuthenticated
+from api.verified import read
 from domain.access import Action
 from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
@@ -24,6 +25,7 @@ from domain.kernel import Decider
 from domain.notification import NOTIFICATION
 from domain.task import TASK
 from domain.user import USER
+from infra.limits import address_of
 from infra.runtime import Runtime
 
 # What a path may name that is of a project, and whose state says which.
@@ -32,6 +34,10 @@ IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {
     "document": DOCUMENT,
     "file": FILE,
 }
+
+# A request of somebody. To take it costs nothing; each dependency is resolved by a call, and two
+# at once by tasks of their own.
+Asked: TypeAlias = Request[Caller, None, State]
 
 
 class Open(StrEnum):
@@ -53,11 +59,12 @@ async def authenticate(runtime: Runtime, token: str) -> Caller:
 
     The user is loaded, so that a deactivation, a log-out or another role counts at once.
     """
-    return await _caller(runtime, read(token, runtime.settings.jwt_secret, runtime.now()))
+    return await _caller(runtime, _read(runtime, token))
 
 
 async def _caller(runtime: Runtime, claims: Claims) -> Caller:
-    user = (await runtime.load(USER, claims.sub)).state
+    await runtime.states.look()
+    user = (await runtime.states.known(USER, claims.sub)).state
     if not user.active:
         raise NotAuthenticated("auth.deactivated")
     if claims.sid in user.signed_out:
@@ -65,34 +72,55 @@ async def _caller(runtime: Runtime, claims: Claims) -> Caller:
     return Caller(claims.sub, user.role, claims.sid, claims.expires)
 
 
-async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def enter(request: Request[Any, Any, Any]) -> None:
+    """Counts the request, then guards: before anything else is done for it.
+
+    A token that does not hold is as good as none.
+    """
+    scope = request.scope
+    try:
+        user = claims_of(scope).sub
+    except NotAuthenticated:
+        user = None
+    wait_s = runtime_of(scope).limits.request(address_of(scope["client"]), user)
+    if wait_s:
+        raise RateLimited(wait_s)
+    await guard(request)
+
+
+async def guard(request: Request[Any, Any, Any]) -> None:
     """Applies what the route declares in `opt`; a route that declares nothing is closed.
 
     `action`: an Action or Open. `own`: it only ever concerns the caller.
+
+    It and `enter` are `before_request` hooks: for each of Litestar's guards a handler is copied. Of
+    hooks the nearest alone is run: a router with one of its own calls `enter` in it.
     """
-    action = handler.opt.get("action")
+    scope, path = request.scope, request.scope["path_params"]
+    opt = scope["route_handler"].opt
+    action = opt.get("action")
     if action is Open.PUBLIC:
         return
-    runtime = runtime_of(connection.scope)
-    if action is Action.METRICS_READ and _scrapes(runtime, connection.headers):
+    runtime = runtime_of(scope)
+    if action is Action.METRICS_READ and _scrapes(runtime, bearer(scope)):
         return
-    caller = await _caller(runtime, claims_of(connection.scope))
-    connection.scope["user"] = caller
+    caller = await _caller(runtime, claims_of(scope))
+    scope["user"] = caller
     if action is Open.SIGNED_IN:
         return
     if not isinstance(action, Action):
         raise NotAllowed("access.denied")
-    if "room" in connection.path_params:
-        await admit(runtime, caller.who, connection.path_params["room"], runtime.new_id())
+    if "room" in path:
+        await admit(runtime, caller.who, path["room"], runtime.new_id())
         return
-    concerned = await concern(runtime, connection.path_params)
-    connection.scope["state"]["concerned"] = concerned
-    user = caller.id if handler.opt.get("own") else concerned.user
+    concerned = await concern(runtime, path)
+    scope["state"]["concerned"] = concerned
+    user = caller.id if opt.get("own") else concerned.user
     try:
-        await require(runtime, caller, action, project=concerned.project, user=user)
+        await require_known(runtime, caller, action, project=concerned.project, user=user)
     except NotFound:
-        for kind in IN_PROJECT.keys() & connection.path_params.keys():
-            raise _none(kind, connection.path_params) from None
+        for kind in IN_PROJECT.keys() & path.keys():
+            raise _none(kind, path) from None
         raise
 
 
@@ -101,37 +129,40 @@ def _none(kind: str, path: Mapping[str, Any]) -> NotFound:
     return NotFound(f"{kind}.not_found", **{kind: path[kind]})
 
 
-def _scrapes(runtime: Runtime, headers: Mapping[str, str]) -> bool:
+def _scrapes(runtime: Runtime, token: str) -> bool:
     """A scraper cannot renew an access token: it has one of its own, for the metrics alone."""
     wanted = runtime.settings.metrics_token
-    return bool(wanted) and compare_digest(bearer(headers).encode(), wanted.encode())
+    return bool(wanted) and compare_digest(token.encode(), wanted.encode())
 
 
 def claims_of(scope: Scope) -> Claims:
     """What a request's access token says, read once. Raises NotAuthenticated."""
     state = scope["state"]
-    if "claims" not in state:
-        runtime = runtime_of(scope)
-        token = bearer(Headers.from_scope(scope))
-        state["claims"] = read(token, runtime.settings.jwt_secret, runtime.now())
-    return state["claims"]
+    found = state.get("claims")
+    if found is None:
+        found = state["claims"] = _read(runtime_of(scope), bearer(scope))
+    return found
 
 
-def bearer(headers: Mapping[str, str]) -> str:
+def _read(runtime: Runtime, token: str) -> Claims:
+    return read(token, runtime.settings.jwt_secret, runtime.now())
+
+
+def bearer(scope: Scope) -> str:
     """The access token of an Authorization header, or ""."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
+    scheme, _, token = header(scope, b"authorization").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 async def concern(runtime: Runtime, path: Mapping[str, Any]) -> Concerned:
-    """What the ids in a path are about. Raises NotFound where there is no such thing."""
+    """What the ids in a path are about, as of the last look. Raises NotFound for what is not."""
     for kind, decider in IN_PROJECT.items():
         if kind in path:
-            project = (await runtime.load(decider, path[kind])).state.project
+            project = (await runtime.states.known(decider, path[kind])).state.project
             if project is None:
                 raise _none(kind, path)
             return Concerned(project=project)
     if "notification" in path:
-        notification = await runtime.load(NOTIFICATION, path["notification"])
+        notification = await runtime.states.known(NOTIFICATION, path["notification"])
         return Concerned(user=notification.state.user)
     return Concerned(path.get("project"), path.get("user"))

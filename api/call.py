@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.params import HeaderParameter
 from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
+from api.answer import Answer
 from api.auth import Caller, Concerned
 from api.edge import request_id, runtime_of
 from domain.errors import Refused
@@ -146,7 +147,7 @@ def version(tag: str) -> int | None:
 
 def done(outcome: Outcome, subject: UUID, *, created: bool = False) -> Response[Done]:
     """The answer to a command; a repeated one gets the first answer again, and is marked."""
-    return Response(
+    return Answer(
         Done(subject, outcome.version, outcome.position),
         status_code=HTTP_201_CREATED if created else HTTP_200_OK,
         headers=steered(outcome),

@@ -1,74 +1,104 @@
 """What every exchange carries: a request id, headers that keep browsers honest, an access line."""
 
 import time
-from typing import cast
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import structlog
-from litestar.datastructures import MutableScopeHeaders
+from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from infra.runtime import Runtime
 
 HEADER = b"x-request-id"
+NO_SNIFF = (b"x-content-type-options", b"nosniff")
+NO_STORE = (b"cache-control", b"no-store")
 
 log = structlog.get_logger()
 
 
 def request_id(scope: Scope) -> UUID:
     """The caller's X-Request-ID where it is a UUID, else a new one; one for a request."""
+    return UUID(request_name(scope))
+
+
+def request_name(scope: Scope) -> str:
+    """The request's id as text."""
     state = scope["state"]
-    if "request_id" not in state:
-        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        state["request_id"] = _uuid(given) or runtime_of(scope).new_id()
-    return state["request_id"]
+    found = state.get("request_id")
+    if found is None:
+        given = header(scope, HEADER)
+        name = (given and _uuid(given)) or runtime_of(scope).new_name()
+        found = state["request_id"] = name
+    return found
 
 
 def runtime_of(scope: Scope) -> Runtime:
-    return scope["litestar_app"].state.runtime
+    return scope["litestar_app"].state["runtime"]
 
 
-def _uuid(text: bytes) -> UUID | None:
+def header(scope: Scope, name: bytes) -> str:
+    """What a request has by this name, in small letters, or ""."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return value.decode("latin-1")
+    return ""
+
+
+def _uuid(text: str) -> str:
+    """As it is written, or "" for what is none."""
     try:
-        return UUID(text.decode("ascii"))
+        return str(UUID(text))
     except ValueError:
-        return None
+        return ""
 
 
-async def add_headers(message: Message, scope: Scope) -> None:
-    """Runs before anything is sent, for refusals and unknown routes as well."""
-    if message["type"] != "http.response.start":
-        return
-    headers = MutableScopeHeaders.from_message(message)
-    headers["X-Request-ID"] = str(request_id(scope))
-    headers["X-Content-Type-Options"] = "nosniff"
-    if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "no-store"
+class App(Litestar):
+    """The application, and what is done at its edge for every request."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await super().__call__(scope, receive, send)
+            return
+        scope["litestar_app"] = self
+        scope.setdefault("state", {})
+        await handle(scope, receive, send, super().__call__)
 
 
-class AccessLog(ASGIMiddleware):
-    """One debug line a request: never a body, a token or a query."""
+async def handle(scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -> None:
+    """Headers for every answer, and one debug line: never a body, a token or a query."""
+    started = time.perf_counter()
+    status = 0
+    identity = request_name(scope)
 
-    scopes = (ScopeType.HTTP,)
+    async def noting(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            message["headers"] = _with_ours(message["headers"], identity)
+        await send(message)
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        started = time.perf_counter()
-        status = 0
+    bound = bind_contextvars(request_id=identity)
+    try:
+        await app(scope, receive, noting)
+    finally:
+        log.debug(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round((time.perf_counter() - started) * 1_000, 2),
+        )
+        reset_contextvars(**bound)
 
-        async def noting(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=str(request_id(scope))):
-            await next_app(scope, receive, noting)
-            log.debug(
-                "request",
-                method=cast(HTTPScope, scope)["method"],  # see `scopes`
-                path=scope["path"],
-                status=status,
-                ms=round((time.perf_counter() - started) * 1_000, 2),
-            )
+def _with_ours(headers: Iterable[tuple[bytes, bytes]], identity: str) -> list[tuple[bytes, bytes]]:
+    ours = [*headers, NO_SNIFF, (HEADER, identity.encode())]
+    for name, _ in ours:
+        if name == NO_STORE[0]:
+            return ours
+    ours.append(NO_STORE)
+    return ours

@@ -1,16 +1,8 @@
-"""How many requests one may make: by user with a token, by address without."""
+"""How many requests one may make: the refusal of those beyond."""
 
 from math import ceil
 
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
-
-from api.auth import claims_of
-from api.edge import runtime_of
-from api.tokens import NotAuthenticated
 from domain.errors import Refused
-from infra.limits import address_of
 
 
 class RateLimited(Refused):
@@ -19,19 +11,3 @@ class RateLimited(Refused):
     def __init__(self, retry_after_s: float) -> None:
         super().__init__("rate.limited", retry_after=ceil(retry_after_s))
         self.retry_after_s = retry_after_s
-
-
-class RateLimit(ASGIMiddleware):
-    """Before anything else is done for a request. A token that does not hold is as good as none."""
-
-    scopes = (ScopeType.HTTP,)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        try:
-            user = claims_of(scope).sub
-        except NotAuthenticated:
-            user = None
-        wait_s = runtime_of(scope).limits.request(address_of(scope["client"]), user)
-        if wait_s:
-            raise RateLimited(wait_s)
-        await next_app(scope, receive, send)

@@ -32,4 +32,4 @@ async def _queues(board: Board) -> str:
         return ""
 
 
-metrics = Router("/metrics", route_handlers=[read], guards=[guard])
+metrics = Router("/metrics", route_handlers=[read], before_request=guard)

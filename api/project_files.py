@@ -10,9 +10,11 @@ from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from api.auth import Caller
-from api.cached import cached, remember
+from api.answer import Answer
+from api.auth import Asked, Caller
+from api.cached import Cached
 from api.call import Call, Done, done, etag
+from api.edge import runtime_of
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.uploading import upload
 from domain.access import Action
@@ -26,7 +28,6 @@ from projections.read import reading
 
 LIVES_S = 300  # a link, if nothing else is asked for
 MOST_S = 7 * 86_400
-CACHED_S = 3_600
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -64,15 +65,12 @@ async def list_all(
 
 
 @get("/{file:uuid}/metadata", opt={"action": Action.FILE_READ})
-async def metadata(file: FromPath[UUID], runtime: NamedDependency[Runtime]) -> Response[bytes]:
+async def metadata(file: FromPath[UUID], request: Asked) -> Response[bytes]:
     """A file as it is now, from the cache: whatever happens to it gives it another version."""
-    now = await runtime.load(FILE, file)
-    key = f"file:{file}:{now.version}"
-    found = await cached(runtime, key)
-    if found is None:
-        found = msgspec.json.encode(await _row(runtime, file, now.version))
-        await remember(runtime, key, found, CACHED_S)
-    return Response(found, media_type="application/json", headers={"ETag": etag(now.version)})
+    now = await runtime_of(request.scope).states.known(FILE, file)
+    told: Cached = request.app.state["told_of_files"]
+    content = await told.at(file, now.version)
+    return Answer(content, headers={"ETag": etag(now.version)})
 
 
 @get("/{file:uuid}/versions", opt={"action": Action.FILE_READ})
@@ -135,6 +133,13 @@ async def remove(
 @post("/{file:uuid}/restore", opt={"action": Action.FILE_DELETE}, status_code=200)
 async def restore(file: FromPath[UUID], call: NamedDependency[Call]) -> Response[Done]:
     return done(await call.execute(FILE, file, RestoreFile(), project=call.project), file)
+
+
+def told_of_files(runtime: Runtime) -> Cached:
+    async def tell(file: UUID, version: int) -> bytes:
+        return msgspec.json.encode(await _row(runtime, file, version))
+
+    return Cached(runtime, "file", tell)
 
 
 async def _row(runtime: Runtime, file: UUID, version: int) -> FileRow:

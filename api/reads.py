@@ -7,6 +7,7 @@ from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from api.answer import Answer
 from api.call import etag
 from domain.errors import NotFound
 from infra.db import Connection
@@ -65,4 +66,4 @@ def shown(row: V | None, code: str) -> Response[V]:
     """The row with its version as ETag. Raises NotFound(code) when there is none."""
     if row is None:
         raise NotFound(code)
-    return Response(row, headers={"ETag": etag(row.version)})
+    return Answer(row, headers={"ETag": etag(row.version)})

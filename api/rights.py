@@ -42,6 +42,15 @@ async def require(
     NotAllowed; or NotFound for a project that the caller may not even read: whether it exists
     is not told.
     """
+    if project is not None:
+        await runtime.states.look()
+    await require_known(runtime, caller, action, project=project, user=user)
+
+
+async def require_known(
+    runtime: Runtime, caller: Caller, action: Action, *, project: UUID | None, user: UUID | None
+) -> None:
+    """As `require`, as of the last look."""
     role = None
     if project is not None:
         exists, role = await _membership(runtime, caller, project)
@@ -52,6 +61,7 @@ async def require(
 
 async def may(runtime: Runtime, caller: Caller, action: Action, project: UUID) -> bool:
     """Whether the caller may do it in that project."""
+    await runtime.states.look()
     _, role = await _membership(runtime, caller, project)
     return caller.may(action, role)
 
@@ -59,6 +69,6 @@ async def may(runtime: Runtime, caller: Caller, action: Action, project: UUID) -
 async def _membership(
     runtime: Runtime, caller: Caller, project: UUID
 ) -> tuple[bool, ProjectRole | None]:
-    """Whether there is such a project, and the caller's role in it."""
-    loaded = await runtime.load(PROJECT, project)
+    """Whether there is such a project, and the caller's role in it, as of the last look."""
+    loaded = await runtime.states.known(PROJECT, project)
     return loaded.version > 0, loaded.state.members.get(caller.id)

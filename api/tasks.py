@@ -11,12 +11,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import UNSET, Meta, UnsetType
 
-from api.auth import Caller
+from api.auth import Asked
 from api.call import Call, Done, done
 from api.conditions import members
 from api.locks import LockTokens, free
 from api.paging import Cursor, Limit, Page, from_cursor, page
-from api.reads import shown
+from api.reads import MinPosition, shown
+from api.rows import rows_of
 from domain.access import Action
 from domain.kernel import Command
 from domain.priority import Priority
@@ -30,7 +31,7 @@ from domain.task import (
 )
 from infra.db import Connection
 from infra.eventstore.execute import Do
-from projections.tasks import TaskRow, get_task, list_tasks
+from projections.tasks import TaskRow, list_tasks
 
 Title = Annotated[str, Meta(max_length=500, examples=["Draw the landing page"])]
 Description = Annotated[str, Meta(max_length=50_000)]
@@ -65,7 +66,7 @@ class NewAssignee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @get("/tasks", opt={"action": Action.PROJECT_LIST})
 async def list_all(
     db: NamedDependency[Connection],
-    caller: NamedDependency[Caller],
+    request: Asked,
     project: FromQuery[UUID | None] = None,
     assignee: FromQuery[UUID | None] = None,
     status: FromQuery[TaskStatus | None] = None,
@@ -89,7 +90,7 @@ async def list_all(
         due_before=due_before,
         due_after=due_after,
         search=search,
-        member=None if caller.may(Action.TASK_READ) else caller.id,
+        member=None if request.user.may(Action.TASK_READ) else request.user.id,
         after=from_cursor(cursor, tuple[datetime, UUID]),
         limit=limit + 1,
     )
@@ -97,8 +98,10 @@ async def list_all(
 
 
 @get("/tasks/{task:uuid}", opt={"action": Action.TASK_READ})
-async def get_one(task: FromPath[UUID], db: NamedDependency[Connection]) -> Response[TaskRow]:
-    return shown(await get_task(db, task), "task.not_found")
+async def get_one(
+    task: FromPath[UUID], request: Asked, min_position: MinPosition = None
+) -> Response[TaskRow]:
+    return shown(await rows_of(request.scope).tasks.get(task, min_position), "task.not_found")
 
 
 @post("/projects/{project:uuid}/tasks", opt={"action": Action.TASK_WRITE})

@@ -4,19 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from litestar import HttpMethod, Request, Response, Router, delete, head, patch, post, route
-from litestar.connection import ASGIConnection
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import NamedDependency
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, MethodNotAllowedException
-from litestar.handlers.base import BaseRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.arriving import check_file
-from api.auth import Caller, Open
+from api.auth import Caller, Open, enter
 from api.call import Call, Malformed, steered
+from api.edge import header
 from api.quotas import reserve
 from api.resuming import Part, finish, give_up, mine, out_of_step, take
 from api.rights import require
@@ -58,9 +57,11 @@ class Tus(ASGIMiddleware):
         await next_app(scope, receive, saying)
 
 
-def speaks_tus(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    is_asked = handler.opt["action"] is not Open.PUBLIC  # OPTIONS is how a client learns of it
-    if is_asked and connection.headers.get("tus-resumable") != VERSION:
+async def enter_by_tus(request: Request[Any, Any, Any]) -> None:
+    await enter(request)
+    action = request.scope["route_handler"].opt["action"]
+    is_asked = action is not Open.PUBLIC  # OPTIONS is how a client learns of it
+    if is_asked and header(request.scope, b"tus-resumable") != VERSION:
         raise UnknownProtocol("upload.unknown_protocol", known=VERSION)
 
 
@@ -169,7 +170,7 @@ async def instead(
 tus = Router(
     "/realtime/files/tus",
     route_handlers=[options, create, look, add, terminate, instead],
-    guards=[speaks_tus],
+    before_request=enter_by_tus,
     middleware=[Tus()],
     tags=["files"],
 )

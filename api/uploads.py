@@ -2,16 +2,14 @@
 
 from litestar import Router, route
 
-from api.auth import Open, guard
+from api.auth import Open, enter
 from api.files import METHODS, content
-from api.limiting import RateLimit
 
 download = route("/{key:str}", http_method=METHODS, opt={"action": Open.PUBLIC})(content.fn)
 
 uploads = Router(
     "/uploads",
     route_handlers=[download],
-    guards=[guard],
-    middleware=[RateLimit()],
+    before_request=enter,
     tags=["files"],
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bench import append, files, jobs, projections, realtime
+from bench import api, append, files, jobs, projections, realtime
 from bench.environment import environment
 from bench.harness import Stage, say, stage
 from bench.report import Report, Row, save, table
@@ -16,13 +16,14 @@ from infra.log import configure_logging
 from infra.settings import Settings
 
 SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
+    "api": api.run,
     "append": append.run,
     "files": files.run,
     "jobs": jobs.run,
     "projections": projections.run,
     "realtime": realtime.run,
 }
-ABOUT = tuple(module.__doc__ or "" for module in (append, files, jobs, projections, realtime))
+ABOUT = tuple(module.__doc__ or "" for module in (api, append, files, jobs, projections, realtime))
 
 
 def main() -> int:

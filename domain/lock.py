@@ -7,7 +7,7 @@ in time: it lasts as long as the participation that waits, and who is gone leave
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Literal, TypeAlias, assert_never
 from uuid import UUID, uuid5
 
@@ -178,6 +178,7 @@ class Lock(msgspec.Struct, frozen=True):
         return waiting.index(participation) + 1 if participation in waiting else 0
 
 
+@lru_cache(10_000)
 def lock_stream(project: UUID, resource: str) -> UUID:
     return uuid5(project, f"lock:{resource.strip()}")
 

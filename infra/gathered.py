@@ -1,9 +1,9 @@
 """Many questions, one read: a thousand people who come at once must not be a thousand queries."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -20,17 +20,16 @@ class Gathered(Generic[K, V]):
         self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], most: int = 100
     ) -> None:
         self._read, self._most = read, most
-        self._waiting: dict[K, asyncio.Future[V]] = {}
+        self._waiting: dict[K, list[asyncio.Future[V]]] = {}
         self._reading: asyncio.Task[None] | None = None
 
     async def ask(self, question: K) -> V:
         """Raises what the read raised."""
-        answer = self._waiting.get(question)
-        if answer is None:
-            answer = self._waiting[question] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(question, []).append(answer)
         if self._reading is None:
             self._reading = asyncio.create_task(self._work())
-        return await asyncio.shield(answer)  # one who is cancelled does not take it from others
+        return await answer
 
     async def _work(self) -> None:
         try:
@@ -42,15 +41,59 @@ class Gathered(Generic[K, V]):
         finally:
             self._reading = None
 
-    async def _answer(self, asked: Mapping[K, asyncio.Future[V]]) -> None:
+    async def _answer(self, asked: Mapping[K, Sequence[asyncio.Future[V]]]) -> None:
         try:
             found = await self._read(list(asked))
-            for question, answer in asked.items():
-                answer.set_result(found[question])
+            for question, answers in asked.items():
+                _settle(answers, found[question])
         except BaseException as error:
-            for answer in asked.values():
-                if not answer.done():
-                    answer.set_exception(error)
-                    answer.exception()  # nobody may be waiting any more
+            for answers in asked.values():
+                _fail(answers, error)
             if not isinstance(error, Exception):
                 raise
+
+
+def _settle(answers: Iterable[asyncio.Future[V]], value: V) -> None:
+    for answer in answers:
+        if not answer.done():  # who asked may have gone
+            answer.set_result(value)
+
+
+def _fail(answers: Iterable[asyncio.Future[Any]], error: BaseException) -> None:
+    for answer in answers:
+        if not answer.done():
+            answer.set_exception(error)
+
+
+class Shared:
+    """One run for all who ask; who asks while it runs has the next."""
+
+    def __init__(self, run: Callable[[], Awaitable[None]]) -> None:
+        self._run = run
+        self._waiting: list[asyncio.Future[None]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def once(self) -> None:
+        """Returns when a run has ended that began after this call. Raises what it raised."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        if self._running is None:
+            self._running = asyncio.create_task(self._work())
+        await waiter
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                served, self._waiting = self._waiting, []
+                await self._serve(served)
+        finally:
+            self._running = None
+
+    async def _serve(self, waiters: Sequence[asyncio.Future[None]]) -> None:
+        try:
+            await self._run()
+        except BaseException as error:
+            _fail(waiters, error)
+            if not isinstance(error, Exception):
+                raise
+        _settle(waiters, None)

@@ -6,6 +6,7 @@ Shared by all nodes through Redis; each goes by its own copies while that is awa
 import asyncio
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from uuid import UUID
 
@@ -47,7 +48,7 @@ class Limits:
         """A request: by user where one is known, else by address."""
         if user is None:
             return self.buckets.take(self._stranger, f"limit:request:{address}")
-        return self.buckets.take(self._user, f"limit:request:{user}")
+        return self.buckets.take(self._user, _requests_of(user))
 
     def action(self, user: UUID) -> float:
         """Something that a person does in a room."""
@@ -77,9 +78,18 @@ class Limits:
             self.users.renew()
 
 
+@lru_cache(10_000)
+def _requests_of(user: UUID) -> str:
+    return f"limit:request:{user}"
+
+
 def address_of(client: tuple[str, int] | None) -> str:
     """Whom an address stands for: of IPv6 the /64 that one customer gets."""
-    host = client[0] if client else ""
+    return _address(client[0] if client else "")
+
+
+@lru_cache(10_000)
+def _address(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:

@@ -21,6 +21,7 @@ from domain.kernel import Command, Decider, Metadata
 from infra.blobs.door import Blobs, open_blobs
 from infra.db import Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
+from infra.eventstore.lookout import Lookout
 from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
@@ -100,6 +101,13 @@ class Runtime(msgspec.Struct, frozen=True):
     def new_id(self) -> UUID:
         return uuid7(self.now())
 
+    def new_name(self) -> str:
+        """A new id as text, for what is named and perhaps never looked up: a UUID costs more."""
+        random = os.urandom(10).hex()
+        stamp = f"{int(self.now().timestamp() * 1_000):012x}"
+        variant = "89ab"[int(random[3], 16) & 3]
+        return f"{stamp[:8]}-{stamp[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
+
     async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
         """An aggregate's state as it is now."""
         return await self.states.load(decider, stream)
@@ -147,13 +155,13 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     pool = _pool(settings.database_url, settings)
     clock = Clock()
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
-    follower = Follower(settings.database_url)
+    follower, lookout = Follower(settings.database_url), Lookout(settings.database_url)
     redis, node = open_redis(settings), uuid4()
     limits, blobs = Limits(settings, redis, node), open_blobs(settings, clock.now)
     async with pool, _replica(settings) as replica, _cluster(settings) as cluster:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
-        store = PostgresStore(pool, writer, follower)
+        store = PostgresStore(pool, writer, follower, lookout)
         states = States(store)
         writing = asyncio.create_task(writer.run(), name="writer")
         following = asyncio.create_task(states.follow(), name="states")
@@ -168,6 +176,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
             writer.close()
             await asyncio.gather(writing, following, sharing, return_exceptions=True)
             await follower.close()
+            await lookout.close()
             await redis.aclose()
             blobs.close()
 

@@ -5,6 +5,7 @@ with one key a call, as a cluster wants it: however much is counted, that is lit
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
@@ -18,6 +19,8 @@ from infra.waiting import cancelled
 BATCH = 500  # calls of one exchange
 MOST = 100_000  # that wait for one: more than the people and addresses of a node's connections
 EVERY_S = 0.05  # between two exchanges
+SHARE = 20  # one with much to tell takes a twentieth of the time,
+SELDOM_S = 0.5  # unless that would leave too long between two
 ANSWER_S = 1.0
 RETRY_S = 1.0
 
@@ -69,10 +72,12 @@ class Sharing:
         away = False
         while not cancelled():
             await self._wake.wait()
+            started = time.monotonic()
             try:
                 await self._exchange()
                 away = False
-                await asyncio.sleep(EVERY_S)
+                took_s = time.monotonic() - started
+                await asyncio.sleep(min(max(EVERY_S, took_s * SHARE), SELDOM_S))
             except (RedisError, OSError, TimeoutError) as error:
                 if not away:
                     log.warning("limits_not_shared", error=repr(error))

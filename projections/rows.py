@@ -1,6 +1,6 @@
 """Rows of read tables: JSON text going in, Structs coming out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import LiteralString, TypeVar
 from uuid import UUID
@@ -41,6 +41,15 @@ async def fetch_all(
     """
     async with db.cursor(row_factory=class_row(row)) as cursor:
         await cursor.execute(statement, values, prepare=False)
+        return await cursor.fetchall()
+
+
+async def fetch_named(
+    db: Connection, row: type[R], statement: LiteralString, ids: Sequence[UUID]
+) -> list[R]:
+    """The rows that these keys name."""
+    async with db.cursor(row_factory=class_row(row), binary=True) as cursor:
+        await cursor.execute(statement, {"ids": list(ids)}, prepare=True)
         return await cursor.fetchall()
 
 

@@ -24,7 +24,7 @@ from domain.task import (
 from infra.db import Connection
 from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Sql, Table, Write
-from projections.rows import NEWEST, fetch_all, fetch_one, json_text
+from projections.rows import NEWEST, fetch_all, fetch_named, fetch_one, json_text
 
 WORDS: LiteralString = (
     "to_tsvector('simple', translate(title || ' ' || description, '@.-_+/', '      '))"
@@ -210,12 +210,12 @@ def _comment(rows: Rows, recorded: Recorded[TaskEvent]) -> None:
 
 
 async def get_task(db: Connection, task: UUID) -> TaskRow | None:
-    return await fetch_one(
-        db,
-        TaskRow,
-        f"{SELECT} WHERE id = %(id)s",
-        {"id": task},
-    )
+    return await fetch_one(db, TaskRow, f"{SELECT} WHERE id = %(id)s", {"id": task})
+
+
+async def get_tasks(db: Connection, tasks: Sequence[UUID]) -> list[TaskRow]:
+    """Those that there are, in no order."""
+    return await fetch_named(db, TaskRow, f"{SELECT} WHERE id = ANY(%(ids)s)", tasks)
 
 
 async def list_tasks(

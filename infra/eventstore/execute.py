@@ -9,7 +9,7 @@ import msgspec
 
 from domain.errors import Refused, WrongState
 from domain.kernel import Command, Decider, Event, Metadata
-from infra.eventstore.states import Loaded, States
+from infra.eventstore.states import Held, Loaded, States
 from infra.eventstore.store import Store
 from infra.eventstore.types import ANY, NEW, Appended, Conflict, First, Repeated, To
 
@@ -82,6 +82,7 @@ async def execute(
     """
     fresh = False
     for _ in range(ATTEMPTS):
+        places = [None if part.blind else states.hold(part.stream) for part in parts]
         loaded = [
             _at_hand(states, part, fresh=fresh) or await states.load(part.decider, part.stream)
             for part in parts
@@ -111,7 +112,7 @@ async def execute(
             await _check_guards(store, guards)
             fresh = True
             continue
-        return _keep(states, parts, loaded, decided, appended)
+        return _keep(states, parts, places, loaded, decided, appended)
     raise Conflict
 
 
@@ -167,16 +168,17 @@ async def _recorded(store: Store, metadata: Metadata, parts: Sequence[Do]) -> Ou
 def _keep(
     states: States,
     parts: Sequence[Do],
+    places: Sequence[Held | None],
     loaded: Sequence[Loaded[Any]],
     decided: Sequence[list[Event]],
     appended: Appended,
 ) -> Outcome:
-    for part, at, events in zip(parts, loaded, decided, strict=True):
-        if not part.blind:
+    for part, place, at, events in zip(parts, places, loaded, decided, strict=True):
+        if place is not None and events:
             state = at.state
             for event in events:
                 state = part.decider.evolve(state, event)
-            states.keep(part.stream, Loaded(state, at.version + len(events)))
+            states.keep(place, Loaded(state, at.version + len(events)))
     count = len(decided[0])
     return Outcome(
         version=appended.versions[count - 1] if parts[0].blind else loaded[0].version + count,

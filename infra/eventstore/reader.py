@@ -157,19 +157,6 @@ async def read_stream(
     return [recorded(row) for row in await _rows(pool, READ_STREAM, values)]
 
 
-MOVED = """
-SELECT notification_id, originator_id, originator_version FROM formula_events
-WHERE notification_id > %(after)s ORDER BY notification_id LIMIT %(limit)s
-"""
-
-
-async def moved(pool: Pool, after: int, limit: int) -> list[tuple[int, UUID, int]]:
-    """(position, stream, version) of durable events above `after`, oldest first."""
-    async with pool.connection() as connection, connection.cursor(binary=True) as cursor:
-        await cursor.execute(MOVED, {"after": after, "limit": limit}, prepare=True)
-        return await cursor.fetchall()
-
-
 async def head(pool: Pool) -> int:
     """The newest position, 0 for an empty log."""
     async with pool.connection() as connection:

@@ -7,6 +7,7 @@ from uuid import UUID
 from domain.kernel import Event, Metadata, Recorded
 from infra.db import Pool
 from infra.eventstore import reader, snapshots
+from infra.eventstore.lookout import Lookout
 from infra.eventstore.reader import Follower, recorded
 from infra.eventstore.snapshots import Snapshot
 from infra.eventstore.tails import SHORT, Tail, Tails
@@ -81,9 +82,10 @@ class Store(Protocol):
 class PostgresStore:
     """The log in Postgres: a group-committing writer, ordered reads, one listener."""
 
-    def __init__(self, pool: Pool, writer: Writer, follower: Follower) -> None:
+    def __init__(self, pool: Pool, writer: Writer, follower: Follower, lookout: Lookout) -> None:
         self.writer = writer
         self.follower = follower
+        self._lookout = lookout
         self._pool = pool
         self._tails = Tails(pool)
 
@@ -138,4 +140,4 @@ class PostgresStore:
         await snapshots.keep(self._pool, stream, fingerprint, snapshot)
 
     async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
-        return await reader.moved(self._pool, after, limit)
+        return await self._lookout.moved(after, limit)

@@ -13,9 +13,10 @@ from domain.project import (
     ProjectChanged,
     ProjectRole,
 )
+from domain.task import TASK, Task
 from infra.eventstore.memory import MemoryStore
 from infra.eventstore.snapshots import Snapshot, fingerprint
-from infra.eventstore.states import SNAPSHOT_EVERY, States
+from infra.eventstore.states import SNAPSHOT_EVERY, Loaded, States
 from infra.eventstore.store import Store
 from infra.eventstore.types import MAX_READ, To
 from infra.runtime import Clock
@@ -68,6 +69,32 @@ async def test_what_other_code_folded_is_not_looked_at(store: Store) -> None:
     assert (await States(store).load(PROJECT, project)).state.members == {ANN: ProjectRole.MANAGER}
 
 
+async def test_a_loaded_state_is_as_new_as_the_log(store: Store) -> None:
+    """Whoever else appended: not one load may be answered from what is old."""
+    mine, others, project = Desk(store), Desk(store), uuid4()
+    await others.do(create(project))
+    for number in range(3, 30):
+        assert (await mine.states.load(PROJECT, project)).version == number - 1
+        await others.do(change(project, ChangeProject(name=f"P{number}")))
+    assert (await mine.states.load(PROJECT, project)).state.details.name == "P29"
+
+
+async def test_what_did_not_exist_is_found_when_it_does(store: Store) -> None:
+    mine, project = Desk(store), uuid4()
+    await mine.states.look()
+    for _ in range(2):
+        assert (await mine.states.load(PROJECT, project)).version == 0
+    await Desk(store).do(create(project))
+    assert (await mine.states.load(PROJECT, project)).version == 2
+
+
+async def test_what_does_not_exist_is_nobodys(store: Store) -> None:
+    """Whoever asks for it as something else must not be told that it is one thing."""
+    states, stream = States(store), uuid4()
+    await states.load(PROJECT, stream)
+    assert await states.load(TASK, stream) == Loaded(Task(), 0)
+
+
 class Counting(MemoryStore):
     """Counts how often a stream is read."""
 
@@ -80,6 +107,22 @@ class Counting(MemoryStore):
         return await super().read_stream(stream, after, limit)
 
 
+class Slow(MemoryStore):
+    """What a read has found it keeps to itself until the gate opens."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock().now)
+        self.found, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def read_stream(
+        self, stream: UUID, after: int = 0, limit: int = MAX_READ
+    ) -> list[Recorded[Event]]:
+        found = await super().read_stream(stream, after, limit)
+        self.found.set()
+        await self.gate.wait()
+        return found
+
+
 async def test_a_hot_aggregate_costs_no_read() -> None:
     store = Counting(Clock().now)
     desk, project = Desk(store), uuid4()
@@ -90,8 +133,63 @@ async def test_a_hot_aggregate_costs_no_read() -> None:
     assert store.reads == before
 
 
+async def test_who_asks_again_has_the_state_without_a_read() -> None:
+    store = Counting(Clock().now)
+    mine, project = Desk(store), uuid4()
+    await Desk(store).do(create(project))
+    await mine.states.look()
+    await mine.states.load(PROJECT, project)
+    before = store.reads
+    for _ in range(5):
+        assert (await mine.states.load(PROJECT, project)).version == 2
+    assert store.reads == before
+    await Desk(store).do(change(project, ChangeProject(name="Q")))
+    before = store.reads
+    assert (await mine.states.load(PROJECT, project)).version == 3
+    assert store.reads == before + 1
+
+
+async def test_an_append_during_a_read_is_not_missed_by_who_asks_after_it() -> None:
+    """The read has its rows, and a look sees what came since, before the rows are kept."""
+    store = Slow()
+    states, project, meanwhile = States(store), uuid4(), (renamed("Q"),)
+    await store.append(Metadata(command_id=uuid4()), To(project, 0, (renamed("P"), renamed("P"))))
+    await states.look()
+    reading = asyncio.create_task(states.load(PROJECT, project))
+    async with asyncio.timeout(WAIT_S):
+        await store.found.wait()
+    await store.append(Metadata(command_id=uuid4()), To(project, 2, meanwhile))
+    await states.look()
+    store.gate.set()
+    assert (await reading).version == 2
+    assert states.cached(PROJECT, project) is None
+    assert (await states.load(PROJECT, project)).version == 3
+
+
+class Losing(MemoryStore):
+    """A log that can lose its last event."""
+
+    def forget_last(self) -> None:
+        lost = self._log.pop()
+        self._versions[lost.stream] -= 1
+
+
+async def test_another_log_makes_what_was_known_of_the_one_before_nothing() -> None:
+    """As after a failover to a server that lacks the last appends."""
+    store = Losing(Clock().now)
+    desk, project = Desk(store), uuid4()
+    await desk.do(create(project))
+    await desk.states.look()
+    await desk.do(change(project, ChangeProject(name="lost")))
+    await desk.states.look()
+    assert (await desk.states.load(PROJECT, project)).version == 3
+    store.forget_last()
+    assert (await desk.states.load(PROJECT, project)).version == 2
+
+
 async def test_a_state_that_the_log_moved_past_is_dropped(store: Store) -> None:
     mine, moved, still = Desk(store), uuid4(), uuid4()
+    await mine.states.look()
     following = asyncio.create_task(mine.states.follow())
     await mine.do(create(moved))
     await mine.do(create(still))

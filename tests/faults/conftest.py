@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from infra.eventstore.lookout import Lookout
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.types import NEW
 from infra.eventstore.writer import Writer
@@ -49,7 +50,8 @@ async def store(
     """What it appends goes through the proxy, what it reads does not."""
     writer = Writer(make_conninfo(settings.database_url, host="127.0.0.1", port=proxy.port))
     writing = asyncio.create_task(writer.run())
-    store = PostgresStore(runtime.db, writer, runtime.store.follower)
+    lookout = Lookout(settings.database_url)
+    store = PostgresStore(runtime.db, writer, runtime.store.follower, lookout)
     diary, first = Diary(witness.diary()), asked(Part(uuid4(), NEW, 1))
     diary.write(first)
     diary.write(await send(store, first))  # connected: what the proxy sees now is an append
@@ -57,6 +59,7 @@ async def store(
     proxy.let_pass()
     writer.close()
     await writing
+    await lookout.close()
 
 
 @pytest.fixture

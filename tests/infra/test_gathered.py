@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from infra.gathered import Gathered
+from infra.gathered import Gathered, Shared
 
 
 class Library:
@@ -71,3 +71,69 @@ async def test_one_who_gives_up_takes_the_answer_from_nobody() -> None:
     assert await patient == 1
     with pytest.raises(asyncio.CancelledError):
         await impatient
+
+
+class Lap:
+    """A run lasts until `go` is set; the numbers of those that are over."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = 0, 0
+        self.go = asyncio.Event()
+        self.fails = False
+
+    async def run(self) -> None:
+        self.begun += 1
+        await self.go.wait()
+        self.ended += 1
+        if self.fails:
+            raise ValueError("bad")
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_those_who_ask_in_one_turn_share_a_run() -> None:
+    lap = Lap()
+    lap.go.set()
+    shared = Shared(lap.run)
+    await asyncio.gather(*(shared.once() for _ in range(5)))
+    assert lap.ended == 1
+
+
+async def test_who_asks_during_a_run_has_the_next_one() -> None:
+    lap = Lap()
+    shared = Shared(lap.run)
+    first = asyncio.create_task(shared.once())
+    await turns()
+    late = [asyncio.create_task(shared.once()) for _ in range(3)]
+    await turns()
+    assert lap.begun == 1
+    lap.go.set()
+    await asyncio.gather(first, *late)
+    assert lap.ended == 2
+
+
+async def test_a_run_that_fails_fails_for_those_who_asked_for_it() -> None:
+    lap = Lap()
+    lap.fails = True
+    lap.go.set()
+    shared = Shared(lap.run)
+    failed = await asyncio.gather(shared.once(), shared.once(), return_exceptions=True)
+    assert [type(one) for one in failed] == [ValueError, ValueError]
+    lap.fails = False
+    await shared.once()
+
+
+async def test_who_is_cancelled_takes_the_run_from_nobody() -> None:
+    lap = Lap()
+    shared = Shared(lap.run)
+    gone, stays = asyncio.create_task(shared.once()), asyncio.create_task(shared.once())
+    await turns()
+    gone.cancel()
+    await turns()
+    lap.go.set()
+    await stays
+    assert gone.cancelled()
+    assert lap.ended == 1

@@ -1,0 +1,68 @@
+"""A connection for looks at the log alone: every request waits for one, so it costs little, and
+waits for no connection of the pool behind queries.
+"""
+
+import asyncio
+from struct import Struct
+from uuid import UUID
+
+import psycopg
+
+from infra.eventstore import binary
+from infra.eventstore.pipe import Answer, Pipe, Row, open_pipe
+
+MOVED = """
+SELECT notification_id, originator_id, originator_version FROM formula_events
+WHERE notification_id > $1::bigint ORDER BY notification_id LIMIT $2::bigint
+"""
+
+_INT8 = Struct(">q")
+
+
+class Lookout:
+    """Opened when it is first used, and anew after it was lost."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._pipe: Pipe | None = None
+        self._opening = asyncio.Lock()  # two would open two
+
+    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+        """(position, stream, version) of durable events above `after`, oldest first.
+
+        Raises psycopg.Error.
+        """
+        pipe = await self._open()
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+        def lost(reason: asyncio.Future[str]) -> None:
+            answered(psycopg.OperationalError(reason.result()))
+
+        def answered(given: Answer) -> None:
+            if not answer.done():
+                answer.set_result(given)
+
+        pipe.lost.add_done_callback(lost)
+        pipe.send(answered, (b"moved", [_INT8.pack(after), _INT8.pack(limit)]))
+        try:
+            found = await answer
+        finally:
+            pipe.lost.remove_done_callback(lost)
+        if isinstance(found, psycopg.Error):
+            raise found
+        return [_moved(row) for row in found[0]]
+
+    async def close(self) -> None:
+        if self._pipe is not None:
+            await self._pipe.close()
+
+    async def _open(self) -> Pipe:
+        async with self._opening:
+            if self._pipe is None or self._pipe.lost.done():
+                await self.close()
+                self._pipe = await open_pipe(self._conninfo, "", {"moved": MOVED}, ())
+            return self._pipe
+
+
+def _moved(row: Row) -> tuple[int, UUID, int]:
+    return binary.integer(row[0]), UUID(bytes=row[1]), binary.integer(row[2])
