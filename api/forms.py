@@ -12,7 +12,9 @@ from multipart import (
     parse_options_header,  # pyright: ignore[reportUnknownVariableType]  # untyped arguments
 )
 
+from api.bodies import body
 from api.call import Malformed
+from infra.blobs.blocks import Piece
 
 MAX_FIELD = 1_000  # bytes of one that is no file
 MAX_FIELDS = 10
@@ -23,7 +25,7 @@ class Form(msgspec.Struct, frozen=True):
 
     fields: dict[str, str]
     name: str
-    content: AsyncIterator[bytes]
+    content: AsyncIterator[Piece]
 
 
 def is_form(request: Request[Any, Any, Any]) -> bool:
@@ -33,7 +35,7 @@ def is_form(request: Request[Any, Any, Any]) -> bool:
 async def read_form(request: Request[Any, Any, Any]) -> Form:
     """Up to its file's first bytes. Raises Malformed for one without a file, or with much else."""
     _, options = _type(request)
-    events = _events(request.stream(), options.get("boundary", ""))
+    events = _events(body(request), options.get("boundary", ""))
     fields: dict[str, str] = {}
     try:
         async for event in events:
@@ -56,12 +58,12 @@ def _type(request: Request[Any, Any, Any]) -> tuple[str, dict[str, str]]:
 
 
 async def _events(
-    body: AsyncIterator[bytes], boundary: str
+    content: AsyncIterator[Piece], boundary: str
 ) -> AsyncGenerator[MultipartSegment | bytes | bytearray | None]:
     try:
         with PushMultipartParser(boundary, max_segment_count=MAX_FIELDS + 1) as parser:
-            async for chunk in body:
-                for event in parser.parse(chunk):
+            async for chunk in content:
+                for event in parser.parse(bytes(chunk)):
                     yield event
     except ValueError as error:  # an empty boundary, or a body that ends too early
         raise Malformed("upload.bad_form", why=str(error)) from None
@@ -80,7 +82,7 @@ async def _field(events: AsyncIterator[MultipartSegment | bytes | bytearray | No
 
 async def _content(
     events: AsyncIterator[MultipartSegment | bytes | bytearray | None],
-) -> AsyncGenerator[bytes]:
+) -> AsyncGenerator[Piece]:
     """To the end of the whole body: one that ends too early is none."""
     is_over = False
     async for part in events:
@@ -89,4 +91,4 @@ async def _content(
         if part is None:
             is_over = True
         elif not is_over:
-            yield bytes(part)
+            yield part

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the transport
@@ -29,6 +30,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.head_timer: asyncio.TimerHandle | None = None
         self.head_size = 0  # bytes that came since the timer was started
+        self.body_size = 0  # bytes of the request's body that came by the parser
+        self.drop_rest: Callable[[], None] | None = None  # while the connection is lent
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -52,19 +55,55 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.body_size = 0
         cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self.transport}
 
     def on_headers_complete(self) -> None:
         self.head_arrived()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self.body_size += len(body)
+        super().on_body(body)
+
+    @property
+    def body_left(self) -> int:
+        """Bytes that are sure to come, where all that came was asked for."""
+        cycle = self.cycle
+        if self.drop_rest is not None or cycle.body or not cycle.more_body or cycle.disconnected:
+            return 0
+        length = next((value for name, value in self.headers if name == b"content-length"), b"0")
+        return int(length) - self.body_size
+
+    def lend(self, reader: asyncio.BufferedProtocol, drop: Callable[[], None]) -> None:
+        """What comes is the reader's, until it has the rest of the body. `drop`: it is answered."""
+        self.drop_rest = drop
+        self._read_by(reader)
+
+    def take_back(self) -> None:
+        """The body is complete."""
+        self.drop_rest = None
+        self.parser = HttpRequestParser(self)  # the other one waits for what it has not seen
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
+        self._read_by(self)
+
+    def _read_by(self, reader: asyncio.BaseProtocol) -> None:
+        """uvloop keeps to how it was read before while it is read."""
+        self.flow.pause_reading()
+        self.transport.set_protocol(reader)
+        self.flow.resume_reading()
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self.drop_rest is not None:
+            self.drop_rest()
         if self.cycle.response_complete and not self.transport.is_closing():  # none is pipelined
             self.await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.head_arrived()
+        self.drop_rest = None
         super().connection_lost(exc)
 
     def head_arrived(self) -> None:
@@ -73,18 +112,31 @@ class HttpProtocol(HttpToolsProtocol):
             self.head_timer = None
 
 
+def serving(scope: Mapping[str, object]) -> HttpProtocol | None:
+    """None where it is another server, as in some tests, or at another request by now."""
+    transport = _transport(scope)
+    found = None if transport is None else transport.get_protocol()
+    if not isinstance(found, HttpProtocol):
+        return None
+    return found if found.scope.get("extensions") is scope["extensions"] else None
+
+
 def streaming(scope: Mapping[str, object]) -> Callable[[], None]:
     """Prepare the connection for an answer without end; how to cut it off.
 
     uvicorn waits for a stalled reader for ever.
     """
-    extensions = cast("dict[str, asyncio.Transport]", scope.get("extensions") or {})
-    transport = extensions.get(EXTENSION)
+    transport = _transport(scope)
     if transport is None:  # another server, as in some tests
         return _nothing
     found: socket.socket = transport.get_extra_info("socket")
     found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return transport.abort
+
+
+def _transport(scope: Mapping[str, object]) -> asyncio.Transport | None:
+    extensions = cast("dict[str, asyncio.Transport]", scope.get("extensions") or {})
+    return extensions.get(EXTENSION)
 
 
 def _nothing() -> None:

@@ -1,5 +1,6 @@
 """An upload in parts: each is kept as it comes, and the last one makes them a file."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +10,7 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.arriving import Wanted, again, keep
+from api.bodies import body
 from api.call import Call, Malformed
 from api.rights import Caller, require
 from api.tus_protocol import Checksum
@@ -16,6 +18,7 @@ from api.uploading import Telling
 from domain.access import Action
 from domain.errors import Invalid, Locked, NotFound, WrongState
 from infra import resumable, uploads
+from infra.blobs.blocks import Piece
 from infra.blobs.model import Unavailable
 from infra.eventstore.execute import Outcome, command_id
 from infra.receiving import FileTooLarge, receive
@@ -48,10 +51,10 @@ class Part:
         header = request.headers.get("upload-checksum")
         self._checksum = Checksum(header) if header is not None else None
 
-    async def content(self) -> AsyncGenerator[bytes]:
+    async def content(self) -> AsyncGenerator[Piece]:
         """What came before the connection broke is a part as well, unless it was to be checked."""
         try:
-            async for chunk in self._request.stream():
+            async for chunk in body(self._request):
                 yield await self._counted(chunk)
         except InternalServerException:  # Litestar's word for a client that has gone
             if self._checksum is not None:
@@ -59,13 +62,13 @@ class Part:
         if self._checksum is not None:
             self._checksum.check()
 
-    async def _counted(self, chunk: bytes) -> bytes:
+    async def _counted(self, chunk: Piece) -> Piece:
         upload = self._upload
         self.bytes += len(chunk)
         if upload.received + self.bytes > upload.length:
             raise FileTooLarge("upload.too_long", length=upload.length)
         if self._checksum is not None:
-            self._checksum.update(chunk)
+            await asyncio.to_thread(self._checksum.update, chunk)
         await self._telling.note(upload.received + self.bytes)
         return chunk
 
@@ -157,7 +160,7 @@ async def _joined(call: Call, upload: Resumable, parts: Sequence[str]) -> Outcom
     return await keep(call, wanted(upload), received)
 
 
-async def _content(runtime: Runtime, parts: Sequence[str]) -> AsyncGenerator[bytes]:
+async def _content(runtime: Runtime, parts: Sequence[str]) -> AsyncGenerator[Piece]:
     for key in parts:
         try:
             opened = await runtime.blobs.open(key)

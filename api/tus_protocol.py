@@ -12,6 +12,7 @@ import msgspec
 
 from api.call import Malformed
 from domain.errors import Refused
+from infra.blobs.blocks import Piece
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,checksum,expiration,termination"
@@ -29,7 +30,7 @@ class WrongChecksum(Refused):
 
 
 class Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
+    def update(self, data: Piece, /) -> None: ...
     def digest(self) -> bytes: ...
 
 
@@ -51,7 +52,7 @@ class Checksum:
         self._hash = HASHES[algorithm]()
         self._wanted = _decoded(digest, "upload.bad_checksum")
 
-    def update(self, chunk: bytes) -> None:
+    def update(self, chunk: Piece) -> None:
         self._hash.update(chunk)
 
     def check(self) -> None:

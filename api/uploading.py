@@ -11,12 +11,14 @@ from litestar.params import QueryParameter
 
 from api.arriving import Wanted, again, check_file, keep
 from api.auth import Caller, Open
+from api.bodies import body
 from api.call import Call, Done, Malformed, done
 from api.forms import is_form, read_form
 from api.quotas import room_for
 from api.rights import require
 from domain.access import Action
 from domain.rooms import Room, RoomKind
+from infra.blobs.blocks import Piece
 from infra.receiving import FileTooLarge, receive
 from infra.runtime import Runtime
 from projections.frames import FILE_PROGRESS, FileProgress
@@ -37,7 +39,7 @@ async def upload(
 
     In a form the field `project` may come before the file, in place of the parameter.
     """
-    content: AsyncIterator[bytes] = request.stream()
+    content: AsyncIterator[Piece] = body(request)
     if is_form(request):
         form = await read_form(request)
         content, name = form.content, name or form.name
@@ -71,7 +73,7 @@ async def _file(call: Call, project: UUID, file: UUID | None) -> UUID:
     return file
 
 
-async def _take(call: Call, wanted: Wanted, content: AsyncIterator[bytes]) -> Response[Done]:
+async def _take(call: Call, wanted: Wanted, content: AsyncIterator[Piece]) -> Response[Done]:
     runtime, most = call.runtime, call.runtime.settings.max_file_size
     if wanted.length is not None and wanted.length > most + _FORM:
         raise FileTooLarge("file.too_large", most=most)

@@ -1,11 +1,13 @@
 """Takes a file in as it comes: recognised by its first bytes, counted, hashed, kept, never held."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 
 import msgspec
 
 from domain.errors import Refused
+from infra.blobs.blocks import Piece, blocks
 from infra.blobs.door import Blobs
 from infra.inspecting.names import proper
 from infra.inspecting.recognising import HEAD, recognise
@@ -27,7 +29,7 @@ async def receive(
     blobs: Blobs,
     key: str,
     name: str,
-    content: AsyncIterator[bytes],
+    content: AsyncIterator[Piece],
     most: int,
     note: Callable[[int], Awaitable[None]],
 ) -> Received:
@@ -38,20 +40,23 @@ async def receive(
     """
     name = proper(name)
     head = await _head(content)
-    kind = recognise(head, name)
+    kind = recognise(bytes(head[:HEAD]), name)
     counted = _Counting(most, note)
-    await blobs.put(key, counted.through(head, content), content_type=kind.content_type, name=name)
+    taken = counted.hashed(blocks(counted.through(head, content)))
+    await blobs.put(key, taken, content_type=kind.content_type, name=name)
     return Received(key, name, kind.content_type, counted.bytes, counted.hash.hexdigest())
 
 
-async def _head(content: AsyncIterator[bytes]) -> bytes:
+async def _head(content: AsyncIterator[Piece]) -> Piece:
     """As many bytes as are looked at, or all."""
     head = bytearray()
     async for chunk in content:
+        if not head and len(chunk) >= HEAD:
+            return chunk
         head += chunk
         if len(head) >= HEAD:
             break
-    return bytes(head)
+    return head
 
 
 class _Counting:
@@ -59,15 +64,25 @@ class _Counting:
         self.bytes, self.hash = 0, sha256()
         self._most, self._note = most, note
 
-    async def through(self, head: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    async def through(self, head: Piece, rest: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
         yield await self._counted(head)
         async for chunk in rest:
             yield await self._counted(chunk)
 
-    async def _counted(self, chunk: bytes) -> bytes:
+    async def _counted(self, chunk: Piece) -> Piece:
         self.bytes += len(chunk)
         if self.bytes > self._most:
             raise FileTooLarge("file.too_large", most=self._most)
-        self.hash.update(chunk)
         await self._note(self.bytes)
         return chunk
+
+    async def hashed(self, content: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
+        """Each block while whoever asked for it works on it as well, the next only after that."""
+        loop, hashing = asyncio.get_running_loop(), None
+        async for block in content:
+            if hashing is not None:
+                await hashing
+            hashing = loop.run_in_executor(None, self.hash.update, block)
+            yield block
+        if hashing is not None:
+            await hashing

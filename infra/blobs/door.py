@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from domain.errors import NotFound
+from infra.blobs.blocks import Piece
 from infra.blobs.breaker import Breaker
 from infra.blobs.local import Local
 from infra.blobs.locks import Locks, unbroken
@@ -73,7 +74,7 @@ class Blobs:
             self._far.close()
 
     async def put(
-        self, key: str, content: AsyncIterator[bytes] | bytes, *, content_type: str, name: str
+        self, key: str, content: AsyncIterator[Piece] | bytes, *, content_type: str, name: str
     ) -> Blob:
         """Durable when it returns; in place of what the key had. Raises Unavailable."""
         about, tape = About(checked(key), name, content_type), Tape(content)

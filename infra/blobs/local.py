@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -10,12 +9,15 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import IO
 
+from infra.blobs.blocks import Piece, blocks
+from infra.blobs.locks import unbroken
 from infra.blobs.model import About, Blob, Flow, Opened, checked, not_found
+from infra.blobs.parting import Part
 from infra.blobs.plain import Plain, is_plain
 from infra.blobs.sealing import CHUNK, Head, Keyring, Sealer, Unsealed
 from infra.settings import Settings
 
-AT_ONCE = 16 * CHUNK  # bytes that a thread writes or reads before the next may
+AT_ONCE = 16 * CHUNK  # bytes that a thread reads before the next may
 
 
 class Local:
@@ -33,19 +35,16 @@ class Local:
             self._keys = Keyring.of(self._settings)
         return self._keys
 
-    async def stage(self, about: About, content: AsyncIterator[bytes]) -> "StagedFile":
+    async def stage(self, about: About, content: AsyncIterator[Piece]) -> "StagedFile":
         path = self._path(about.key)
         sealer = Sealer(self.keys, about.key, Head(about.name, about.content_type))
-        part = await asyncio.to_thread(_begin, path, sealer.header)
+        part = await asyncio.to_thread(_begin, path, sealer)
         staged = StagedFile(about, part, path)
         try:
-            held = bytearray()
-            async for piece in content:
-                staged.bytes += len(piece)
-                held += piece
-                if len(held) > AT_ONCE:
-                    held = await asyncio.to_thread(_write, part, sealer, held)
-            await asyncio.to_thread(_end, part, sealer, held)
+            async for block in blocks(content):
+                staged.bytes += len(block)
+                await unbroken(asyncio.to_thread(part.write, block))
+            await unbroken(asyncio.to_thread(part.end))
         except BaseException:
             await staged.discard()
             raise
@@ -126,7 +125,7 @@ class Local:
 class StagedFile:
     """A file beside its place, durable already."""
 
-    def __init__(self, about: About, part: IO[bytes], path: Path) -> None:
+    def __init__(self, about: About, part: Part, path: Path) -> None:
         self._about, self._part, self._path = about, part, path
         self.bytes = 0
 
@@ -139,40 +138,19 @@ class StagedFile:
         await asyncio.to_thread(_discard, self._part)
 
 
-def _begin(path: Path, header: bytes) -> IO[bytes]:
-    """A file beside, for its owner only."""
+def _begin(path: Path, sealer: Sealer) -> Part:
     for folder in (path.parent.parent, path.parent):
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _sync(folder.parent)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    beside.touch(mode=0o600, exist_ok=False)
-    part = beside.open("wb")
-    part.write(header)
-    return part
+    return Part(path, sealer)
 
 
-def _write(part: IO[bytes], sealer: Sealer, held: bytearray) -> bytearray:
-    """What is whole and surely not the last of it; returns the rest."""
-    whole = (len(held) - 1) // CHUNK * CHUNK
-    view = memoryview(held)
-    for at in range(0, whole, CHUNK):
-        part.write(sealer.seal(view[at : at + CHUNK], last=False))
-    return held[whole:]
-
-
-def _end(part: IO[bytes], sealer: Sealer, held: bytearray) -> None:
-    rest = _write(part, sealer, held) if held else held
-    part.write(sealer.seal(bytes(rest), last=True))
-    part.flush()
-    os.fsync(part.fileno())
-
-
-def _appear(part: IO[bytes], path: Path) -> datetime:
+def _appear(part: Part, path: Path) -> datetime:
     """The name must not be there before the bytes are, whatever the disk does in between."""
-    with part:
-        at = _changed(part)
-    Path(part.name).replace(path)
+    with part.file as file:
+        at = _changed(file)
+    part.path.replace(path)
     _sync(path.parent)
     return at
 
@@ -181,9 +159,9 @@ def _changed(file: IO[bytes]) -> datetime:
     return datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
 
 
-def _discard(part: IO[bytes]) -> None:
-    part.close()
-    Path(part.name).unlink(missing_ok=True)
+def _discard(part: Part) -> None:
+    part.file.close()
+    part.path.unlink(missing_ok=True)
 
 
 def _delete(path: Path) -> None:

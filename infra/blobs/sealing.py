@@ -18,6 +18,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from infra.blobs.blocks import Piece
 from infra.blobs.model import Damaged
 from infra.settings import Settings, SettingsError
 
@@ -84,11 +85,11 @@ class Sealer:
         sealed = self._cipher.encrypt(_nonce(self._prefix, 0, HEAD), encoded, header)
         self.header = header + sealed
 
-    def seal(self, chunk: bytes | memoryview, *, last: bool) -> bytes:
-        """The next; all but the last are whole CHUNKs."""
+    def seal(self, chunk: Piece | memoryview, into: memoryview, *, last: bool) -> None:
+        """The next; all but the last are whole CHUNKs. `into` is longer by TAG."""
         nonce = _nonce(self._prefix, self._chunks, LAST if last else MIDDLE)
         self._chunks += 1
-        return self._cipher.encrypt(nonce, chunk, None)
+        self._cipher.encrypt_into(nonce, chunk, None, into)
 
 
 class Unsealed:

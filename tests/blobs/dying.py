@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.blobs import local
 from infra.blobs.door import open_blobs
+from infra.blobs.parting import Part
 from infra.blobs.s3 import S3
 from infra.settings import load_settings
 from tests.blobs.conftest import now, put
@@ -38,7 +38,7 @@ def main(last: int, what: str, content: str) -> None:
         (os, "fsync"),
         (Path, "replace"),
         (Path, "unlink"),
-        (local, "_write"),
+        (Part, "_flush"),
         (S3, "ask"),
     ):
         setattr(owner, name, steps.before(getattr(owner, name)))

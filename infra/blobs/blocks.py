@@ -1,0 +1,57 @@
+"""Content in large blocks: what is done with each in a thread is worth the way there and back."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TypeAlias
+
+BLOCK = 1 << 20  # bytes
+
+Piece: TypeAlias = bytes | bytearray | memoryview  # nobody changes what was given away
+
+
+async def blocks(content: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:
+    """Small pieces are gathered; a large one goes on as it is, for a copy costs as much as a seal.
+
+    Only the last may be smaller than BLOCK.
+    """
+    held = bytearray()
+    async for piece in content:
+        if not held and len(piece) >= BLOCK:
+            yield piece
+            continue
+        held += piece
+        if len(held) >= BLOCK:
+            yield held
+            held = bytearray()
+    if held:
+        yield held
+
+
+class Shelf:
+    """Blocks to read into, each again once nobody looks at it any more.
+
+    Fresh memory costs more than to seal what is in it: the system clears it page by page.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """One that nobody has a view of. To be put back with the views of it that were given."""
+        found = next((one for one in self._blocks if _is_free(one)), None)
+        if found is None:
+            return bytearray(BLOCK)
+        self._blocks.remove(found)
+        return found
+
+    def put(self, block: bytearray) -> None:
+        self._blocks.append(block)
+
+
+def _is_free(block: bytearray) -> bool:
+    """Python lets nobody change the size of what is looked at."""
+    try:
+        block.append(0)
+    except BufferError:
+        return False
+    del block[BLOCK:]
+    return True
