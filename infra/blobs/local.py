@@ -1,21 +1,28 @@
 """Files on the local disk, sealed: one a key, there as a whole or not at all."""
 
 import asyncio
+import errno
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from heapq import nsmallest
 from pathlib import Path
 from typing import IO
 
-from infra.blobs.model import About, Blob, Flow, Opened, checked, not_found
+import structlog
+
+from infra.blobs.model import About, Blob, Flow, Full, Opened, checked, not_found
 from infra.blobs.plain import Plain, is_plain
 from infra.blobs.sealing import CHUNK, Head, Keyring, Sealer, Unsealed
 from infra.settings import Settings
 
 AT_ONCE = 16 * CHUNK  # bytes that a thread writes or reads before the next may
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+log = structlog.get_logger()
 
 
 class Local:
@@ -34,6 +41,11 @@ class Local:
         return self._keys
 
     async def stage(self, about: About, content: AsyncIterator[bytes]) -> "StagedFile":
+        """Raises Full."""
+        with _room():
+            return await self._stage(about, content)
+
+    async def _stage(self, about: About, content: AsyncIterator[bytes]) -> "StagedFile":
         path = self._path(about.key)
         sealer = Sealer(self.keys, about.key, Head(about.name, about.content_type))
         part = await asyncio.to_thread(_begin, path, sealer.header)
@@ -131,12 +143,29 @@ class StagedFile:
         self.bytes = 0
 
     async def commit(self) -> Blob:
+        """Raises Full."""
+        with _room():
+            return await self._commit()
+
+    async def _commit(self) -> Blob:
         at = await asyncio.to_thread(_appear, self._part, self._path)
         about = self._about
         return Blob(about.key, about.name, about.content_type, self.bytes, at)
 
     async def discard(self) -> None:
         await asyncio.to_thread(_discard, self._part)
+
+
+@contextmanager
+def _room() -> Generator[None]:
+    """Raises Full where there is none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        log.error("storage_full", why=str(error))  # noqa: TRY400, its own words suffice
+        raise Full(str(error)) from None
 
 
 def _begin(path: Path, header: bytes) -> IO[bytes]:
@@ -182,7 +211,8 @@ def _changed(file: IO[bytes]) -> datetime:
 
 
 def _discard(part: IO[bytes]) -> None:
-    part.close()
+    with suppress(OSError):  # of what is still to be written on a disk that is full
+        part.close()
     Path(part.name).unlink(missing_ok=True)
 
 
