@@ -43,8 +43,9 @@ class Request(msgspec.Struct, frozen=True):
 class Ann:
     """Somebody who uploads to a project of hers."""
 
-    def __init__(self, live: Live, project: UUID, token: str) -> None:
-        self.runtime, self.project, self.token = live.runtime, project, token
+    def __init__(self, live: Live, user: UUID, project: UUID) -> None:
+        self.live, self.runtime = live, live.runtime
+        self.user, self.project, self.token = user, project, live.token(user)
         self.url = http(live)
         self._port = int(self.url.rpartition(":")[2])
 
@@ -157,7 +158,7 @@ async def uploading(settings: Settings) -> AsyncGenerator[Ann]:
     """An api process as production runs it, in this process."""
     async with node(settings) as live:
         ann = await live.user("ann")
-        yield Ann(live, await live.project(ann), live.token(ann))
+        yield Ann(live, ann, await live.project(ann))
 
 
 async def once(ann: Ann, path: str, content: bytes) -> None:
