@@ -1,5 +1,5 @@
-"""The server's end of an HTTP connection, as uvicorn's `http=` class: no endless headers, no stalls,
-and a way to cut off an answer without end.
+"""The server's end of an HTTP connection, as uvicorn's `http=` class: no endless headers, no stalls
+in the middle, and a way to cut off an answer without end.
 
 Its base bounds none: a client that never ends its headers would be kept for ever, and all it sends
 with it. Like WireProtocol's it is private to uvicorn 0.54: tests/hostile/test_handshakes.py.
