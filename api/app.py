@@ -44,7 +44,7 @@ from api.rows import Rows
 from api.sessions import sessions
 from api.summary import Watch
 from api.tasks import tasks
-from api.tus import tus
+from api.tus import say_version, tus
 from api.unsubscribing import unsubscribing
 from api.uploads import uploads
 from api.users import users
@@ -133,6 +133,7 @@ def create_app() -> Litestar:
         },
         exception_handlers={HTTPException: rejected, Exception: refused},
         response_class=Answer,
+        before_send=[say_version],
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=OPENAPI,

@@ -10,7 +10,7 @@ from domain.file import FILE, UploadFile
 from infra.eventstore.execute import Outcome
 from infra.receiving import Received
 from infra.runtime import Runtime
-from projections.files import same_content
+from projections.contents import same_content
 from projections.read import reading
 
 

@@ -85,6 +85,7 @@ class Rest(asyncio.BufferedProtocol):
         return memoryview(self._block)[self._filled : end]
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._server.hear()
         self._left -= nbytes
         if self._is_wanted:
             self._filled += nbytes

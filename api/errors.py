@@ -18,7 +18,7 @@ from api.ranges import OutOfRange
 from api.tokens import NotAuthenticated
 from api.tus_protocol import UnknownProtocol, WrongChecksum
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongState
-from infra.blobs.model import Damaged, Unavailable
+from infra.blobs.model import Damaged, Full, Unavailable
 from infra.eventstore.codec import TooLarge
 from infra.eventstore.execute import CommandReused, WrongVersion
 from infra.eventstore.types import Conflict, StoreOverloaded
@@ -50,6 +50,7 @@ STATUS: Mapping[type, int] = {
     psycopg.OperationalError: 503,
     psycopg.errors.UndefinedTable: 503,  # no projector has run yet
     psycopg.DataError: 422,  # a filter that Postgres cannot hold: a NUL, a number too large
+    Full: 507,
     Damaged: 500,
     Exception: 500,
 }
@@ -63,6 +64,7 @@ CODES: Mapping[type, str] = {
     BehindPosition: "position.not_reached",
     Rebuilding: "projection.rebuilding",
     Unavailable: "file.unavailable",
+    Full: "storage.full",
     Damaged: "file.damaged",
     psycopg.OperationalError: "store.unavailable",
     psycopg.errors.UndefinedTable: "store.not_ready",
@@ -84,6 +86,7 @@ TITLES: Mapping[int, str] = {
     460: "Checksum Mismatch",  # tus's own
 }
 
+CUT_OFF = "client disconnected prematurely"  # Litestar's words: there is no class for it
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1.0
 
@@ -121,6 +124,8 @@ def rejected(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     """What Litestar refused before a handler ran."""
     if isinstance(error, ValidationException):
         return problem(request, 422, "request.invalid", {"errors": error.extra or []})
+    if error.detail == CUT_OFF:
+        return problem(request, 400, "request.cut_off", {})
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return refused(request, error)
     code = FRAMEWORK.get(error.status_code, "request.refused")

@@ -1,4 +1,4 @@
-"""Whether all that files have is kept as it came: each version read again, from its first byte."""
+"""Whether all that files have is kept as it came: versions and renditions, each read to its end."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
@@ -12,7 +12,8 @@ import msgspec
 from domain.errors import NotFound
 from infra.blobs.model import Damaged
 from infra.runtime import Runtime
-from projections.files import Kept, kept_versions, needed_keys
+from projections import contents
+from projections.contents import Kept, needed_keys
 from projections.read import reading
 from projections.rows import FIRST_ID
 
@@ -28,12 +29,15 @@ class Fault(StrEnum):
 
 
 class Finding(msgspec.Struct, frozen=True):
+    """`rendition`: which one of the version; "": the version itself."""
+
     file: UUID
     number: int
     project: UUID
     key: str
     fault: Fault
     detail: str = ""
+    rendition: str = ""
 
 
 class Strays(msgspec.Struct, frozen=True):
@@ -47,6 +51,7 @@ class Report(msgspec.Struct, frozen=True):
     """`strays` None: not looked for, where one project alone was."""
 
     versions: int
+    renditions: int
     bytes: int
     findings: tuple[Finding, ...]
     strays: Strays | None
@@ -65,34 +70,36 @@ async def check_files(
     """
     await _needed(runtime, ())  # all that was uploaded before is seen
     total = sum([one.bytes async for one in _kept(runtime, project)])
-    findings, versions, done = list[Finding](), 0, 0
+    findings, versions, made, done = list[Finding](), 0, 0, 0
     note(0, total)
     async for one in _kept(runtime, project):
         found = await _fault(runtime, one)
         if found and await _needed(runtime, [one.key]):
             findings.append(found)
-        versions, done = versions + 1, done + one.bytes
+        versions, made = versions + (not one.rendition), made + bool(one.rendition)
+        done += one.bytes
         note(done, max(done, total))
     strays = await _strays(runtime) if project is None else None
-    return Report(versions, done, tuple(findings), strays)
+    return Report(versions, made, done, tuple(findings), strays)
 
 
 async def _kept(runtime: Runtime, project: UUID | None) -> AsyncGenerator[Kept]:
     after = FIRST_ID, 0
     while True:
         async with reading(runtime) as db:
-            page = await kept_versions(db, after, PAGE)
+            page = await contents.kept(db, after, PAGE)
+        if not page:
+            return
         for one in page:
             if project in (None, one.project):
                 yield one
-        if len(page) < PAGE:
-            return
         after = page[-1].file, page[-1].number
 
 
 async def _fault(runtime: Runtime, kept: Kept) -> Finding | None:
     def found(fault: Fault, detail: str = "") -> Finding:
-        return Finding(kept.file, kept.number, kept.project, kept.key, fault, detail)
+        of = kept.file, kept.number, kept.project
+        return Finding(*of, kept.key, fault, detail, kept.rendition)
 
     try:
         size, digest = await _read(runtime, kept.key)

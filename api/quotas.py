@@ -10,7 +10,7 @@ from domain.errors import Invalid
 from infra import uploads
 from infra.runtime import Runtime
 from infra.uploads import Upload
-from projections.files import used
+from projections.contents import used
 from projections.read import reading
 
 LIVES_S = 3_600.0  # an upload of which nothing more is heard

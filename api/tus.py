@@ -6,11 +6,9 @@ from uuid import UUID
 from litestar import HttpMethod, Request, Response, Router, delete, head, patch, post, route
 from litestar.datastructures import MutableScopeHeaders
 from litestar.di import NamedDependency
-from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, MethodNotAllowedException
-from litestar.middleware import ASGIMiddleware
 from litestar.params import FromPath
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import Message, Scope
 
 from api.arriving import check_file
 from api.auth import Caller, Open, enter
@@ -42,19 +40,11 @@ PATH = "/api/v1/realtime/files/tus"
 LIVES_S = 86_400.0  # an upload that is not finished
 
 
-class Tus(ASGIMiddleware):
-    """Every answer, refusals as well, says which version it speaks."""
-
-    scopes = (ScopeType.HTTP,)
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        async def saying(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableScopeHeaders.from_message(message)
-                headers["Tus-Resumable"] = headers["Tus-Version"] = VERSION
-            await send(message)
-
-        await next_app(scope, receive, saying)
+async def say_version(message: Message, scope: Scope) -> None:
+    """In every answer: refusals as well, whoever gave them."""
+    if message["type"] == "http.response.start" and scope["path"].startswith(PATH):
+        headers = MutableScopeHeaders.from_message(message)
+        headers["Tus-Resumable"] = headers["Tus-Version"] = VERSION
 
 
 async def enter_by_tus(request: Request[Any, Any, Any]) -> None:
@@ -171,6 +161,5 @@ tus = Router(
     "/realtime/files/tus",
     route_handlers=[options, create, look, add, terminate, instead],
     before_request=enter_by_tus,
-    middleware=[Tus()],
     tags=["files"],
 )

@@ -25,6 +25,7 @@ from projections.frames import FILE_PROGRESS, FileProgress
 from projections.telling import tell
 
 EVERY_S = 0.5  # between two frames about an upload
+MAX_FORM = 1 << 16  # bytes of a form around its file
 
 
 @post("/upload", opt={"action": Open.SIGNED_IN}, request_max_body_size=None, status_code=201)
@@ -75,7 +76,7 @@ async def _file(call: Call, project: UUID, file: UUID | None) -> UUID:
 
 async def _take(call: Call, wanted: Wanted, content: AsyncIterator[Piece]) -> Response[Done]:
     runtime, most = call.runtime, call.runtime.settings.max_file_size
-    if wanted.length is not None and wanted.length > most + _FORM:
+    if wanted.length is not None and wanted.length > most + MAX_FORM:
         raise FileTooLarge("file.too_large", most=most)
     length = min(most if wanted.length is None else wanted.length, most)
     async with room_for(runtime, wanted.project, call.caller.id, length) as coming:
@@ -86,9 +87,6 @@ async def _take(call: Call, wanted: Wanted, content: AsyncIterator[Piece]) -> Re
         coming.bytes, coming.position = received.bytes, outcome.position
         await telling.over(received.bytes)
     return done(outcome, wanted.file, created=True)
-
-
-_FORM = 1 << 16  # bytes of a form around its file, at most
 
 
 class Telling:

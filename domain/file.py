@@ -30,6 +30,7 @@ class Rendition(msgspec.Struct, frozen=True):
     key: str
     content_type: str
     bytes: int
+    sha256: str
     width: int | None = None
     height: int | None = None
 
@@ -243,7 +244,7 @@ def _process(command: ProcessFile, file: File) -> list[FileEvent]:
     if len(renditions) > MAX_RENDITIONS:
         raise Invalid("file.too_many_renditions", most=MAX_RENDITIONS)
     for one in new:
-        no_nul(one.name + one.key + one.content_type)
+        no_nul(one.name + one.key + one.content_type + one.sha256)
     if file.purged or (version.processed and not new):
         return []
     failed = no_nul(command.failed)[:MAX_REASON]

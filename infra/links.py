@@ -64,7 +64,8 @@ class Links:
 
 def served(content_type: str) -> str:
     """Text that is taken is UTF-8; a browser that is not told guesses."""
-    return f"{content_type}; charset=utf-8" if content_type.startswith("text/") else content_type
+    guesses = content_type.startswith("text/") and ";" not in content_type
+    return f"{content_type}; charset=utf-8" if guesses else content_type
 
 
 def disposition(name: str) -> str:

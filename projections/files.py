@@ -1,4 +1,7 @@
-"""files: what a project keeps, each version with what was found in it and what was made of it."""
+"""files: what a project keeps, each version with what was found in it and what was made of it.
+
+Where the bytes of all that are, projections/contents.py tells.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,7 +9,6 @@ from typing import LiteralString, assert_never
 from uuid import UUID
 
 import msgspec
-from psycopg.rows import args_row, scalar_row
 
 from domain.file import (
     FILE,
@@ -150,26 +152,6 @@ class VersionRow(msgspec.Struct, frozen=True):
     reason: str
     renditions: list[Rendition]
     failed: str
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A version whose bytes are kept."""
-
-    file: UUID
-    number: int
-    project: UUID
-    key: str
-    bytes: int
-    sha256: str
-    verdict: Verdict | None
-
-
-class Used(msgspec.Struct, frozen=True):
-    """Bytes of all versions that are not purged, as of a position."""
-
-    project: int
-    person: int
-    position: int
 
 
 def project(batch: Sequence[Recorded[FileEvent]]) -> list[Write]:
@@ -325,69 +307,6 @@ async def versions_of(
         " WHERE file = %(file)s AND number > %(after)s ORDER BY number LIMIT %(limit)s",
         {"file": file, "after": after, "limit": limit},
     )
-
-
-async def same_content(db: Connection, project: UUID, sha256: str, size: int) -> str | None:
-    """Where the project keeps these bytes already: of a file that nobody deleted, found clean."""
-    async with db.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            "SELECT v.key FROM file_versions v JOIN files f ON f.id = v.file"
-            " WHERE v.project = %s AND v.sha256 = %s AND v.bytes = %s AND v.verdict = 'clean'"
-            " AND f.deleted_at IS NULL ORDER BY v.key LIMIT 1",
-            (project, sha256, size),
-        )
-        return await cursor.fetchone()
-
-
-KEPT: LiteralString = """
-SELECT v.file, v.number, v.project, v.key, v.bytes, v.sha256, v.verdict
-FROM file_versions v JOIN files f ON f.id = v.file
-WHERE (v.file, v.number) > (%(file)s, %(number)s) AND NOT f.purged
-    AND v.verdict IS DISTINCT FROM 'refused' AND v.verdict IS DISTINCT FROM 'infected'
-ORDER BY v.file, v.number LIMIT %(limit)s
-"""
-
-
-async def kept_versions(
-    db: Connection, after: tuple[UUID, int] = (FIRST_ID, 0), limit: int = 500
-) -> list[Kept]:
-    """All whose bytes are kept, by file and number."""
-    file, number = after
-    return await fetch_all(db, Kept, KEPT, {"file": file, "number": number, "limit": limit})
-
-
-NEEDED: LiteralString = """
-SELECT k.key FROM unnest(%(keys)s::text[]) k(key)
-WHERE EXISTS (SELECT FROM file_versions v JOIN files f ON f.id = v.file
-        WHERE v.key = k.key AND NOT f.purged AND v.verdict IS DISTINCT FROM 'refused'
-            AND v.verdict IS DISTINCT FROM 'infected')
-    OR EXISTS (SELECT FROM file_renditions r JOIN files f ON f.id = r.file
-        WHERE r.key = k.key AND NOT f.purged)
-"""
-
-
-async def needed_keys(db: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of these that a file still has."""
-    async with db.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(NEEDED, {"keys": list(keys)})
-        return set(await cursor.fetchall())
-
-
-USED: LiteralString = """
-SELECT
-    (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
-        WHERE v.project = %(project)s AND NOT f.purged)::bigint,
-    (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
-        WHERE v.person = %(person)s AND NOT f.purged)::bigint,
-    coalesce((SELECT position FROM formula_checkpoints WHERE name = 'queries'), 0)
-"""
-
-
-async def used(db: Connection, project: UUID, person: UUID) -> Used:
-    async with db.cursor(row_factory=args_row(Used)) as cursor:
-        await cursor.execute(USED, {"project": project, "person": person})
-        row = await cursor.fetchone()
-    return row or Used(0, 0, 0)
 
 
 PROJECTION = Projection(

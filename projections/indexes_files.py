@@ -2,15 +2,8 @@
 
 from functools import partial
 
-from projections.files import (
-    deleted_files,
-    get_file,
-    list_files,
-    needed_keys,
-    same_content,
-    used,
-    versions_of,
-)
+from projections.contents import needed_keys, same_content, used
+from projections.files import deleted_files, get_file, list_files, versions_of
 from projections.served import AT, ID, Served, of
 
 FILES = (

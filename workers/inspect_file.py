@@ -19,7 +19,7 @@ from infra.inspecting.kinds import kind_of
 from infra.inspecting.model import Clean, Infected
 from infra.inspecting.model import Verdict as Found
 from infra.runtime import Runtime
-from projections.files import needed_keys
+from projections.contents import needed_keys
 from projections.read import reading
 from workers.model import FILES, Args, Context, Job
 from workers.notices import channels_for, notify

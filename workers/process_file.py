@@ -1,7 +1,8 @@
 """Make what pages show of a file: thumbnails, sizes, previews."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -53,13 +54,17 @@ async def keep(
     """Under a key that a retry gives it again."""
     name = name or one.name
     key = f"r-{file.hex}-{number}-{name.replace('.', '-')}"
-    await context.runtime.blobs.put(key, _read(one.path), content_type=one.content_type, name=name)
-    return Rendition(name, key, one.content_type, one.bytes, one.width, one.height)
+    digest = sha256()
+    content = _read(one.path, digest.update)
+    await context.runtime.blobs.put(key, content, content_type=one.content_type, name=name)
+    facts = one.bytes, digest.hexdigest(), one.width, one.height
+    return Rendition(name, key, one.content_type, *facts)
 
 
-async def _read(path: Path) -> AsyncGenerator[bytes]:
+async def _read(path: Path, seen: Callable[[bytes], None]) -> AsyncGenerator[bytes]:
     with await asyncio.to_thread(path.open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, CHUNK):
+            seen(chunk)
             yield chunk
 
 

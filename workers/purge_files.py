@@ -14,7 +14,8 @@ from infra.eventstore.reader import checkpoint
 from infra.resumable import PREFIX, needed_parts
 from infra.runtime import Runtime
 from infra.uploads import forget_uploads
-from projections.files import OLDEST, Deleted, deleted_files, needed_keys
+from projections.contents import needed_keys
+from projections.files import OLDEST, Deleted, deleted_files
 from projections.read import reading
 from workers.model import MAINTENANCE, Context, Job
 

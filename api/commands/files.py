@@ -47,10 +47,11 @@ class Changed(msgspec.Struct, frozen=True):
 
 @app.command()
 def verify(project: OfProject = None, as_user: AsUser = None, json: JsonFlag = False) -> None:
-    """Read every version that is kept, and hold its length and SHA-256 against what came in.
+    """Read every version that is kept, and all that was made of it, and hold length and SHA-256
+    against what came in and what was made.
 
     Tells as well how many blobs no file has: `purge_files` removes those older than a day. Exit
-    code 1 when a version is missing, damaged or differs.
+    code 1 when one is missing, damaged or differs.
 
     Example: [bold]formula files verify --json | jq '.findings[]'[/]
     """
@@ -72,8 +73,10 @@ async def _verify(
 
 def _print_report(report: Report) -> None:
     for one in report.findings:
-        _line(f"{one.fault:<8} {one.file} version {one.number} {one.key} {one.detail}".rstrip())
-    _line(f"{report.versions:,} versions, {report.bytes:,} bytes: {len(report.findings)} faults")
+        which = f"{one.number} {one.rendition}".rstrip()
+        _line(f"{one.fault:<8} {one.file} version {which} {one.key} {one.detail}".rstrip())
+    counted = f"{report.versions:,} versions, {report.renditions:,} renditions"
+    _line(f"{counted}, {report.bytes:,} bytes: {len(report.findings)} faults")
     if report.strays is not None:
         old, young = report.strays.old, report.strays.young
         _line(f"{old:,} blobs of no file, and {young:,} younger than a day")

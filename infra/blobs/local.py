@@ -1,23 +1,30 @@
 """Files on the local disk, sealed: one a key, there as a whole or not at all."""
 
 import asyncio
+import errno
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from heapq import nsmallest
 from pathlib import Path
 from typing import IO
 
+import structlog
+
 from infra.blobs.blocks import Piece, blocks
 from infra.blobs.locks import unbroken
-from infra.blobs.model import About, Blob, Flow, Opened, checked, not_found
+from infra.blobs.model import About, Blob, Flow, Full, Opened, checked, not_found
 from infra.blobs.parting import Part
 from infra.blobs.plain import Plain, is_plain
 from infra.blobs.sealing import CHUNK, Head, Keyring, Sealer, Unsealed
 from infra.settings import Settings
 
 AT_ONCE = 16 * CHUNK  # bytes that a thread reads before the next may
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+log = structlog.get_logger()
 
 
 class Local:
@@ -36,6 +43,11 @@ class Local:
         return self._keys
 
     async def stage(self, about: About, content: AsyncIterator[Piece]) -> "StagedFile":
+        """Raises Full."""
+        with _room():
+            return await self._stage(about, content)
+
+    async def _stage(self, about: About, content: AsyncIterator[Piece]) -> "StagedFile":
         path = self._path(about.key)
         sealer = Sealer(self.keys, about.key, Head(about.name, about.content_type))
         part = await asyncio.to_thread(_begin, path, sealer)
@@ -130,12 +142,29 @@ class StagedFile:
         self.bytes = 0
 
     async def commit(self) -> Blob:
+        """Raises Full."""
+        with _room():
+            return await self._commit()
+
+    async def _commit(self) -> Blob:
         at = await asyncio.to_thread(_appear, self._part, self._path)
         about = self._about
         return Blob(about.key, about.name, about.content_type, self.bytes, at)
 
     async def discard(self) -> None:
         await asyncio.to_thread(_discard, self._part)
+
+
+@contextmanager
+def _room() -> Generator[None]:
+    """Raises Full where there is none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        log.error("storage_full", why=str(error))  # noqa: TRY400, its own words suffice
+        raise Full(str(error)) from None
 
 
 def _begin(path: Path, sealer: Sealer) -> Part:
@@ -160,7 +189,8 @@ def _changed(file: IO[bytes]) -> datetime:
 
 
 def _discard(part: Part) -> None:
-    part.file.close()
+    with suppress(OSError):  # of a disk that is full
+        part.file.close()
     part.path.unlink(missing_ok=True)
 
 

@@ -23,6 +23,10 @@ class Unavailable(Exception):
         self.retry_after_s = retry_after_s
 
 
+class Full(Exception):
+    """The local disk has no room for it: nothing of it is kept."""
+
+
 class Damaged(Exception):
     """What is stored is not what was put, or is sealed with a key that is not here."""
 

@@ -162,12 +162,13 @@ class S3:
         return self._client.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
     def facts(self, about: About) -> dict[str, Any]:
-        """What is said of it when it is put: a CDN's links cannot say under what name to save."""
+        """What is said of it when it is put: a CDN's links cannot say how to serve it."""
+        name = urlsafe_b64encode(about.name.encode()).decode()
         return {
             "Key": about.key,
-            "ContentType": about.content_type,
+            "ContentType": served(about.content_type),
             "ContentDisposition": disposition(about.name),
-            "Metadata": {"name": urlsafe_b64encode(about.name.encode()).decode()},
+            "Metadata": {"name": name, "type": about.content_type},
             **self._sealing,
         }
 
@@ -271,8 +272,10 @@ def _code(error: Any) -> str:
 
 
 def _described(key: str, answer: Any, size: int) -> Blob:
-    name = urlsafe_b64decode(answer["Metadata"].get("name", "")).decode()
-    return Blob(key, name, answer["ContentType"], size, answer["LastModified"])
+    said = answer["Metadata"]
+    name = urlsafe_b64decode(said.get("name", "")).decode()
+    content_type = said.get("type", answer["ContentType"])
+    return Blob(key, name, content_type, size, answer["LastModified"])
 
 
 def _pieces(key: str, body: Any, size: int) -> Iterator[bytes]:

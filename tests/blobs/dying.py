@@ -1,4 +1,5 @@
-"""python -m tests.blobs.dying STEP put|hand_over CONTENT: killed before its nth step outwards.
+"""python -m tests.blobs.dying: for each line `STEP put|hand_over CONTENT` a process that is killed
+before its nth step outwards; how it ended is answered. Forked: what takes long is loaded once.
 
 A step is whatever changes a disk or a bucket, or waits for it.
 """
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from infra.blobs.door import open_blobs
+from infra.blobs.door import Blobs, open_blobs
 from infra.blobs.parting import Part
 from infra.blobs.s3 import S3
 from infra.settings import load_settings
@@ -32,7 +33,7 @@ class Steps:
         return step
 
 
-def main(last: int, what: str, content: str) -> None:
+def live(blobs: Blobs, last: int, what: str, content: str) -> None:
     steps = Steps(last)
     for owner, name in (
         (os, "fsync"),
@@ -43,11 +44,10 @@ def main(last: int, what: str, content: str) -> None:
     ):
         setattr(owner, name, steps.before(getattr(owner, name)))
     given = Path(content).read_bytes() if what == "put" else b""
-    asyncio.run(_do(what, given))
+    asyncio.run(_do(blobs, what, given))
 
 
-async def _do(what: str, content: bytes) -> None:
-    blobs = open_blobs(load_settings(), now)
+async def _do(blobs: Blobs, what: str, content: bytes) -> None:
     if what == "put":
         await put(blobs, "k", content)
     else:
@@ -55,5 +55,18 @@ async def _do(what: str, content: bytes) -> None:
     blobs.close()
 
 
+def main() -> None:
+    blobs = open_blobs(load_settings(), now)  # no connection is open, and no thread runs
+    for line in sys.stdin:
+        step, what, content = line.split()
+        child = os.fork()
+        if child == 0:
+            live(blobs, int(step), what, content)
+            sys.exit()
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    main()

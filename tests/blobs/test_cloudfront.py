@@ -61,6 +61,20 @@ def test_a_link_by_a_canned_policy_is_good_until_it_expires_and_for_nothing_else
             verify(bad, fields)
 
 
+def test_a_signature_that_was_changed_or_is_another_key_s_is_none() -> None:
+    resource, fields = asked(CloudFront(SETTINGS).link("file-1", EXPIRES))
+    other = generate_private_key(65_537, 2_048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    strange = replace(SETTINGS, cloudfront_private_key=other.decode())
+    _, by_other = asked(CloudFront(strange).link("file-1", EXPIRES))
+    first = fields["Signature"][0]
+    changed = ("A" if first != "A" else "B") + fields["Signature"][1:]
+    for signature in (changed, by_other["Signature"]):
+        with pytest.raises(InvalidSignature):
+            verify(canned(resource, fields["Expires"]), {"Signature": signature})
+
+
 def canned(resource: str, expires: str) -> bytes:
     """As the developer guide spells it, to the byte: CloudFront makes it anew from the link."""
     return (

@@ -4,9 +4,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 from msgspec.structs import replace
@@ -24,15 +26,31 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 OLD = b"old"
 
 
-async def died(step: int, settings: Settings, what: str, content: Path) -> bool:
-    """False: it had no such step, and ended well."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.blobs.dying", str(step), what, str(content)),
-        env=child_environment(settings),
-    )
-    code = await process.wait()
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+class Dying:
+    """A process whose children are killed."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        self._process = process
+
+    async def died(self, step: int, what: str, content: Path) -> bool:
+        """False: it had no such step, and ended well."""
+        code = await asyncio.to_thread(self._lived, f"{step} {what} {content}\n")
+        assert code in (0, -signal.SIGKILL)
+        return code != 0
+
+    def _lived(self, order: str) -> int:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(order)
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def dying(settings: Settings) -> Generator[Dying]:
+    command, environment = [sys.executable, "-m", "tests.blobs.dying"], child_environment(settings)
+    with Popen(command, stdin=PIPE, stdout=PIPE, text=True, env=environment) as process:
+        yield Dying(process)  # whose input ends here
 
 
 def here(settings: Settings) -> Settings:
@@ -51,10 +69,11 @@ async def test_a_put_to_the_disk_is_whole_or_nothing(
 ) -> None:
     new, seen = os.urandom(10 * CHUNK + 5), list[bytes]()
     await put(disk, "k", OLD)
-    while await died(len(seen), here(in_bucket), "put", written(tmp_path, new)):
-        seen.append(await read(disk, "k"))
-        assert seen[-1] in (OLD, new)
-        await put(disk, "k", OLD)
+    with dying(here(in_bucket)) as process:
+        while await process.died(len(seen), "put", written(tmp_path, new)):
+            seen.append(await read(disk, "k"))
+            assert seen[-1] in (OLD, new)
+            await put(disk, "k", OLD)
     assert await read(disk, "k") == new
     assert set(seen) == {OLD, new}  # it was killed on both sides of the rename
     await disk.prune("report-", now())
@@ -67,13 +86,14 @@ async def test_a_put_to_s3_is_whole_or_nothing_and_what_is_seen_stays(
     """The older one is on the local disk, the worst case."""
     new, step = os.urandom(2 * PART + 5), 0
     await put(disk, "k", OLD)
-    while await died(step, in_bucket, "put", written(tmp_path, new)):
-        seen = await read(blobs, "k")
-        assert seen in (OLD, new)
-        assert (await blobs.hand_over()).left == 0
-        assert bucket.content("k") == seen
-        await put(disk, "k", OLD)
-        step += 1
+    with dying(in_bucket) as process:
+        while await process.died(step, "put", written(tmp_path, new)):
+            seen = await read(blobs, "k")
+            assert seen in (OLD, new)
+            assert (await blobs.hand_over()).left == 0
+            assert bucket.content("k") == seen
+            await put(disk, "k", OLD)
+            step += 1
     assert step > LEAST
     assert bucket.content("k") == new
     await prune_days_later(in_bucket)
@@ -85,13 +105,14 @@ async def test_a_hand_over_loses_nothing(
 ) -> None:
     new, step = os.urandom(2 * PART + 5), 0
     await put(disk, "k", new)
-    while await died(step, in_bucket, "hand_over", tmp_path):
-        assert await read(blobs, "k") == new
-        assert (await blobs.hand_over()).left == 0
-        assert bucket.content("k") == new
-        await put(blobs, "k", OLD)
-        await put(disk, "k", new)
-        step += 1
+    with dying(in_bucket) as process:
+        while await process.died(step, "hand_over", tmp_path):
+            assert await read(blobs, "k") == new
+            assert (await blobs.hand_over()).left == 0
+            assert bucket.content("k") == new
+            await put(blobs, "k", OLD)
+            await put(disk, "k", new)
+            step += 1
     assert step > LEAST
     assert bucket.content("k") == new
     await prune_days_later(in_bucket)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import httpx
 import pytest
@@ -13,6 +14,8 @@ from infra.blobs.door import Blobs, open_blobs
 from infra.blobs.tape import PART
 from infra.settings import Settings, SettingsError
 from tests.blobs.conftest import Bucket, files, now, opened, put, read
+from tests.http import PLAIN
+from tests.workers.office import until
 
 LARGE = bytes(range(256)) * (2 * PART // 256 + 5)  # three parts
 
@@ -30,7 +33,8 @@ async def test_what_is_put_is_in_the_bucket_sealed_by_it(
     assert bucket.content("k") == content
     head = bucket.head("k")
     assert head["ServerSideEncryption"] == "AES256"
-    assert head["ContentType"] == "text/csv"
+    assert head["ContentType"] == "text/csv; charset=utf-8"
+    assert head["ContentDisposition"].startswith("attachment; ")
     assert head["ContentDisposition"].endswith("filename*=UTF-8''Gr%C3%B6%C3%9Fe%2F.csv")
     found = await blobs.head("k")
     assert (found.name, found.content_type, found.bytes) == (
@@ -126,11 +130,50 @@ async def test_a_link_opens_the_file_for_whoever_has_it(blobs: Blobs) -> None:
     await put(blobs, "k", b"content")
     link = await blobs.link("k", "ä.txt", "text/plain", now() + timedelta(days=30))
     assert "X-Amz-Expires=604800" in link
-    async with httpx.AsyncClient() as client:
-        answer = await client.get(link)
+    answer = await got(link)
     assert answer.content == b"content"
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
     assert answer.headers["Content-Disposition"].endswith("filename*=UTF-8''%C3%A4.txt")
+
+
+async def got(link: str, method: str = "GET") -> httpx.Response:
+    async with httpx.AsyncClient(verify=PLAIN, trust_env=False) as client:
+        return await client.request(method, link)
+
+
+async def test_a_link_to_s3_is_good_for_what_it_says_alone(blobs: Blobs) -> None:
+    for key in "kl":
+        await put(blobs, key, b"content")
+    link = await blobs.link("k", "a.txt", "text/plain", now() + timedelta(hours=1))
+    url = urlsplit(link)
+    asked = parse_qs(url.query, strict_parsing=True)
+    assert len(asked) == 8
+    for name, (value,) in asked.items():
+        for other in (changed(value), ""):
+            query = urlencode({one: of for one, [of] in asked.items()} | {name: other})
+            forged = await got(urlunsplit(url._replace(query=query)))
+            assert forged.status_code in (400, 403), (name, other, forged.text)
+    assert (await got(link.replace("/k?", "/l?"))).status_code == 403
+    for method in ("PUT", "DELETE", "POST"):
+        assert (await got(link, method)).status_code in (400, 403, 405), method
+    assert (await got(link)).status_code == 200
+
+
+def changed(value: str) -> str:
+    return value[:-1] + ("0" if value[-1] != "0" else "1")
+
+
+async def test_a_link_to_s3_ends(blobs: Blobs) -> None:
+    await put(blobs, "k", b"content")
+    link = await blobs.link("k", "a.txt", "text/plain", now() + timedelta(seconds=1))
+    assert "X-Amz-Expires=1&" in link
+
+    async def refused() -> bool:
+        return (await got(link)).status_code == 403
+
+    await until(refused)
+    assert "expire" in (await got(link)).text.lower()
 
 
 @pytest.mark.parametrize(

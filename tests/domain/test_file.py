@@ -42,7 +42,7 @@ FIRST = FileUploaded(
 )
 SECOND = msgspec.structs.replace(FIRST, number=2, key="f-2", sha256="bb")
 CLEAN = FileInspected(number=1, verdict=Verdict.CLEAN)
-THUMB = Rendition("thumbnail.webp", "r-1", "image/webp", 3, 320, 200)
+THUMB = Rendition("thumbnail.webp", "r-1", "image/webp", 3, "ab", 320, 200)
 MADE = FileProcessed(number=1, renditions=(THUMB,))
 
 

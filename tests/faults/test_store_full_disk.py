@@ -1,12 +1,7 @@
-"""The disk of Postgres's tables, or of its WAL, is full for a while.
+"""The disk of Postgres's tables, or of its WAL, is full for a while."""
 
-It is a small tmpfs in the place of one folder of the data, which only root may mount.
-"""
-
-import os
-import subprocess
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +14,7 @@ from infra.supervisor import Supervisor
 from tests.faults.children import LIMIT_S, Loader, loading, times
 from tests.faults.cluster import own_cluster, settings_of
 from tests.faults.results import Counts
+from tests.faults.small_disk import Disk, small_disk
 from tests.faults.witness import witnessing
 from tests.infra.until import until
 
@@ -27,41 +23,8 @@ pytestmark = [pytest.mark.services, pytest.mark.faults]
 # Once is all for the WAL: Postgres keeps what segments it had, and has room the next time.
 FILLED = {"base": times(10), "pg_wal": 1}
 BETWEEN = 100  # answers
-MIB = 1024 * 1024  # bytes
 FULL = b"No space left on device"
 SEEN = 3  # times that Postgres finds it full
-
-
-class Disk:
-    """A small disk, and a file on it that takes what room there is."""
-
-    def __init__(self, path: Path) -> None:
-        self._filler = path / "filler"
-
-    def fill(self) -> None:
-        """To the last MiB."""
-        with self._filler.open("wb") as file, suppress(OSError):
-            while True:
-                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), MIB)
-
-    def free(self) -> None:
-        self._filler.unlink()
-
-
-@contextmanager
-def small_disk(path: Path) -> Generator[Disk]:
-    """In place of the folder `path`, with what is in it."""
-    kept = path.rename(path.with_suffix(".kept"))
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", path]
-    mounted = subprocess.run(mount, check=False, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"no small disk: {mounted.stderr.strip()}")
-    try:
-        subprocess.run(["cp", "-a", f"{kept}/.", path], check=True)
-        yield Disk(path)
-    finally:
-        subprocess.run(["umount", path], check=True)
 
 
 @asynccontextmanager

@@ -84,7 +84,7 @@ async def test_what_a_client_brought_is_a_file_once_it_was_read(
     assert version.verdict is None
     assert bucket.keys == [version.key]
     assert bucket.content(version.key) == CONTENT
-    assert bucket.head(version.key)["ContentType"] == "text/plain"
+    assert bucket.head(version.key)["ContentType"] == "text/plain; charset=utf-8"
     assert bucket.unfinished == []
     assert await coming(api.runtime, place) == 0
 
@@ -165,6 +165,23 @@ def part_of(bucket: Bucket, key: str, content: bytes) -> str:
         Bucket=bucket.name, Key=key, UploadId=upload, PartNumber=1, Body=content
     )
     return answer["ETag"]
+
+
+async def test_a_part_s_address_is_good_for_that_part_alone(place: Place, bucket: Bucket) -> None:
+    one = await begun(place)
+    first = one["urls"][0]
+    async with httpx.AsyncClient(verify=PLAIN, trust_env=False) as client:
+        for forged in (
+            first.replace("partNumber=1", "partNumber=2"),
+            first.replace(one["key"], one["key"] + "0"),
+            first[:-1] + ("0" if first[-1] != "0" else "1"),
+            first.replace("X-Amz-Expires=4", "X-Amz-Expires=5"),
+        ):
+            assert forged != first
+            assert (await client.put(forged, content=CONTENT[:PART])).status_code == 403, forged
+        for method in ("GET", "DELETE", "POST"):
+            assert (await client.request(method, first)).status_code in (400, 403, 405), method
+    assert bucket.keys == []
 
 
 async def test_parts_that_did_not_come_are_told(place: Place) -> None:

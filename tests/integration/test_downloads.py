@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
@@ -82,6 +82,24 @@ async def test_a_forged_or_expired_link_or_one_for_something_else_is_refused(api
     for method in ("POST", "PUT", "DELETE"):
         answer = await api.client.request(method, true)
         assert answer.status_code == 405, method
+
+
+@pytest.mark.parametrize("local", [False, True])
+async def test_all_that_a_link_says_is_signed(local: bool, api: Api) -> None:
+    await kept(api)
+    links, expires = Links(api.runtime.settings), api.runtime.now() + timedelta(minutes=1)
+    path = f"/uploads/{KEY}" if local else f"/api/v1/files/{KEY}/content"
+    query = links.query(KEY, expires, address="127.0.0.1")
+    said = {name: one for name, [one] in parse_qs(query, strict_parsing=True).items()}
+    assert said.keys() == {"expires", "kid", "signature", "address"}
+    assert (await get(api, f"{path}?{urlencode(said)}")).status_code == 200
+    for name, value in said.items():
+        changed = value[:-1] + ("0" if value[-1] != "0" else "1")
+        for other in ({name: changed}, {name: ""}, {name: value + "0"}):
+            answer = await get(api, f"{path}?{urlencode(said | other)}")
+            assert answer.status_code in (403, 422), other
+        less = {one: of for one, of in said.items() if one != name}
+        assert refusal(await get(api, f"{path}?{urlencode(less)}")) == "403 file.bad_link", name
 
 
 async def test_a_file_that_is_gone_is_not_found(api: Api) -> None:
@@ -164,9 +182,10 @@ async def test_a_link_tells_about_its_file_without_giving_it(api: Api) -> None:
     assert (await api.client.head(link(api)[:-1])).status_code == 403
 
 
-async def test_text_says_how_it_is_written(api: Api) -> None:
+@pytest.mark.parametrize("kind", ["text/csv", "text/csv; charset=utf-8"])
+async def test_text_says_how_it_is_written(kind: str, api: Api) -> None:
     content = "Größe\n".encode()
-    await api.runtime.blobs.put(KEY, content, content_type="text/csv", name="a.csv")
+    await api.runtime.blobs.put(KEY, content, content_type=kind, name="a.csv")
     for answer in (await get(api, link(api)), await api.client.head(link(api))):
         assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
 

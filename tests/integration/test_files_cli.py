@@ -3,14 +3,15 @@
 import json
 import os
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 from msgspec.structs import replace
 
-from domain.file import FILE
-from infra.runtime import Runtime
+from domain.file import FILE, ProcessFile, Rendition
+from infra.runtime import SYSTEM, Runtime
 from tests.integration.command import formula
 from tests.integration.conftest import Api, Place
 from tests.integration.keeping import keep, shown
@@ -52,13 +53,14 @@ async def test_what_is_whole_is_found_so(api: Api, place: Place) -> None:
     [report] = await files(api.runtime, "verify")
     assert report == {
         "versions": 2,
+        "renditions": 0,
         "bytes": 400_003,
         "findings": [],
         "strays": {"old": 0, "young": 0},
     }
     code, out, _ = await formula(api.runtime, "files", "verify")
     assert code == 0
-    assert "2 versions, 400,003 bytes: 0 faults\n" in out
+    assert "2 versions, 0 renditions, 400,003 bytes: 0 faults\n" in out
 
 
 async def test_what_is_damaged_missing_or_another_is_found(api: Api, place: Place) -> None:
@@ -87,6 +89,31 @@ async def test_what_is_damaged_missing_or_another_is_found(api: Api, place: Plac
     assert code == 1
     assert f"missing  {missing} version 1 f-" in out
     assert str(whole) not in out
+
+
+async def test_what_was_made_of_a_file_is_read_as_well(api: Api, place: Place) -> None:
+    runtime = api.runtime
+    file = await keep(runtime, place.project, b"a picture")
+    made = [of_one(name, f"{name} " * 1_000) for name in ("whole", "lost", "other")]
+    for one in made:
+        await put(runtime, one.key, f"{one.name} ".encode() * 1_000)
+    process = ProcessFile(number=1, renditions=tuple(made))
+    outcome = await runtime.execute(SYSTEM, FILE, file, process, project=UUID(place.project))
+    await shown(runtime, outcome.position)
+    [report] = await files(runtime, "verify")
+    assert (report["versions"], report["renditions"], report["bytes"]) == (1, 3, 9 + 17_000)
+    on_disk(runtime, "r-lost").unlink()
+    await put(runtime, "r-other", b"OTHER " * 1_000)
+    [report] = await files(runtime, "verify", code=1)
+    found = {one["rendition"]: (one["fault"], one["key"]) for one in report["findings"]}
+    assert found == {"lost": ("missing", "r-lost"), "other": ("differs", "r-other")}
+    _, out, _ = await formula(runtime, "files", "verify")
+    assert f"missing  {file} version 1 lost r-lost\n" in out
+
+
+def of_one(name: str, content: str) -> Rendition:
+    digest = sha256(content.encode()).hexdigest()
+    return Rendition(name, f"r-{name}", "text/plain", len(content), digest)
 
 
 async def test_one_project_alone_is_looked_through(api: Api, place: Place) -> None:

@@ -1,5 +1,7 @@
 """How much one may ask of REST: by user with a token, by address without, and to sign in."""
 
+from uuid import UUID
+
 import msgspec
 import pytest
 
@@ -30,6 +32,17 @@ async def test_who_has_no_token_is_limited_by_address(api: Api) -> None:
     assert last.json()["retry_after"] == int(last.headers["Retry-After"])
     assert last.headers["X-Request-ID"]
     assert (await api.client.get("/livez")).status_code == 200, "nobody is cut off from probes"
+
+
+async def test_who_uploads_too_often_hears_it_in_tus_s_words(api: Api) -> None:
+    path = "/api/v1/realtime/files/tus"
+    for where in (path, f"{path}/{UUID(int=1)}", f"{path}/nothing"):
+        refused = await api.client.patch(where)
+        assert refused.headers["Tus-Resumable"] == "1.0.0", where
+    for _ in range(STRANGERS):
+        refused = await api.client.head(f"{path}/{UUID(int=1)}")
+    assert (refused.status_code, refused.headers["Tus-Resumable"]) == (429, "1.0.0")
+    assert "Tus-Resumable" not in (await api.client.get("/api/v1/auth/me")).headers
 
 
 async def test_links_of_mails_cannot_be_guessed(api: Api) -> None:

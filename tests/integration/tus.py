@@ -47,9 +47,10 @@ class Tus:
     ) -> httpx.Response:
         return await self(method, path, content, **of_part(offset) | headers)
 
-    def head(self, path: str, length: int) -> bytes:
-        """Of a PATCH from the begin, for a socket."""
-        given = self._given(of_part(0) | {"host": "api", "content_length": str(length)})
+    def head(self, path: str, length: int, offset: int = 0, **headers: str) -> bytes:
+        """Of a PATCH, for a socket."""
+        own = {"host": "api", "content_length": str(length)}
+        given = self._given(of_part(offset) | own | headers)
         lines = [f"{name}: {value}" for name, value in given.items()]
         return "\r\n".join([f"PATCH {path} HTTP/1.1", *lines, "", ""]).encode()
 
