@@ -3,7 +3,9 @@
 import asyncio
 import os
 import zlib
+from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import psutil
@@ -65,6 +67,48 @@ async def test_many_pixels_within_the_limits_are_done_within_the_memory(tmp_path
     image.save(tmp_path / "in.jpg", exif=exif)
     made = await rendered(tmp_path / "in.jpg", "image/jpeg", tmp_path / "out")
     assert (made["original.jpg"].width, made["original.jpg"].height) == (7_000, 7_000)
+
+
+def moving(format_: str, side: int) -> bytes:
+    """Red first, then blue."""
+    red, blue = (Image.new("RGB", (side, side), colour) for colour in ("red", "blue"))
+    buffer = BytesIO()
+    red.save(buffer, format_, save_all=True, append_images=[blue], lossless=True)
+    return buffer.getvalue()
+
+
+def of_frames(format_: str, count: int) -> bytes:
+    """The last frame again and again."""
+    content = moving(format_, 100)
+    if format_ == "GIF":
+        last, end = content.rindex(b"\x21\xf9"), len(content) - 1  # with the control before it
+        return content[:end] + content[last:end] * count + content[end:]
+    more = content + content[content.rindex(b"ANMF") :] * count
+    return more[:4] + (len(more) - 8).to_bytes(4, "little") + more[8:]
+
+
+@pytest.mark.parametrize("format_", ["GIF", "WEBP"])
+async def test_of_what_moves_the_first_frame_is_shown(format_: str, tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(moving(format_, 400))
+    made = await rendered(tmp_path / "in", f"image/{format_.lower()}", tmp_path / "out")
+    for one in made.values():
+        with Image.open(one.path) as image:
+            assert getattr(image, "n_frames", 1) == 1, one.name
+            red, _, blue = cast(tuple[int, int, int], image.convert("RGB").getpixel((9, 9)))
+            assert red > 200 > 50 > blue, one.name
+    assert "thumbnail.webp" in made
+
+
+@pytest.mark.parametrize("format_", ["GIF", "WEBP"])
+async def test_a_hundred_thousand_frames_cost_no_more_than_one(
+    format_: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(content := of_frames(format_, 100_000))
+    with Image.open(BytesIO(content)) as image:
+        assert cast(Any, image).n_frames > 100_000
+    little = Limits(cpu_s=5, memory=1 << 29)
+    made = await rendered(tmp_path / "in", f"image/{format_.lower()}", tmp_path / "out", little)
+    assert {one.width for one in made.values()} == {100}
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP"])

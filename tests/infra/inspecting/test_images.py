@@ -67,6 +67,7 @@ BOMBS = {
     "moving.png": png(9_000, 9_000, png_chunk(b"acTL", struct.pack(">II", 200, 0))),
     "a.gif": gif(60_000, 60_000),
     "moving.gif": gif(5_000, 5_000, frames=100),
+    "film.gif": gif(200, 100, frames=60_000),
     "a.jpg": jpeg(60_000, 60_000),
     "scans.jpg": jpeg(10, 10, scans=200),
     "a.webp": lossless_webp(16_384, 16_384),
@@ -82,6 +83,7 @@ def test_too_many_pixels_are_refused_by_the_header_alone(name: str, look: Look) 
 
 def test_as_many_as_a_camera_takes_are_not(look: Look) -> None:
     assert look(png(8_000, 6_000), "a.png") == look(jpeg(8_000, 6_000), "a.jpg") == "clean"
+    assert look(gif(100, 100, frames=100_000), "a.gif") == "clean"
     assert look(gif(500, 500, frames=100), "a.gif") == look(avif(4_000, 3_000), "a.avif") == "clean"
 
 
