@@ -17,6 +17,7 @@ from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
+from api.counting import responses
 from api.direct import direct
 from api.documents import documents
 from api.edge import AccessLog, add_headers
@@ -96,6 +97,7 @@ def bind(
     passwords: Passwords | None = None,
 ) -> Litestar:
     """Let the application answer from an open runtime, in place of the one it had."""
+    times = responses()
     app.state.update(
         {
             "runtime": runtime,
@@ -104,7 +106,8 @@ def bind(
             "passwords": passwords or Passwords(),
             "watch": Watch(runtime.now()),
             "board": Board(runtime),
-            "counted": Metrics(gateway.hub.meters.metrics),
+            "responses": times,
+            "counted": Metrics([*gateway.hub.meters.metrics, times]),
         }
     )
     return app

@@ -10,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from api.counting import STARTED, responded
 from infra.runtime import Runtime
 
 HEADER = b"x-request-id"
@@ -41,6 +42,7 @@ async def add_headers(message: Message, scope: Scope) -> None:
     """Runs before anything is sent, for refusals and unknown routes as well."""
     if message["type"] != "http.response.start":
         return
+    responded(scope, message["status"])
     headers = MutableScopeHeaders.from_message(message)
     headers["X-Request-ID"] = str(request_id(scope))
     headers["X-Content-Type-Options"] = "nosniff"
@@ -54,7 +56,7 @@ class AccessLog(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        started = time.perf_counter()
+        started = scope["state"][STARTED] = time.perf_counter()
         status = 0
 
         async def noting(message: Message) -> None:

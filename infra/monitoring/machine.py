@@ -144,4 +144,4 @@ class Machine:
 def _used(path: Path) -> float:
     """Of the disk that the folder is on, or will be."""
     there = next(one for one in (path.resolve(), *path.resolve().parents) if one.exists())
-    return psutil.disk_usage(str(there)).percent / 100
+    return round(psutil.disk_usage(str(there)).percent / 100, 4)

@@ -8,17 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 
 import msgspec
-import structlog
 from psycopg import sql
 
 from infra.db import Connection
-from infra.monitoring.partitions import DAYS, HOURS, MINUTES, SAMPLES, Table, drop_old, make
+from infra.monitoring.partitions import DAYS, HOURS, MINUTES, SAMPLES, Table, make
 from infra.monitoring.sampling import BACKLOG_S
 
 LATE = timedelta(seconds=2 * BACKLOG_S)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-log = structlog.get_logger()
 
 WRITE = """
 INSERT INTO {into} (at, role, metric, labels, samples, sum, min, max, last, count, buckets)
@@ -70,6 +67,7 @@ LEVELS = (MINUTE, HOUR, DAY)
 
 async def roll(db: Connection, level: Level, now: datetime) -> int:
     """How many rows were written, again or for the first time."""
+    await make(db, now)
     rows = sql.SQL(level.rows).format(of=sql.Identifier(level.of.name))
     write = sql.SQL(WRITE).format(into=sql.Identifier(level.into.name), rows=rows)
     written = 0
@@ -79,13 +77,6 @@ async def roll(db: Connection, level: Level, now: datetime) -> int:
         written += (await db.execute(write, values)).rowcount
         start += level.chunk
     return written
-
-
-async def tidy(db: Connection, now: datetime) -> None:
-    """Make room for what comes, drop what is old."""
-    await make(db, now)
-    for name in await drop_old(db, now):
-        log.info("samples_dropped", partition=name)
 
 
 async def _start(db: Connection, level: Level, now: datetime) -> datetime | None:

@@ -4,15 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 import psutil
 import psycopg
 import structlog
-from psycopg.errors import CheckViolation
 from redis.exceptions import RedisError
 
+from infra.db import Connection
 from infra.metrics import Family, Gauges, Labels, Metric, Metrics, Totals, labelled
 from infra.monitoring.loop import Lag, watching
 from infra.monitoring.machine import Machine
@@ -41,6 +41,7 @@ class Sampler:
         self._metrics = metrics
         self._increases = Increases(begun=begun)
         self._waiting: deque[Batch] = deque()
+        self._day: date | None = None  # that there is a partition for
         self._most = max(BACKLOG_S // runtime.settings.metrics_every_s, 1)
 
     async def sample(self, at: datetime) -> list[Family]:
@@ -55,15 +56,16 @@ class Sampler:
         try:
             async with self._runtime.db.connection(timeout=PATIENCE_S) as db:
                 while self._waiting:
-                    batch = self._waiting[0]
-                    try:
-                        await write(db, self._runtime.node, batch)
-                    except CheckViolation:  # nobody has made room for that day
-                        await make(db, batch.at)
-                        await write(db, self._runtime.node, batch)
+                    await self._write_one(db, self._waiting[0])
                     self._waiting.popleft()
         except (psycopg.Error, TimeoutError) as error:
             log.warning("samples_wait", batches=len(self._waiting), error=str(error).strip())
+
+    async def _write_one(self, db: Connection, batch: Batch) -> None:
+        if self._day != batch.at.date():  # nobody may have made room for it
+            await make(db, batch.at)
+            self._day = batch.at.date()
+        await write(db, self._runtime.node, batch)
 
 
 @asynccontextmanager
