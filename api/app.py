@@ -30,6 +30,7 @@ from api.limiting import RateLimit
 from api.locks import locks
 from api.metrics import metrics
 from api.operations import operations
+from api.performance import performance
 from api.preferences import preferences
 from api.project_files import project_files
 from api.projects import projects
@@ -73,6 +74,7 @@ ROUTERS = (
     holds,
     replays,
     realtime,
+    performance,
     receipts,
     fallback,
     operations,

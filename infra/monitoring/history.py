@@ -8,12 +8,14 @@ import msgspec
 from psycopg.rows import class_row
 
 from infra.db import Connection
+from infra.metrics import Kind
+from infra.monitoring.figures import Figures, Sums, figures, kind_of
 from infra.monitoring.spread import quantile
 
 How: TypeAlias = Literal["avg", "max", "sum", "rate", "p50", "p95", "p99", "ratio"]
 
 SHARES: dict[str, float] = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-NOW_S = 60.0  # what is "now", at the least
+NOW_S = 60  # what is "now"
 MOST = 2_000  # series
 
 # `labels`: all that are asked for must be there, and others may be.
@@ -41,10 +43,10 @@ ORDER BY q.place
 
 NOW = """
 SELECT role, metric, labels, count(DISTINCT node) AS nodes, count(*) AS samples,
-    avg(value) AS avg, min(value) AS min, max(value) AS max, sum(value) AS sum,
-    sum(count)::int8 AS count, formula_sum_buckets(buckets) AS buckets
-FROM formula_samples WHERE at > %(since)s AND at <= %(now)s
-GROUP BY role, metric, labels ORDER BY role, metric, labels LIMIT %(most)s
+    min(value) AS min, max(value) AS max, sum(value) AS sum, sum(count)::int8 AS count,
+    formula_sum_buckets(buckets) AS buckets
+FROM formula_samples WHERE at > %(now)s - make_interval(secs => %(over_s)s) AND at <= %(now)s
+GROUP BY role, metric, labels ORDER BY metric, role, labels LIMIT %(most)s
 """
 
 
@@ -131,3 +133,39 @@ def _answer(query: Query, found: _Found) -> float | None:
             return found.max
         case _:
             return quantile(found.buckets or (), SHARES[query.how])
+
+
+class Series(msgspec.Struct, frozen=True):
+    """A metric of a role with the same labels, of all its nodes in the last minute."""
+
+    metric: str
+    kind: Kind
+    role: str
+    labels: dict[str, str]
+    nodes: int
+    figures: Figures
+
+
+class _Now(Sums, frozen=True, kw_only=True):
+    role: str
+    metric: str
+    labels: str
+    nodes: int
+
+
+async def current(db: Connection, now: datetime) -> list[Series]:
+    """Everything that is measured, by metric, role and labels."""
+    async with db.cursor(row_factory=class_row(_Now)) as cursor:
+        await cursor.execute(NOW, {"now": now, "over_s": NOW_S, "most": MOST})
+        return [_series(one) for one in await cursor.fetchall()]
+
+
+def _series(one: _Now) -> Series:
+    return Series(
+        one.metric,
+        kind_of(one.metric, one.buckets),
+        one.role,
+        dict(part.split("=", 1) for part in one.labels.split(",") if part),
+        one.nodes,
+        figures(one.metric, one, NOW_S),
+    )
