@@ -1,9 +1,10 @@
-"""What is told of a version of something: for a while in Redis, and of late in the process too.
+"""A few bytes in Redis for a while; without Redis they are made each time.
 
-A version is told in one way for ever: nobody has to take it back. Without Redis and a process that
-knows it, it is made anew.
+What is told of a version of something stays near in the process too: a version is told in one way
+for ever, so nobody has to take it back.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 from infra.runtime import Runtime
 
 CACHED_S = 3_600
+PATIENCE_S = 0.5  # with Redis: to make it takes hardly longer
 MAX_NEAR = 5_000  # streams in the process; who was not asked for longest goes first
 MAX_BYTES = 4_000  # of what is kept in it
 
@@ -27,8 +29,7 @@ class Cached:
     """Of one kind of streams; `make` tells of a stream at a version."""
 
     def __init__(self, runtime: Runtime, kind: str, make: Make) -> None:
-        self._redis, self._make = runtime.redis, make
-        self._prefix = f"{runtime.settings.redis_prefix}{kind}"
+        self._runtime, self._kind, self._make = runtime, kind, make
         self._near: OrderedDict[UUID, tuple[int, bytes]] = OrderedDict()
 
     async def at(self, stream: UUID, version: int) -> bytes:
@@ -44,17 +45,32 @@ class Cached:
         return found
 
     async def _far(self, stream: UUID, version: int) -> bytes:
-        key = f"{self._prefix}:{stream}:{version}"
-        try:
-            found = await self._redis.get(key)
-        except (RedisError, OSError) as error:
-            log.debug("cache_not_read", key=key, error=repr(error))
-            found = None
-        if found is not None:
-            return found.encode() if isinstance(found, str) else found
+        key = f"{self._kind}:{stream}:{version}"
+        if (found := await cached(self._runtime, key)) is not None:
+            return found
         made = await self._make(stream, version)
-        try:
-            await self._redis.set(key, made, ex=CACHED_S)
-        except (RedisError, OSError) as error:
-            log.debug("cache_not_written", key=key, error=repr(error))
+        await remember(self._runtime, key, made, CACHED_S)
         return made
+
+
+async def cached(runtime: Runtime, key: str) -> bytes | None:
+    """None also without Redis."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            found = await runtime.redis.get(_name(runtime, key))
+    except (RedisError, OSError) as error:
+        log.debug("cache_not_read", key=key, error=repr(error))
+        return None
+    return found.encode() if isinstance(found, str) else found
+
+
+async def remember(runtime: Runtime, key: str, value: bytes, seconds: int) -> None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await runtime.redis.set(_name(runtime, key), value, ex=seconds)
+    except (RedisError, OSError) as error:
+        log.debug("cache_not_written", key=key, error=repr(error))
+
+
+def _name(runtime: Runtime, key: str) -> str:
+    return f"{runtime.settings.redis_prefix}{key}"
