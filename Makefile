@@ -28,9 +28,10 @@ run: .venv/installed ## start everything here and stay until Ctrl-C
 tour: .venv/installed ## show what a running Formula does, step by step
 	@$(BIN)/formula tour
 
+# Half of what a test takes is waiting: more of them at a time than there are cores.
 .PHONY: test
 test: .venv/installed ## all tests, against real servers
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup
 
 .PHONY: test-fast
 test-fast: .venv/installed ## the tests that need no servers

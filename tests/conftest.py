@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import shutil
 import tempfile
 from base64 import b64encode
@@ -11,12 +10,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import psutil
-import psycopg
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from infra.embedded import Embedded, embedded_servers
 from infra.folder import EmbeddedError, require_reachable, server_user
@@ -26,6 +22,7 @@ from infra.settings import Settings
 from migrations.runner import migrate
 from projections.projector import grouped, run_groups
 from projections.registry import PROJECTIONS
+from tests.databases import Databases, databases_of
 
 TEMPLATE = "formula_template"
 READ_MODELS = "formula_read_models"
@@ -90,20 +87,28 @@ def _has_room(folder: Path) -> bool:
 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Embedded]:
-    """Postgres and Valkey of this process, with a migrated template database."""
+    """Postgres and Valkey of this process."""
     folder = Path(os.environ["FORMULA_TEST_FOLDER"]) / os.environ.get("PYTEST_XDIST_WORKER", "main")
     folder.mkdir(mode=0o755)
     with embedded_servers(folder, durable=False) as embedded:
-        _create_database(embedded, TEMPLATE, "template1")
-        migrate(make_conninfo(embedded.database_url, dbname=TEMPLATE))
         yield embedded
 
 
 @pytest.fixture(scope="session")
-def read_models(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> str:
+def databases(servers: Embedded) -> Iterator[Databases]:
+    """With a migrated template."""
+    with databases_of(servers) as databases:
+        databases.create(TEMPLATE, "template1")
+        migrate(databases.url(TEMPLATE))
+        yield databases
+
+
+@pytest.fixture(scope="session")
+def read_models(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A template database whose read models serve, over an empty log."""
-    _create_database(servers, READ_MODELS, TEMPLATE)
-    asyncio.run(_built(_settings(servers, READ_MODELS, tmp_path_factory.mktemp("data"))))
+    databases.create(READ_MODELS, TEMPLATE)
+    folder = tmp_path_factory.mktemp("data")
+    asyncio.run(_built(_settings(databases, READ_MODELS, folder)))
     return READ_MODELS
 
 
@@ -114,30 +119,28 @@ async def _built(settings: Settings) -> None:
 
 @pytest.fixture
 def settings(
-    servers: Embedded, tmp_path: Path, request: pytest.FixtureRequest
+    databases: Databases, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Settings]:
     """Settings of a database that nobody else uses, dropped afterwards."""
     reads = "projected" in request.fixturenames  # who starts the groups need not wait for a build
     template = request.getfixturevalue("read_models") if reads else TEMPLATE
-    with fresh_database(servers, template, tmp_path) as fresh:
+    with fresh_database(databases, template, tmp_path) as fresh:
         yield fresh
 
 
 @contextmanager
-def fresh_database(servers: Embedded, template: str, folder: Path) -> Generator[Settings]:
+def fresh_database(databases: Databases, template: str, folder: Path) -> Generator[Settings]:
     """The settings of a copy of `template` that is dropped on leaving."""
-    name = f"t_{secrets.token_hex(6)}"
-    _create_database(servers, name, template)
-    yield _settings(servers, name, folder)
-    with _admin(servers) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    name = databases.copy(template)
+    yield _settings(databases, name, folder)
+    databases.drop(name)
 
 
-def _settings(servers: Embedded, database: str, folder: Path) -> Settings:
+def _settings(databases: Databases, name: str, folder: Path) -> Settings:
     own = Settings(
-        database_url=make_conninfo(servers.database_url, dbname=database),
-        redis_url=servers.redis_url,
-        redis_prefix=f"{database}:",
+        database_url=databases.url(name),
+        redis_url=databases.servers.redis_url,
+        redis_prefix=f"{name}:",
         jwt_secret=JWT_SECRET,
         formula_data=str(folder),
         mail_folder=str(folder / "mail"),
@@ -183,16 +186,3 @@ async def projecting(runtime: Runtime) -> AsyncGenerator[None]:
     yield
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-
-
-def _admin(servers: Embedded) -> psycopg.Connection:
-    return psycopg.connect(make_conninfo(servers.database_url, dbname="postgres"), autocommit=True)
-
-
-def _create_database(servers: Embedded, name: str, template: str) -> None:
-    with _admin(servers) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )

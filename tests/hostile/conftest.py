@@ -4,17 +4,20 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from infra.embedded import Embedded
 from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.hostile.siege import Besieged, Siege, besieged, siege
 
 
 @pytest.fixture(scope="package")
 def server(
-    servers: Embedded, read_models: str, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, read_models: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Besieged]:
     folder = tmp_path_factory.mktemp("hostile")
-    with fresh_database(servers, read_models, folder) as settings, besieged(settings, folder) as it:
+    with (
+        fresh_database(databases, read_models, folder) as settings,
+        besieged(settings, folder) as it,
+    ):
         yield it
 
 

@@ -250,3 +250,32 @@ async def test_who_leaves_does_not_wait_for_ever_for_an_answer(
     assert box.left == set(box.peers)
     (server,) = box.servers
     assert await when(lambda: server.transport is None or server.transport.is_closing())
+
+
+class Counting(Silent):
+    """How many connections it had at most, as mails began."""
+
+    most = 0
+
+    async def handle_MAIL(  # noqa: N802, the name that aiosmtpd calls
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any
+    ) -> str:
+        answer = await super().handle_MAIL(server, session, envelope, address, options)
+        self.most = max(self.most, sum(map(is_open, self.servers)))
+        return answer
+
+
+def is_open(server: SMTP) -> bool:
+    return server.transport is not None and not server.transport.is_closing()
+
+
+async def test_one_that_is_being_left_counts_until_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smtp, "MAILS", 1)
+    monkeypatch.setattr(smtp, "QUIT_S", 0.2)
+    port, box = free_port(), Counting()
+    with mail_server(port, mailbox=box):
+        async with mailer(port) as mails:
+            await send(mails, 1, 2, 3)
+    assert (len(box.received), box.most) == (3, 1)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from infra.db import connect
-from infra.embedded import Embedded
 from infra.settings import Settings, child_environment
 from projections.audit import PROJECTION
 from projections.audit_files import AuditFormat
 from projections.generations import BUILDING, SERVING, begin, mark
 from tests.conftest import TEMPLATE, fresh_database
+from tests.databases import Databases
 
 pytestmark = pytest.mark.xdist_group("exported")
 
@@ -33,9 +33,9 @@ FROM generate_series(1, %s::bigint) n
 
 
 @pytest.fixture(scope="module")
-def loaded(servers: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def loaded(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """An audit of MANY rows serves, whatever form it is exported in."""
-    with fresh_database(servers, TEMPLATE, tmp_path_factory.mktemp("exported")) as settings:
+    with fresh_database(databases, TEMPLATE, tmp_path_factory.mktemp("exported")) as settings:
         asyncio.run(load(settings))
         yield settings
 

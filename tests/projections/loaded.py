@@ -4,17 +4,15 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from bench.rows import fill
-from infra.embedded import Embedded
 from projections.generations import table_statement
 from projections.registry import PROJECTIONS
+from tests.databases import Databases
 
 # The fewer the rows, the sooner a plan does without an index: what is used here is used at more.
 ROWS = {"tasks": 100_000, "users": 20_000, "projects": 20_000, "audit": 50_000}
 OTHERS = 20_000
-NAME = "loaded"
 
 # Of the log and its like, those that grow.
 STORE = (
@@ -33,16 +31,13 @@ STORE = (
 
 
 @contextmanager
-def loaded(servers: Embedded, template: str) -> Generator[str]:
+def loaded(databases: Databases, template: str) -> Generator[str]:
     """The address of the database; its read tables are in the schema `reads`."""
-    admin = make_conninfo(servers.database_url, dbname="postgres")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {NAME} TEMPLATE {template}".encode())
-        url = make_conninfo(servers.database_url, dbname=NAME)
-        with psycopg.connect(url, autocommit=True) as db:
-            _load(db)
-        yield url
-        connection.execute(f"DROP DATABASE {NAME} WITH (FORCE)".encode())
+    name = databases.copy(template)
+    with psycopg.connect(databases.url(name), autocommit=True) as db:
+        _load(db)
+    yield databases.url(name)
+    databases.drop(name)
 
 
 def make(db: psycopg.Connection, rows: Mapping[str, int] | None = None) -> None:

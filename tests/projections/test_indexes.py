@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 from infra.db import Connection
-from infra.embedded import Embedded
 from infra.settings import Settings
 from projections.indexes import INDEXES
 from projections.registry import PROJECTIONS
 from projections.served import Served
 from tests.conftest import TEMPLATE
+from tests.databases import Databases
 from tests.projections.loaded import loaded, make
 
 pytestmark = pytest.mark.services
@@ -98,8 +98,8 @@ async def db(settings: Settings) -> AsyncIterator[Connection]:
 
 
 @pytest.mark.timeout(300)  # to load it is most of it
-async def test_every_query_goes_by_its_index(servers: Embedded) -> None:
-    with loaded(servers, TEMPLATE) as url:
+async def test_every_query_goes_by_its_index(databases: Databases) -> None:
+    with loaded(databases, TEMPLATE) as url:
         async with connected(url) as db:
             ways = {served.index: await used(db, served) for served in INDEXES}
     assert {index: way for index, way in ways.items() if index not in way} == {}

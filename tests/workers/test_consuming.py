@@ -5,11 +5,13 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from domain.jobs import JOB, Ping, QueueName, RequestBatch, Wanted
+from domain.jobs import JOB, CancelJob, Ping, QueueName, RequestBatch, RequestJob, Wanted
 from infra.bus import user_room
 from infra.db import FENCED
-from infra.jobs.model import JobState
+from infra.eventstore.reader import checkpoint
+from infra.jobs.model import CONSUMER, JobState
 from infra.jobs.queues import queues_of
+from infra.jobs.reading import Filter, list_jobs
 from infra.runtime import SYSTEM, Runtime
 from projections.frames import JobProgress
 from workers.consumer import advance, changes_of
@@ -51,6 +53,23 @@ async def test_events_that_ask_for_thousands_are_taken_a_few_at_a_time(
     assert (len(changes), to) == (6, batch[1].position)
     assert changes_of(batch[2:], reactions)[1] == batch[2].position
     assert changes_of([], reactions) == ([], None)
+
+
+async def test_an_order_that_postgres_does_not_take_is_passed_over(runtime: Runtime) -> None:
+    reactions = Reactions(JOBS, queues_of(runtime.settings))
+    one, other = runtime.new_id(), runtime.new_id()
+    request = RequestJob(wanted=Wanted(args=Ping(queue=QUEUE)))
+    await runtime.execute(SYSTEM, JOB, one, request)
+    await runtime.execute(SYSTEM, JOB, one, CancelJob(reason="no longer wanted"))
+    await runtime.execute(SYSTEM, JOB, other, request)
+    changes, to = changes_of(await runtime.store.read(0, 100), reactions)
+    assert to is not None
+    async with runtime.db.connection() as db:
+        await db.execute("ALTER TABLE formula_jobs ADD CHECK (state <> 'cancelled')")
+        await advance(db, 0, to, changes, reactions)
+        rows = await list_jobs(db, Filter(), limit=9)
+    assert {row.id: row.state for row in rows} == {one: "queued", other: "queued"}
+    assert await checkpoint(runtime.db, CONSUMER) == to
 
 
 async def test_a_leader_whose_checkpoint_was_moved_is_told_so(runtime: Runtime) -> None:
