@@ -13,6 +13,7 @@ from api.activity import feeds
 from api.analytics import analytics
 from api.audit import audit
 from api.auth import Caller, guard
+from api.bounding import Bounded
 from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
@@ -22,7 +23,7 @@ from api.documents import documents
 from api.edge import AccessLog, add_headers
 from api.errors import refused, rejected
 from api.files import files
-from api.health import livez, readyz
+from api.health import livez, readyz, startupz
 from api.holds import holds
 from api.jobs import jobs
 from api.limiting import RateLimit
@@ -41,7 +42,6 @@ from api.realtime.routes import realtime
 from api.receipts import receipts
 from api.replay import replays
 from api.sessions import sessions
-from api.summary import Watch
 from api.tasks import tasks
 from api.tus import tus
 from api.unsubscribing import unsubscribing
@@ -85,7 +85,7 @@ ROUTERS = (
 
 
 # What handlers may ask for by name, of the process that they run in.
-PARTS = ("runtime", "heart", "gateway", "passwords", "watch", "counted", "board")
+PARTS = ("runtime", "heart", "gateway", "passwords", "counted", "board")
 
 
 def bind(
@@ -102,7 +102,6 @@ def bind(
             "heart": heart,
             "gateway": gateway,
             "passwords": passwords or Passwords(),
-            "watch": Watch(runtime.now()),
             "board": Board(runtime),
             "counted": Metrics(gateway.hub.meters.metrics),
         }
@@ -114,9 +113,15 @@ def create_app() -> Litestar:
     """The application, which answers once it is bound."""
     return Litestar(
         route_handlers=[
-            Router("/api/v1", route_handlers=ROUTERS, guards=[guard], middleware=[RateLimit()]),
+            Router(
+                "/api/v1",
+                route_handlers=ROUTERS,
+                guards=[guard],
+                middleware=[RateLimit(), Bounded()],
+            ),
             livez,
             readyz,
+            startupz,
             browser_client,
             asyncapi_json,
             metrics,

@@ -1,16 +1,21 @@
 """A few bytes in Redis for a while. Without Redis they are made each time."""
 
+import asyncio
+
 import structlog
 from redis.exceptions import RedisError
 
 from infra.runtime import Runtime
+
+PATIENCE_S = 0.5  # to make it takes hardly longer
 
 log = structlog.get_logger()
 
 
 async def cached(runtime: Runtime, key: str) -> bytes | None:
     try:
-        found = await runtime.redis.get(_name(runtime, key))
+        async with asyncio.timeout(PATIENCE_S):
+            found = await runtime.redis.get(_name(runtime, key))
     except (RedisError, OSError) as error:
         log.debug("cache_not_read", key=key, error=repr(error))
         return None
@@ -19,7 +24,8 @@ async def cached(runtime: Runtime, key: str) -> bytes | None:
 
 async def remember(runtime: Runtime, key: str, value: bytes, seconds: int) -> None:
     try:
-        await runtime.redis.set(_name(runtime, key), value, ex=seconds)
+        async with asyncio.timeout(PATIENCE_S):
+            await runtime.redis.set(_name(runtime, key), value, ex=seconds)
     except (RedisError, OSError) as error:
         log.debug("cache_not_written", key=key, error=repr(error))
 

@@ -7,7 +7,7 @@ import structlog
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 
-from api.auth import guard
+from api.bounding import bounded_guard
 from domain.access import Action
 from infra.jobs.board import Board
 from infra.jobs.meters import meters
@@ -32,4 +32,4 @@ async def _queues(board: Board) -> str:
         return ""
 
 
-metrics = Router("/metrics", route_handlers=[read], guards=[guard])
+metrics = Router("/metrics", route_handlers=[read], guards=[bounded_guard])

@@ -20,6 +20,7 @@ from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
 from workers.model import Job
+from workers.outside import outsiders
 from workers.owners import Owners
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
@@ -78,7 +79,8 @@ async def run_scheduler(settings: Settings) -> None:
             heart.detail = {"leads": leads}
             heart.set("ready")
 
-        await schedule(runtime, note)
+        async with runtime.services.running(*outsiders(settings)):
+            await schedule(runtime, note)
 
 
 def main() -> int:
