@@ -5,9 +5,9 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -15,7 +15,7 @@ import structlog
 from psycopg.rows import class_row
 
 from infra.db import Connection, Pool
-from infra.runtime import Runtime, open_pool
+from infra.runtime import Clock, Runtime, open_pool, uuid7
 from infra.services import Service, ServiceState, State
 from infra.supervisor import ProcessState, Supervisor
 
@@ -127,12 +127,13 @@ async def heartbeat(runtime: Runtime, role: str) -> AsyncGenerator[Heart]:
 @asynccontextmanager
 async def supervised(url: str, supervisor: Supervisor) -> AsyncGenerator[None]:
     """Beat for a supervisor, whose services are its processes; without Postgres it goes on."""
+    clock = Clock()
 
     def told() -> list[ServiceState]:
-        return [_as_service(one) for one in supervisor.state()]
+        return [_as_service(one, clock.now()) for one in supervisor.state()]
 
     async with open_pool(url, 1) as pool:
-        heart = Heart(pool, uuid4(), "supervisor", told)
+        heart = Heart(pool, uuid7(clock.now()), "supervisor", told)
         heart.set("ready")
         beating = asyncio.create_task(heart.run(), name="heartbeat")
         try:
@@ -143,9 +144,9 @@ async def supervised(url: str, supervisor: Supervisor) -> AsyncGenerator[None]:
             await gone(heart)
 
 
-def _as_service(one: ProcessState) -> ServiceState:
+def _as_service(one: ProcessState, now: datetime) -> ServiceState:
     state = State.UP if one.state == "ready" else State(one.state)
-    since = datetime.now(UTC) - timedelta(seconds=one.for_s)
+    since = now - timedelta(seconds=one.for_s)
     return ServiceState(name=one.name, state=state, since=since, restarts=one.restarts)
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import cast
 
@@ -230,7 +231,7 @@ class Services:
         for name in service.needs:
             await asyncio.shield(self._parts[name].begun)
         keeping = asyncio.create_task(part.keep(), name=service.name)
-        keeping.add_done_callback(self._ended)
+        keeping.add_done_callback(partial(self._ended, part))
         part.tasks.append(keeping)
         await asyncio.wait({keeping, part.begun}, return_when=asyncio.FIRST_COMPLETED)
         if not part.begun.done():
@@ -239,10 +240,14 @@ class Services:
             watching = part.watch(service.check)
             part.tasks.append(asyncio.create_task(watching, name=f"watch {service.name}"))
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, part: Part, task: "asyncio.Task[None]") -> None:
         """What is not to be tried again ends the process, whatever it is at."""
-        begun = self._parts[task.get_name()].begun.done()
-        if begun and not task.cancelled() and (error := task.exception()) and self._host:
+        if (
+            part.begun.done()
+            and not task.cancelled()
+            and (error := task.exception())
+            and self._host
+        ):
             self._fatal = error
             self._host.cancel()
 

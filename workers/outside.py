@@ -1,4 +1,4 @@
-"""The servers that only jobs ask, looked at beside the work: nobody waits to learn they are away."""
+"""The servers that only jobs ask, looked at beside the work."""
 
 from functools import partial
 
