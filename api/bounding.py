@@ -1,5 +1,6 @@
 """Nobody waits for a Postgres that is away: who asks, or waits already, is told to come again."""
 
+import asyncio
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -10,6 +11,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.auth import guard
 from api.edge import runtime_of
+from infra.reach import Away
+
+PATIENCE_S = 2.0
 
 
 class Bounded(ASGIMiddleware):
@@ -34,6 +38,9 @@ class Bounded(ASGIMiddleware):
 async def bounded_guard(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
 ) -> None:
-    """For routes that answer without Postgres, but not everybody."""
-    async with runtime_of(connection.scope).reach.bounded():
-        await guard(connection, handler)
+    """For what some may have without Postgres: the others do not wait for it long."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await guard(connection, handler)
+    except TimeoutError:
+        raise Away("Postgres does not answer") from None

@@ -208,6 +208,7 @@ def _parts(runtime: Runtime, writer: Writer) -> list[Service]:
             check=partial(_redis_answers, runtime.redis),
             essential=False,
             server=True,
+            every_s=2.0,
             most_s=5.0,
         ),
         Service(name="writer", needs=("postgres",), run=partial(_write, writer), stop_s=15.0),
@@ -229,7 +230,7 @@ def _parts(runtime: Runtime, writer: Writer) -> list[Service]:
 def outside(name: str, check: Callable[[], Awaitable[None]]) -> Service:
     """A server without which all else goes on, looked at beside the work."""
     return Service(
-        name=name, check=check, essential=False, server=True, patience_s=4.0, most_s=30.0
+        name=name, check=check, essential=False, server=True, patience_s=4.0, most_s=10.0
     )
 
 

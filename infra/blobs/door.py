@@ -69,13 +69,18 @@ class Blobs:
         self._locks = Locks(self._local.root)
 
     async def probe(self) -> None:
-        """An attempt as any other, so that nobody need wait to learn that S3 is away, or back.
+        """Where S3 does not answer it is left alone, before anybody waits for it; until it does.
 
         Raises Unavailable.
         """
-        if self.far is not None:
-            with self._breaker.attempt():
-                await self.far.probe()
+        if self.far is None:
+            return
+        try:
+            await self.far.probe()
+        except Unavailable:
+            self._breaker.trip()
+            raise
+        self._breaker.reset()
 
     def close(self) -> None:
         if self.far is not None:
