@@ -59,7 +59,11 @@ class World:
         self.ws = f"ws://127.0.0.1:{settings.port}{p.PATH}"
         self.children: dict[str, Child] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.http = httpx.AsyncClient(base_url=self.url, verify=PLAIN, trust_env=False, timeout=30)
+        # No connection is kept: one that the server closes as it is used again would be an error.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.AsyncClient(
+            base_url=self.url, verify=PLAIN, trust_env=False, timeout=30, limits=limits
+        )
         self._sink: Controller | None = None
 
     async def settle(self) -> None:
@@ -117,24 +121,32 @@ class World:
     @asynccontextmanager
     async def without(self, server: Away, how: str) -> AsyncGenerator[None]:
         """It hangs, or is killed; on leaving it is back."""
-        match server, how:
-            case (Away.POSTGRES | Away.REDIS) as one, "killed":
-                child = self.children[one]
-                await child.kill()
+        if how == "hangs":
+            with suspended(self._of(server)):
                 yield
-                await child.launch()
-            case Away.SMTP, _:
-                await asyncio.to_thread(self.hang_up)
-                yield
-                await asyncio.to_thread(self.listen)
-            case Away.PROJECTOR, _:
-                self.processes["projector"].kill()
-                self.processes["projector"].wait()
-                yield
-                self.start("projector")
-            case _:
-                with suspended(self._of(server)):
-                    yield
+            return
+        await self._kill(server)
+        try:
+            yield
+        finally:
+            await self._start_again(server)
+
+    async def _kill(self, server: Away) -> None:
+        if server is Away.SMTP:
+            await asyncio.to_thread(self.hang_up)
+        elif server is Away.PROJECTOR:
+            self.processes["projector"].kill()
+            self.processes["projector"].wait()
+        else:
+            await self.children[server].kill()
+
+    async def _start_again(self, server: Away) -> None:
+        if server is Away.SMTP:
+            await asyncio.to_thread(self.listen)
+        elif server is Away.PROJECTOR:
+            self.start("projector")
+        else:
+            await self.children[server].launch()
 
     def _of(self, server: Away) -> list[psutil.Process]:
         if server is Away.S3:
