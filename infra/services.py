@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from infra.eventstore.codec import UnknownTag
+from infra.waiting import cancelled
 
 FIRST_DELAY_S, MOST_DELAY_S = 0.2, 10.0
 STEADY_S = 30.0  # what went well for so long is started anew at once again
@@ -100,7 +101,7 @@ class Part:
     async def keep(self) -> None:
         """Run it until cancelled. Raises what fails it before it was ever up, and UnknownTag."""
         loop, delay_s = asyncio.get_running_loop(), 0.0
-        while True:
+        while not cancelled():
             since = loop.time()
             try:
                 await self._live()
@@ -110,6 +111,8 @@ class Part:
                     raise
                 error = caught
                 log.exception("service_failed", service=self.service.name)
+            if cancelled():
+                return
             delay_s = _later(delay_s if loop.time() - since < STEADY_S else 0.0, MOST_DELAY_S)
             self._enter(State.BACKOFF, error=_said(error))
             await asyncio.sleep(_jittered(delay_s))
@@ -119,7 +122,7 @@ class Part:
         """Check it until cancelled."""
         service, loop = self.service, asyncio.get_running_loop()
         pause_s = service.every_s
-        while True:
+        while not cancelled():
             started = loop.time()
             try:
                 async with asyncio.timeout(service.patience_s):
@@ -261,7 +264,9 @@ class Services:
         part.stop()
         try:
             if part.tasks:
-                _, late = await asyncio.wait(part.tasks, timeout=part.service.stop_s)
+                ended, late = await asyncio.wait(part.tasks, timeout=part.service.stop_s)
+                for task in ended:
+                    _ = task.cancelled() or task.exception()  # it was told already, or is late
                 if late:
                     log.warning("service_left_behind", service=part.service.name)
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -180,3 +180,19 @@ async def test_a_name_is_taken_once_and_needs_must_be_there(services: Services) 
             with pytest.raises(ValueError, match=bad.name):
                 async with services.running(bad):
                     pytest.fail("it began")
+
+
+async def test_one_that_loses_its_cancellation_and_ends_is_not_started_anew(
+    services: Services,
+) -> None:
+    lives = 0
+
+    async def run() -> None:
+        nonlocal lives
+        lives += 1
+        with suppress(asyncio.CancelledError):  # as redis-py does while it connects
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(1), services.running(Service(name="deaf", run=run)):
+        await asyncio.sleep(0)
+    assert lives == 1

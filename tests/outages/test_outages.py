@@ -21,7 +21,7 @@ from tests.outages.world import World, world
 pytestmark = [
     pytest.mark.services,
     pytest.mark.faults,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("outages"),
 ]
