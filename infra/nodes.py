@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -74,16 +74,14 @@ class Heart:
     async def run(self) -> None:
         """Beat until cancelled; a beat that fails is simply followed by the next."""
         while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await self._changed.wait()
+            self._changed.clear()
             try:
                 await self.beat()
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("heartbeat_failed", error=str(error).strip())
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(BEAT_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
 
     async def beat(self) -> None:
         services = self._services()[:MOST_SERVICES]

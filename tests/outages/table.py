@@ -64,7 +64,7 @@ TABLE = (
     Row(
         "frame join",
         "joined",
-        {**REFUSED, Away.PROJECTOR: "err store.overloaded"},
+        REFUSED,
         {Away.POSTGRES: "one under way waits"},
     ),
     Row(

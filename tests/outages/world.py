@@ -97,6 +97,16 @@ class World:
     async def is_well(self, limit_s: float = 30.0) -> None:
         await self.is_(lambda one: one.is_success and not one.json()["degraded"], limit_s)
 
+    async def finds_away(self, service: str, limit_s: float) -> None:
+        """Until the API does so by itself."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                found = (await self.http.get("/api/v1/realtime/health/services")).json()
+                [services] = [one["services"] for one in found if one["role"] == "api"]
+                if (service, "down") in {(one["name"], one["state"]) for one in services}:
+                    return
+                await asyncio.sleep(0.1)
+
     def start(self, role: str) -> None:
         with (self.folder / f"{role}.log").open("ab") as log:
             self.processes[role] = subprocess.Popen(
