@@ -35,7 +35,7 @@ async def _found() -> tuple[list[ProcessServices], datetime]:
 def _show(found: list[ProcessServices], now: datetime) -> None:
     table = Table(box=None, padding=(0, 2))
     for title in ("Process", "Service", "State", "Since", "Latency", "Restarts", "Last error"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title != "Last error")
     for process in found:
         table.add_row(f"{process.role} {process.pid} on {process.host}", "", process.status)
         for one in process.services:
