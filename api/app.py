@@ -14,6 +14,7 @@ from api.analytics import analytics
 from api.answer import Answer
 from api.audit import audit
 from api.auth import Caller, enter
+from api.bounding import Bounded
 from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
@@ -24,7 +25,7 @@ from api.documents import documents
 from api.edge import App
 from api.errors import refused, rejected
 from api.files import files
-from api.health import livez, readyz
+from api.health import livez, readyz, startupz
 from api.holds import holds
 from api.jobs import jobs
 from api.locks import locks
@@ -44,7 +45,6 @@ from api.receipts import receipts
 from api.replay import replays
 from api.rows import Rows
 from api.sessions import sessions
-from api.summary import Watch
 from api.tasks import tasks
 from api.tus import say_version, tus
 from api.unsubscribing import unsubscribing
@@ -89,7 +89,7 @@ ROUTERS = (
 
 
 # What handlers may ask for by name, of the process that they run in.
-PARTS = ("runtime", "heart", "gateway", "passwords", "watch", "counted", "board")
+PARTS = ("runtime", "heart", "gateway", "passwords", "counted", "board")
 
 
 def bind(
@@ -107,7 +107,6 @@ def bind(
             "heart": heart,
             "gateway": gateway,
             "passwords": passwords or Passwords(),
-            "watch": Watch(runtime.now()),
             "board": Board(runtime),
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
@@ -122,9 +121,10 @@ def create_app() -> Litestar:
     """The application, which answers once it is bound."""
     return App(
         route_handlers=[
-            Router("/api/v1", route_handlers=ROUTERS, before_request=enter),
+            Router("/api/v1", route_handlers=ROUTERS, before_request=enter, middleware=[Bounded()]),
             livez,
             readyz,
+            startupz,
             browser_client,
             asyncapi_json,
             metrics,

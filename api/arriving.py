@@ -1,5 +1,6 @@
 """The end of every upload: what came in becomes a file's next version."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import msgspec
@@ -7,6 +8,8 @@ import msgspec
 from api.call import Call
 from domain.errors import NotFound, Refused
 from domain.file import FILE, UploadFile
+from infra.blobs.door import Blobs
+from infra.blobs.model import Unavailable
 from infra.eventstore.execute import Outcome
 from infra.receiving import Received
 from infra.runtime import Runtime
@@ -40,11 +43,17 @@ async def keep(call: Call, wanted: Wanted, received: Received) -> Outcome:
     try:
         outcome = await _store(call, wanted, stored)
     except Refused:
-        await blobs.delete(received.key)
+        await _drop(blobs, received.key)
         raise
     if known is not None or outcome.position is None:
-        await blobs.delete(received.key)
+        await _drop(blobs, received.key)
     return outcome
+
+
+async def _drop(blobs: Blobs, key: str) -> None:
+    """Where S3 is away they stay: what was done, or refused, is the answer all the same."""
+    with suppress(Unavailable):
+        await blobs.delete(key)
 
 
 async def again(call: Call, wanted: Wanted) -> Outcome:

@@ -67,6 +67,12 @@ COMMANDS = (
         START,
     ),
     Listed(
+        "services",
+        "api.commands.services:services",
+        "Show what each process is made of, how it is and since when.",
+        LOOK,
+    ),
+    Listed(
         "seed",
         "api.commands.seed:seed",
         "Make the demo workspace: people of every role, clients, projects, tasks, comments.",

@@ -1,6 +1,7 @@
-"""/livez and /readyz: whether this process runs, and whether the system can take work."""
+"""/livez, /readyz, /startupz: whether this process runs, serves, and has ever begun to."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 from litestar import Response, get
@@ -9,7 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from psycopg import OperationalError
 
 from api.auth import Open
-from infra.nodes import Heart, missing_roles
+from infra.nodes import Heart, degraded, missing_roles, nodes
 from infra.runtime import Runtime
 
 PATIENCE_S = 2.0  # who asks has a time-out as well
@@ -20,15 +21,25 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """`missing`: the roles of which no process is ready, and servers that do not answer."""
+    """`missing`: services of this process that it cannot do without, and roles of which no process
+    is ready. `degraded`: what is away without which all else goes on.
+    """
 
-    status: str
-    missing: list[str] = []
+    status: str  # starting, ready, stopping
+    missing: Sequence[str] = ()
+    degraded: Sequence[str] = ()
 
 
 @get("/livez", opt={"action": Open.PUBLIC})
 async def livez() -> Alive:
+    """Asks nobody: to start this process anew would not mend what is away."""
     return Alive()
+
+
+@get("/startupz", opt={"action": Open.PUBLIC})
+async def startupz(heart: NamedDependency[Heart]) -> Response[Readiness]:
+    """200 for good once it was ready for the first time."""
+    return _answer(Readiness("ready" if heart.started else "starting"))
 
 
 @get("/readyz", opt={"action": Open.PUBLIC})
@@ -36,23 +47,22 @@ async def readyz(
     runtime: NamedDependency[Runtime], heart: NamedDependency[Heart]
 ) -> Response[Readiness]:
     if heart.state == "stopping":
-        return _answer("stopping", [])
-    missing = await _missing(runtime)
-    return _answer("starting" if missing else "ready", missing)
+        return _answer(Readiness("stopping"))
+    missing, away = runtime.services.missing(), runtime.services.degraded()
+    if not missing:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                found = await nodes(runtime)
+            missing, away = missing_roles(found), degraded(found, away)
+        except (OperationalError, TimeoutError):
+            missing = ["postgres"]
+    return _answer(Readiness("starting" if missing else "ready", missing, away))
 
 
-async def _missing(runtime: Runtime) -> list[str]:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await missing_roles(runtime)
-    except (OperationalError, TimeoutError):
-        return ["postgres"]
-
-
-def _answer(status: str, missing: list[str]) -> Response[Readiness]:
-    ready = status == "ready"
+def _answer(readiness: Readiness) -> Response[Readiness]:
+    ready = readiness.status == "ready"
     return Response(
-        Readiness(status, missing),
+        readiness,
         status_code=HTTP_200_OK if ready else HTTP_503_SERVICE_UNAVAILABLE,
         headers={} if ready else {"Retry-After": "1"},
     )

@@ -8,7 +8,7 @@ from litestar import Response, Router, get
 from litestar.di import NamedDependency
 from redis.exceptions import RedisError
 
-from api.auth import guard
+from api.bounding import bounded_guard
 from domain.access import Action
 from infra.jobs.board import Board
 from infra.jobs.meters import meters
@@ -53,4 +53,4 @@ async def _queues(board: Board) -> list[Family]:
         return []
 
 
-metrics = Router("/metrics", route_handlers=[read], before_request=guard)
+metrics = Router("/metrics", route_handlers=[read], before_request=bounded_guard)

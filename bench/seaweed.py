@@ -49,6 +49,13 @@ class Seaweed:
         return f"http://127.0.0.1:{self._ports['s3.port']}"
 
     @property
+    def pid(self) -> int:
+        """Of the process that runs."""
+        if self._process is None:
+            raise RuntimeError("it does not run")
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         return self._folder / "weed.log"
 

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
-from datetime import datetime
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,12 +14,16 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
-from infra.db import Connection
-from infra.runtime import Runtime
+from infra.db import Connection, Pool
+from infra.runtime import Clock, Runtime, open_pool, uuid7
+from infra.services import Service, ServiceState, State
+from infra.supervisor import ProcessState, Supervisor
 
 BEAT_S = 1.0
 LEASE_S = 5.0  # a node unseen for longer is gone
 KEPT_S = 3_600.0  # rows of nodes long gone
+
+MOST_SERVICES = 40  # told of
 
 ROLES = ("api", "projector", "worker", "scheduler")
 
@@ -33,81 +37,123 @@ class Node(msgspec.Struct, frozen=True):
     role: str
     name: str
     pid: int
-    state: str  # starting, ready, stopping
+    state: str  # starting, ready, unready (an essential service is not up), stopping
     detail: dict[str, Any]
     started_at: datetime
     seen_at: datetime
     alive: bool
 
+    @property
+    def status(self) -> str:
+        return self.state if self.alive else "gone"
+
+    @property
+    def services(self) -> list[ServiceState]:
+        """None of an older version's process."""
+        return msgspec.convert(self.detail.get("services", []), list[ServiceState])
+
 
 class Heart:
-    """This process's row; `ready` and `detail` go out with the next beat."""
+    """A process's row; what is set goes out with the next beat."""
 
-    def __init__(self, runtime: Runtime, role: str) -> None:
-        self._runtime = runtime
-        self._role = role
+    def __init__(
+        self, db: Pool, node: UUID, role: str, services: Callable[[], Sequence[ServiceState]]
+    ) -> None:
+        self._db, self._node, self._role, self._services = db, node, role, services
         self._changed = asyncio.Event()
         self.state = "starting"
+        self.started = False  # it was ready at least once
         self.detail: Mapping[str, object] = {}
         self.report: Callable[[], Mapping[str, object]] = dict  # what is new with every beat
 
     def set(self, state: str) -> None:
         self.state = state
+        self.started |= state == "ready"
         self._changed.set()
 
     async def run(self) -> None:
         """Beat until cancelled; a beat that fails is simply followed by the next."""
         while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await self._changed.wait()
+            self._changed.clear()
             try:
                 await self.beat()
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("heartbeat_failed", error=str(error).strip())
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(BEAT_S):
-                    await self._changed.wait()
-            except TimeoutError:
-                continue
 
     async def beat(self) -> None:
-        async with self._runtime.db.connection(timeout=BEAT_S) as connection:
+        services = self._services()[:MOST_SERVICES]
+        lacks = any(one.essential and not one.is_up for one in services)
+        state = "unready" if lacks and self.state == "ready" else self.state
+        told = {**self.detail, **self.report(), "services": services}
+        async with self._db.connection(timeout=BEAT_S) as connection:
             await connection.execute(
                 "INSERT INTO formula_nodes (node, role, name, pid, state, detail)"
                 " VALUES (%s, %s, %s, %s, %s, %s)"
                 " ON CONFLICT (node) DO UPDATE SET state = excluded.state,"
                 " detail = excluded.detail, seen_at = clock_timestamp()",
                 (
-                    self._runtime.node,
+                    self._node,
                     self._role,
                     socket.gethostname(),
                     os.getpid(),
-                    self.state,
-                    msgspec.json.encode({**self.detail, **self.report()}).decode(),
+                    state,
+                    msgspec.json.encode(told).decode(),
                 ),
             )
 
     async def leave(self) -> None:
-        async with self._runtime.db.connection(timeout=BEAT_S) as connection:
-            await connection.execute(
-                "DELETE FROM formula_nodes WHERE node = %s", (self._runtime.node,)
-            )
+        async with self._db.connection(timeout=BEAT_S) as connection:
+            await connection.execute("DELETE FROM formula_nodes WHERE node = %s", (self._node,))
 
 
 @asynccontextmanager
 async def heartbeat(runtime: Runtime, role: str) -> AsyncGenerator[Heart]:
-    """Beat while inside; on leaving, the row says "stopping" and then goes."""
-    heart = Heart(runtime, role)
+    """Beat while inside; on leaving, the row goes."""
+    heart = Heart(runtime.db, runtime.node, role, runtime.services.state)
+    beating = Service(name="heartbeat", needs=("postgres",), run=heart.run)
     await heart.beat()
-    beating = asyncio.create_task(heart.run(), name="heartbeat")
     try:
-        yield heart
+        async with runtime.services.running(beating):
+            yield heart
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        await gone(heart)
+
+
+@asynccontextmanager
+async def supervised(url: str, supervisor: Supervisor) -> AsyncGenerator[None]:
+    """Beat for a supervisor, whose services are its processes; without Postgres it goes on."""
+    clock = Clock()
+
+    def told() -> list[ServiceState]:
+        return [_as_service(one, clock.now()) for one in supervisor.state()]
+
+    async with open_pool(url, 1) as pool:
+        heart = Heart(pool, uuid7(clock.now()), "supervisor", told)
+        heart.set("ready")
+        beating = asyncio.create_task(heart.run(), name="heartbeat")
         try:
-            await heart.leave()
-        except (psycopg.Error, TimeoutError) as error:
-            log.warning("heartbeat_not_removed", error=str(error).strip())
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+            await gone(heart)
+
+
+def _as_service(one: ProcessState, now: datetime) -> ServiceState:
+    state = State.UP if one.state == "ready" else State(one.state)
+    since = now - timedelta(seconds=one.for_s)
+    return ServiceState(name=one.name, state=state, since=since, restarts=one.restarts)
+
+
+async def gone(heart: Heart) -> None:
+    """Nobody waits for its lease to end."""
+    try:
+        await heart.leave()
+    except (psycopg.Error, TimeoutError) as error:
+        log.warning("heartbeat_not_removed", error=str(error).strip())
 
 
 NODES = """
@@ -128,10 +174,16 @@ async def nodes(runtime: Runtime) -> list[Node]:
         return await cursor.fetchall()
 
 
-async def missing_roles(runtime: Runtime) -> list[str]:
+def missing_roles(found: Iterable[Node]) -> list[str]:
     """The roles of which no process is alive and ready."""
-    there = {node.role for node in await nodes(runtime) if node.alive and node.state == "ready"}
+    there = {node.role for node in found if node.status == "ready"}
     return [role for role in ROLES if role not in there]
+
+
+def degraded(found: Iterable[Node], mine: Iterable[str]) -> list[str]:
+    """What this process or another that is alive finds away, and does without."""
+    theirs = (one.name for node in found if node.alive for one in node.services if one.is_lacked)
+    return sorted({*mine, *theirs})
 
 
 async def forget_nodes(db: Connection) -> int:

@@ -33,6 +33,10 @@ CONNECT_TIMEOUT_S = 5
 log = structlog.get_logger()
 
 
+class NotFollowing(Exception):
+    """The replica does not answer, or is behind."""
+
+
 class Standing(msgspec.Struct, frozen=True):
     """What a server is to the primary. `behind`: bytes of WAL; None: it replays none."""
 
@@ -58,6 +62,17 @@ class Replica:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._rests_until = 0.0
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Nobody waits for it: a process starts, and answers, without."""
+        async with self._pool:
+            yield
+
+    async def require(self) -> None:
+        """Raises NotFollowing where it is not asked now."""
+        if not await self.follows():
+            raise NotFollowing
 
     @asynccontextmanager
     async def at(self, consumer: str, position: int) -> AsyncGenerator[Connection | None]:

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
+from weakref import WeakSet
 
 import msgspec
 from psycopg_pool import AsyncConnectionPool
@@ -19,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.kernel import Command, Decider, Metadata
 from infra.blobs.door import Blobs, open_blobs
-from infra.db import Pool, connect
+from infra.db import Connection, Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
 from infra.eventstore.lookout import Lookout
 from infra.eventstore.reader import Follower
@@ -27,7 +29,9 @@ from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
 from infra.limits import Limits
+from infra.reach import EVERY_S, Reach, cut
 from infra.replica import Replica
+from infra.services import Service, Services
 from infra.settings import Settings
 from infra.waiting import mend_wait_for
 
@@ -36,6 +40,9 @@ C = TypeVar("C", bound=Command)
 
 _VERSION_7 = 0x7 << 76 | 0x2 << 62  # and the variant
 _RANDOM_BITS = (1 << 76) - 1 & ~(0x3 << 62)
+START_S = 10.0  # for Postgres to answer at all
+CONNECT_S = 5
+RECONNECT_S = 2.0  # that a pool tries by itself: else it waits ever longer, when all is well again
 
 
 class Clock:
@@ -87,6 +94,8 @@ class Runtime(msgspec.Struct, frozen=True):
     node: UUID
     limits: Limits
     blobs: Blobs
+    services: Services
+    reach: Reach
     replica: Replica | None = None
     cluster: RedisCluster | None = None
 
@@ -152,72 +161,162 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     `settings.database_url` and `redis_url` must be set (infra.instance finds a running one).
     """
     mend_wait_for()
-    pool = _pool(settings.database_url, settings)
-    clock = Clock()
+    clock, redis, node = Clock(), open_redis(settings), uuid4()
+    lent: WeakSet[Connection] = WeakSet()
+    pool = open_pool(settings.database_url, settings.database_pool_size, lent)
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
-    follower, lookout = Follower(settings.database_url), Lookout(settings.database_url)
-    redis, node = open_redis(settings), uuid4()
-    limits, blobs = Limits(settings, redis, node), open_blobs(settings, clock.now)
-    async with pool, _replica(settings) as replica, _cluster(settings) as cluster:
-        await pool.wait(timeout=10.0)
-        await clock.adjust(pool)
-        store = PostgresStore(pool, writer, follower, lookout)
-        states = States(store)
-        writing = asyncio.create_task(writer.run(), name="writer")
-        following = asyncio.create_task(states.follow(), name="states")
-        sharing = asyncio.create_task(limits.run(), name="limits")
-        try:
-            yield Runtime(
-                settings, pool, redis, store, states, clock, node, limits, blobs, replica, cluster
-            )
-        finally:
-            following.cancel()
-            sharing.cancel()
-            writer.close()
-            await asyncio.gather(writing, following, sharing, return_exceptions=True)
-            await follower.close()
-            await lookout.close()
-            await redis.aclose()
-            blobs.close()
+    lookout = Lookout(settings.database_url)
+    store = PostgresStore(pool, writer, Follower(settings.database_url), lookout)
+
+    def lost() -> None:
+        for connection in lent:
+            cut(connection)
+        writer.cut()
+        lookout.cut()
+
+    reach = Reach(settings.database_url, lost, pool.check)
+    services = Services(clock.now)
+    runtime = Runtime(
+        settings,
+        pool,
+        redis,
+        store,
+        States(store),
+        clock,
+        node,
+        Limits(settings, redis, node),
+        open_blobs(settings, clock.now),
+        services,
+        reach,
+        _replica(settings),
+        _cluster(settings),
+    )
+    try:
+        async with services.running(*_parts(runtime, writer)):
+            yield runtime
+    finally:
+        runtime.blobs.close()
 
 
-def _pool(url: str, settings: Settings) -> Pool:
-    return AsyncConnectionPool(
-        url,
-        min_size=1,
-        max_size=settings.database_pool_size,
-        kwargs={"autocommit": True},
-        open=False,
-        timeout=10.0,
+def _parts(runtime: Runtime, writer: Writer) -> list[Service]:
+    """What runs by itself in every process."""
+    reach, limits, blobs = runtime.reach, runtime.limits, runtime.blobs
+    found = [
+        Service(
+            name="postgres",
+            open=partial(_connected, runtime),
+            check=reach.ping,
+            server=True,
+            every_s=EVERY_S,
+            most_s=EVERY_S,
+            patience_s=2 * CONNECT_S,
+            stop_s=10.0,
+        ),
+        Service(
+            name="redis",
+            open=partial(_closing, runtime.redis.aclose),
+            check=partial(_redis_answers, runtime.redis),
+            essential=False,
+            server=True,
+            every_s=2.0,
+            most_s=5.0,
+        ),
+        Service(name="writer", needs=("postgres",), run=partial(_write, writer), stop_s=15.0),
+        Service(name="states", needs=("postgres",), run=runtime.states.follow),
+        Service(name="limits", needs=("redis",), run=limits.run, essential=False),
+    ]
+    if blobs.far is not None:
+        found.append(outside("s3", blobs.probe))
+    if (replica := runtime.replica) is not None:
+        follows = outside("replica", replica.require)
+        found.append(msgspec.structs.replace(follows, open=replica.open))
+    if (cluster := runtime.cluster) is not None:
+        found.append(
+            Service(name="cluster", open=partial(_closing, cluster.aclose), essential=False)
+        )
+    return found
+
+
+def outside(name: str, check: Callable[[], Awaitable[None]]) -> Service:
+    """A server without which all else goes on, looked at beside the work."""
+    return Service(
+        name=name, check=check, essential=False, server=True, patience_s=4.0, most_s=10.0
     )
 
 
 @asynccontextmanager
-async def _replica(settings: Settings) -> AsyncGenerator[Replica | None]:
-    """Nobody waits for it: a process starts, and answers, without."""
-    if settings.database_replica_url:
-        async with _pool(settings.database_replica_url, settings) as pool:
-            yield Replica(pool)
-    else:
-        yield None
+async def _connected(runtime: Runtime) -> AsyncGenerator[None]:
+    reach, pool = runtime.reach, runtime.db
+    async with pool:
+        try:
+            if not await reach.begin(START_S):
+                await pool.check()
+            await pool.wait(timeout=START_S)
+            await runtime.clock.adjust(pool)
+            yield
+        finally:
+            await runtime.store.follower.close()
+            await runtime.store.lookout.close()
+            await reach.close()
+
+
+async def _redis_answers(redis: Redis) -> None:
+    await redis.ping()  # pyright: ignore[reportUnknownMemberType]  # untyped in redis-py
 
 
 @asynccontextmanager
-async def _cluster(settings: Settings) -> AsyncGenerator[RedisCluster | None]:
+async def _closing(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        await close()
+
+
+async def _write(writer: Writer) -> None:
+    """Until cancelled; then what was accepted is stored first."""
+    running = asyncio.ensure_future(writer.run())
+    try:
+        await asyncio.shield(running)
+    finally:
+        writer.close()
+        await running
+
+
+def open_pool(url: str, size: int, lent: WeakSet[Connection] | None = None) -> Pool:
+    """To be entered. What it connects is put into `lent`."""
+
+    async def lend(connection: Connection) -> None:
+        if lent is not None:
+            lent.add(connection)
+
+    return AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        kwargs={"autocommit": True, "connect_timeout": CONNECT_S},
+        configure=lend,
+        open=False,
+        timeout=10.0,
+        reconnect_timeout=RECONNECT_S,
+    )
+
+
+def _replica(settings: Settings) -> Replica | None:
+    if not settings.database_replica_url:
+        return None
+    return Replica(open_pool(settings.database_replica_url, settings.database_pool_size))
+
+
+def _cluster(settings: Settings) -> RedisCluster | None:
     """Connects when first used; a shard that is away is a gap that gateways mend from the log."""
     if not settings.redis_cluster_url:
-        yield None
-        return
-    cluster = RedisCluster.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
+        return None
+    return RedisCluster.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped options
         settings.redis_cluster_url,
         require_full_coverage=False,
         socket_connect_timeout=2.0,
         health_check_interval=15,
     )
-    try:
-        yield cluster
-    finally:
-        await cluster.aclose()
 
 
 def open_redis(settings: Settings) -> Redis:

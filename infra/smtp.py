@@ -26,6 +26,7 @@ from infra.settings import SettingsError
 
 TIMEOUT_S = 15.0  # for each step of the talk with the server
 QUIT_S = 1.0
+GREET_S = 2.0
 IDLE_S = 10.0  # less than servers bear: they cut who says nothing for longer
 MAILS = 100  # of a connection: servers that spread their load want new ones now and then
 PORTS = {"smtp": 25, "smtps": 465}
@@ -45,6 +46,15 @@ class NotSent(Exception):
 
     def __init__(self, code: str, detail: int | str = "") -> None:
         super().__init__(code, detail)
+
+
+async def greet(options: Mapping[str, Any]) -> None:
+    """Connect, as a mail would, and say that it is nothing. Raises NotSent."""
+    try:
+        async with SMTP(timeout=GREET_S, **options) as connection:
+            await connection.noop()
+    except (SMTPException, OSError, ValueError) as error:
+        raise _told(error) from None
 
 
 class Connections:

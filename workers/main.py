@@ -22,6 +22,7 @@ from infra.settings import Settings, load_settings
 from workers.consumer import consume
 from workers.listening import listen
 from workers.model import Job
+from workers.outside import outsiders
 from workers.owners import Owners
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
@@ -94,7 +95,10 @@ async def run_scheduler(settings: Settings) -> None:
             heart.detail = {"leads": leads}
             heart.set("ready")
 
-        async with sampling(runtime, "scheduler", Metrics()):
+        async with (
+            runtime.services.running(*outsiders(settings)),
+            sampling(runtime, "scheduler", Metrics()),
+        ):
             await schedule(runtime, note)
 
 

@@ -15,6 +15,7 @@ from infra.bus import user_room
 from infra.jobs.model import JobState
 from infra.jobs.reading import Ending, endings
 from infra.runtime import Runtime
+from infra.services import Service
 from projections.frames import JOB_PROGRESS, JobProgress
 from projections.telling import tell
 
@@ -34,21 +35,20 @@ class Owners:
         self._ended: list[UUID] = []
         self._lost = 0
         self._news = asyncio.Event()
-        self._task: asyncio.Task[NoReturn] | None = None
+        telling = Service(name="owners", run=self._run, essential=False)
+        self._telling = runtime.services.running(telling)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="owners")
+        await self._telling.__aenter__()
         return self
 
     async def __aexit__(
         self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._telling.__aexit__(kind, error, traceback)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_S):
                 await self._tell()

@@ -27,6 +27,7 @@ from infra.embedded import prepare_postgres, prepare_valkey
 from infra.folder import hold_folder, kept_password
 from infra.instance import announced, base_url, with_key, with_secret
 from infra.log import configure_logging
+from infra.nodes import supervised
 from infra.processes import ProcessSpec, log_tail
 from infra.runtime import conninfo_ok, open_redis, open_runtime
 from infra.settings import Settings, child_environment, load_settings
@@ -109,7 +110,8 @@ async def _run(settings: Settings) -> None:
                     await _processes(supervisor, settings, client, ours=ours)
                     await _demo(supervisor, settings)
                     _welcome(settings)
-                    await asyncio.Event().wait()
+                    async with supervised(settings.database_url, supervisor):
+                        await asyncio.Event().wait()
         finally:
             with step("Stopped"):
                 await supervisor.stop()

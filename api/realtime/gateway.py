@@ -20,6 +20,7 @@ from api.tokens import NotAuthenticated
 from infra.eventstore.epoch import read_epoch
 from infra.limits import address_of
 from infra.runtime import Origin, Runtime
+from infra.services import Service
 
 TICK_S = 1.0
 DRAIN_S = 5.0  # for what connections still have to store
@@ -157,10 +158,9 @@ class Gateway:
 async def open_gateway(runtime: Runtime) -> AsyncGenerator[Gateway]:
     """A running gateway; drained on leaving."""
     gateway = Gateway(runtime, await read_epoch(runtime.db))
-    running = asyncio.create_task(gateway.run(), name="gateway")
-    try:
-        yield gateway
-    finally:
-        await gateway.drain()
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+    running = Service(name="gateway", needs=("writer", "redis"), run=gateway.run)
+    async with runtime.services.running(running):
+        try:
+            yield gateway
+        finally:
+            await gateway.drain()

@@ -15,7 +15,7 @@ from api.auth import Caller
 from api.call import Call, Done, done
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import provide_live_db
-from api.summary import Summary, Watch
+from api.summary import ProcessServices, Summary, services_of, summary
 from domain.access import Action
 from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
 from domain.notification import Level
@@ -58,14 +58,14 @@ class NewAnnouncement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @get("/status", opt={"action": Action.STATUS_READ})
-async def status(runtime: NamedDependency[Runtime], watch: NamedDependency[Watch]) -> Status:
+async def status(runtime: NamedDependency[Runtime]) -> Status:
     ready: dict[str, int] = {}
     for node in await nodes(runtime):
-        if node.alive and node.state == "ready":
+        if node.status == "ready":
             ready[node.role] = ready.get(node.role, 0) + 1
     return Status(
         version=_version(),
-        uptime_s=(runtime.now() - watch.started).total_seconds(),
+        uptime_s=runtime.services.uptime_s,
         epoch=await read_epoch(runtime.db),
         position=await runtime.store.head(),
         nodes=ready,
@@ -142,10 +142,15 @@ async def announce(data: JSONBody[NewAnnouncement], call: NamedDependency[Call])
 async def health_summary(
     runtime: NamedDependency[Runtime],
     caller: NamedDependency[Caller],
-    watch: NamedDependency[Watch],
 ) -> Summary:
     """Details of processes only for those who operate them."""
-    return await watch.summary(runtime, detailed=caller.may(Action.HEALTH_READ))
+    return await summary(runtime, detailed=caller.may(Action.HEALTH_READ))
+
+
+@get("/health/services", opt={"action": Action.HEALTH_READ})
+async def health_services(runtime: NamedDependency[Runtime]) -> list[ProcessServices]:
+    """The parts of every process of the last hour, and of supervisors their processes."""
+    return services_of(await nodes(runtime))
 
 
 def _version() -> str:
@@ -157,6 +162,15 @@ def _version() -> str:
 
 realtime = Router(
     "/realtime",
-    route_handlers=[status, online, presence, members, collaborations, announce, health_summary],
+    route_handlers=[
+        status,
+        online,
+        presence,
+        members,
+        collaborations,
+        announce,
+        health_summary,
+        health_services,
+    ],
     tags=["realtime"],
 )

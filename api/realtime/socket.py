@@ -187,12 +187,15 @@ class Connection:
     async def _guarded(self, work: Coroutine[Any, Any, None], re: UUID | None = None) -> None:
         """Run it; whatever goes wrong is an answer."""
         try:
+            self._runtime.reach.require()
             await work
         except NotAuthenticated as error:
             self.tell(failure(error, re))
             self.close(p.CloseCode.NOT_AUTHENTICATED, error.code)
         except Exception as error:  # noqa: BLE001, it is told and, where unexpected, logged
             self.tell(failure(error, re))
+        finally:
+            work.close()  # it may not have begun
 
     async def _certainly(self, work: Awaitable[None]) -> None:
         """What the client did not ask for and must not lack: its rights, its place in a room.
@@ -217,10 +220,12 @@ class Connection:
                 outcome = await attendance.exit(membership, reason, re)
                 self.tell(p.Ack(re=re, pos=outcome.position if outcome else None))
             case s.Run(re=re, membership=membership, parts=parts):
-                outcome = await attendance.execute(re, membership.project, *parts)
+                async with self._runtime.reach.bounded():
+                    outcome = await attendance.execute(re, membership.project, *parts)
                 self.tell(p.Ack(re=re, pos=outcome.position))
             case s.Hold():
-                await attendance.holding.hold(effect)
+                async with self._runtime.reach.bounded():
+                    await attendance.holding.hold(effect)
             case s.Play(frame=frame):
                 await self.replays.open(attendance.session.who, frame)
             case s.Steer(frame=frame):

@@ -47,6 +47,10 @@ class Breaker:
         self._failures = max(self._failures, FAILURES)
         self._rests_until = self._clock() + REST_S
 
+    def reset(self) -> None:
+        """Closed again: it was asked, and answers."""
+        self._succeeded()
+
     @property
     def is_open(self) -> bool:
         return self._failures >= FAILURES and self._clock() < self._rests_until

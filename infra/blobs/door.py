@@ -65,23 +65,37 @@ class Blobs:
         cdn: Cdn | None = None,
     ) -> None:
         self._settings, self._now = settings, now
-        self._far, self._cdn, self._breaker = far, cdn, Breaker()
+        self.far, self._cdn, self._breaker = far, cdn, Breaker()
         self._local, self._locally = Local(settings), settings.local_storage_enabled
         self._locks = Locks(self._local.root)
 
+    async def probe(self) -> None:
+        """Where S3 does not answer it is left alone, before anybody waits for it; until it does.
+
+        Raises Unavailable.
+        """
+        if self.far is None:
+            return
+        try:
+            await self.far.probe()
+        except Unavailable:
+            self._breaker.trip()
+            raise
+        self._breaker.reset()
+
     def close(self) -> None:
-        if self._far is not None:
-            self._far.close()
+        if self.far is not None:
+            self.far.close()
 
     async def put(
         self, key: str, content: AsyncIterator[Piece] | bytes, *, content_type: str, name: str
     ) -> Blob:
         """Durable when it returns; in place of what the key had. Raises Unavailable."""
         about, tape = About(checked(key), name, content_type), Tape(content)
-        if self._far is not None:
+        if self.far is not None:
             try:
                 with self._breaker.attempt():
-                    staged = await self._far.stage(about, tape)
+                    staged = await self.far.stage(about, tape)
                     return await self._shown(staged, key, is_far=True)
             except Unavailable as error:
                 if not tape.is_whole:
@@ -110,31 +124,31 @@ class Blobs:
 
     async def delete(self, key: str) -> None:
         """Gone for good when it returns. Raises Unavailable while S3 may have it as well."""
-        if self._far is None:
+        if self.far is None:
             await self._local.delete(checked(key))
             return
         with self._breaker.attempt():
-            await unbroken(self._delete(self._far, checked(key)))
+            await unbroken(self._delete(self.far, checked(key)))
 
     async def prune(self, prefix: str, older_than: datetime) -> int:
         """Remove those whose key begins so, and what was never finished; how many there were."""
         removed = await self._local.prune(prefix, older_than) if self._locally else 0
-        if self._far is None:
+        if self.far is None:
             return removed
         with self._breaker.attempt():
-            await self._far.forget_unfinished(self._now() - LONGEST_PUT)
-            async for key, at in _all(self._far, prefix):
+            await self.far.forget_unfinished(self._now() - LONGEST_PUT)
+            async for key, at in _all(self.far, prefix):
                 if at < older_than:
-                    removed += await unbroken(self._expire(self._far, key, older_than))
+                    removed += await unbroken(self._expire(self.far, key, older_than))
         return removed
 
     async def keys(self, prefix: str = "", after: str = "", limit: int = PAGE) -> list[str]:
         """Those that begin so and come after that one, in order. Raises Unavailable."""
         near = await self._local.listed(prefix, after, limit) if self._locally else []
-        if self._far is None:
+        if self.far is None:
             return near
         with self._breaker.attempt():
-            far = await self._far.listed(prefix, after, limit)
+            far = await self.far.listed(prefix, after, limit)
         return nsmallest(limit, {*near, *(key for key, _ in far)})
 
     async def link(
@@ -145,22 +159,22 @@ class Blobs:
         `asking`: for that address alone, as `address_of` says it. S3 knows no such links, and
         CloudFront none for IPv6: those lead to us, who read from S3.
         """
-        near = self._far is None or (self._locally and await self._local.has(key))
-        if self._far is None or near or (asking and (self._cdn is None or ":" in asking)):
+        near = self.far is None or (self._locally and await self._local.has(key))
+        if self.far is None or near or (asking and (self._cdn is None or ":" in asking)):
             query = Links(self._settings).query(checked(key), expires, address=asking)
             return f"{self._settings.local_public_url.rstrip('/')}/{key}?{query}"
         if self._cdn is not None:
             return self._cdn(checked(key), expires, address=asking or None)
         lives = min(expires - self._now(), LONGEST)
-        return self._far.link(key, name, content_type, max(1, int(lives.total_seconds())))
+        return self.far.link(key, name, content_type, max(1, int(lives.total_seconds())))
 
     async def begin_parts(self, key: str, sizes: Sequence[int], lives_s: int) -> Parts | None:
         """For a client that brings them to S3 itself; None: there is none, or not now."""
-        if self._far is None:
+        if self.far is None:
             return None
         try:
             with self._breaker.attempt():
-                return await self._far.begin_parts(checked(key), sizes, lives_s)
+                return await self.far.begin_parts(checked(key), sizes, lives_s)
         except Unavailable:
             return None
 
@@ -181,12 +195,12 @@ class Blobs:
         One at a time; what cannot be moved now stays where it is.
         """
         moved = HandedOver()
-        if self._far is None or not self._locally:
+        if self.far is None or not self._locally:
             return moved
         async with self._locks.tried(HANDING_OVER) as is_mine:
             if is_mine:
                 async for key in self._waiting():
-                    moved = await self._hand_over(self._far, key, moved)
+                    moved = await self._hand_over(self.far, key, moved)
         return moved
 
     async def _waiting(self) -> AsyncGenerator[str]:
@@ -275,7 +289,7 @@ class Blobs:
     @asynccontextmanager
     async def _held(self, key: str) -> AsyncGenerator[None]:
         """Where there is but one place, that one sees to it."""
-        if self._far is None or not self._locally:
+        if self.far is None or not self._locally:
             yield
             return
         async with self._locks.held(key):
@@ -283,10 +297,10 @@ class Blobs:
 
     @contextmanager
     def _reached(self, key: str) -> Generator[Far]:
-        if self._far is None:
+        if self.far is None:
             raise not_found(key)
         with self._breaker.attempt():
-            yield self._far
+            yield self.far
 
 
 async def _all(far: Far, prefix: str) -> AsyncGenerator[tuple[str, datetime]]:

@@ -33,6 +33,8 @@ CHUNK = 1 << 18  # bytes of a read
 PAGE = 1_000  # keys of a listing, S3's most
 THREADS = 16  # of its own: a bucket that hangs holds up nothing else
 CONNECT_S, READ_S, ATTEMPTS = 3.0, 15.0, 2
+ANSWER_S = 3.0  # for what only reads, which may be given up at any time
+READS = frozenset({"get_object", "head_object", "head_bucket", "list_objects_v2"})
 MISSING = frozenset({"404", "NoSuchKey"})
 NO_PARTS = frozenset({"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"})
 
@@ -109,6 +111,9 @@ class S3:
             after = found[-1][0]
         return found
 
+    async def probe(self) -> None:
+        await self.ask("head_bucket")
+
     async def forget_unfinished(self, older_than: datetime) -> None:
         """Parts of uploads that were never completed; those of a process that was killed."""
         page = await self.ask("list_multipart_uploads")
@@ -175,11 +180,14 @@ class S3:
     async def ask(self, what: str, by: Any = None, **arguments: Any) -> Any:
         call = partial(getattr(by or self._client, what), Bucket=self._bucket, **arguments)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            async with asyncio.timeout(ANSWER_S if what in READS else None):
+                return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except TimeoutError:
+            raise Unavailable(f"S3 does not {what} in {ANSWER_S:g} s") from None
         except ClientError as error:
             code = _code(error)
             if code in MISSING:
-                raise not_found(arguments["Key"]) from None
+                raise not_found(arguments.get("Key", self._bucket)) from None
             if code in {"InvalidRange", "416"}:
                 raise _Beyond from None
             raise Unavailable(f"S3 does not {what}: {code}") from error

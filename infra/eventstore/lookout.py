@@ -52,6 +52,11 @@ class Lookout:
             raise found
         return [_moved(row) for row in found[0]]
 
+    def cut(self) -> None:
+        """Postgres is away: who waits hears of it."""
+        if self._pipe is not None:
+            self._pipe.cut()
+
     async def close(self) -> None:
         if self._pipe is not None:
             await self._pipe.close()

@@ -67,6 +67,10 @@ class Pipe:
         except psycopg.Error as error:  # what was sent in part leaves nothing to go on with
             self._lose(error)
 
+    def cut(self) -> None:
+        """It is lost."""
+        self._lose(psycopg.OperationalError("cut"))
+
     async def close(self) -> None:
         self._lose(psycopg.OperationalError("closed"))
         await self._connection.close()

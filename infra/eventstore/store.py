@@ -85,7 +85,7 @@ class PostgresStore:
     def __init__(self, pool: Pool, writer: Writer, follower: Follower, lookout: Lookout) -> None:
         self.writer = writer
         self.follower = follower
-        self._lookout = lookout
+        self.lookout = lookout
         self._pool = pool
         self._tails = Tails(pool)
 
@@ -140,4 +140,4 @@ class PostgresStore:
         await snapshots.keep(self._pool, stream, fingerprint, snapshot)
 
     async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
-        return await self._lookout.moved(after, limit)
+        return await self.lookout.moved(after, limit)

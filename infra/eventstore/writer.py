@@ -134,6 +134,11 @@ class Writer:
         else:
             self._loop.call_later(CLOSE_S, self._give_up)
 
+    def cut(self) -> None:
+        """Leave this connection: Postgres is away, and what is on its way goes again."""
+        if self._pipe is not None:
+            self._pipe.cut()
+
     def _give_up(self) -> None:
         self._gave_up = True
         self._finished.set()

@@ -59,6 +59,17 @@ async def scan(url: str, content: AsyncIterator[bytes], patience: Patience = PAT
     return _verdict(url, answer)
 
 
+async def ping(url: str) -> None:
+    """Raises OSError or EOFError where nobody answers as clamd does."""
+    reader, writer = await _connect(url)
+    try:
+        writer.write(b"zPING\0")
+        if await reader.readuntil(b"\0") != b"PONG\0":
+            raise ConnectionError("it is no clamd")
+    finally:
+        writer.transport.abort()
+
+
 async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     parts = urlsplit(url)
     if parts.scheme == "unix":

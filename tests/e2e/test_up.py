@@ -17,8 +17,10 @@ from api.client.errors import Refused
 from api.client.frames import read_frame
 from api.realtime import protocol as p
 from api.seed import PASSWORD, project_id
+from api.summary import ProcessServices
 from infra.folder import free_port
 from infra.instance import find_instance
+from infra.nodes import ROLES
 from tests.e2e.running import DOWN_S, Formula, formula
 from tests.infra.until import until
 
@@ -58,6 +60,23 @@ def test_no_process_is_more_in_the_database_than_it_needs(running: Formula) -> N
             " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
         assert {name for (name,) in users} == {"formula_app", "formula_projector"}
+
+
+def test_every_process_shows_its_services_and_the_supervisor_its_processes(
+    running: Formula,
+) -> None:
+    shown = running.call("services", "--json")
+    assert shown.returncode == 0, shown.stderr
+    found = msgspec.json.decode(shown.stdout, type=list[ProcessServices])
+    by_role = {one.role: one for one in found if one.status == "ready"}
+    assert by_role.keys() == {*ROLES, "supervisor"}
+    assert all(one.is_up for process in by_role.values() for one in process.services)
+    assert {one.name for one in by_role["supervisor"].services} == {
+        *ROLES,
+        "postgres",
+        "valkey",
+        "demo",
+    }
 
 
 async def test_the_demo_workspace_is_there(ada: Client) -> None:

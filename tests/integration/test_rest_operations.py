@@ -1,10 +1,13 @@
 """Audit, notifications, health and what operators look at."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 from domain.notification import NOTIFICATION, SendNotification
 from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
+from infra.nodes import Heart, nodes
 from infra.runtime import SYSTEM
+from infra.services import Service, ServiceState, State
 from tests.integration.conftest import Api
 
 
@@ -142,6 +145,54 @@ async def test_only_operators_see_the_processes_in_detail(api: Api) -> None:
     assert again["services"][0]["since"] == plain["services"][0]["since"]
 
 
+async def test_operators_see_of_what_each_process_is_made(api: Api) -> None:
+    ann, operator = await api.as_("member"), await api.as_("operator")
+    path = "/realtime/health/services"
+    assert await ann.refused("GET", path) == "403 access.denied"
+    await api.heart.beat()
+    [process] = await operator.get(path)
+    services = {one["name"]: one["state"] for one in process["services"]}
+    assert process["role"] == "api"
+    needed = {"postgres", "redis", "writer", "states", "limits", "heartbeat", "gateway"}
+    assert services == dict.fromkeys(needed, "up")
+
+
+async def test_what_is_away_and_not_needed_degrades_and_leaves_ready(api: Api) -> None:
+    mail = ServiceState(
+        name="smtp", state=State.DOWN, since=api.runtime.now(), essential=False, server=True
+    )
+    scheduler = Heart(api.runtime.db, uuid4(), "scheduler", lambda: [mail])
+    others = [Heart(api.runtime.db, uuid4(), role, list) for role in ("projector", "worker")]
+    for heart in (api.heart, scheduler, *others):
+        heart.set("ready")
+        await heart.beat()
+    answer = await api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["degraded"]) == (200, ["smtp"])
+    ann = await api.as_("member")
+    shown = await ann.get("/realtime/health/summary")
+    assert shown["status"] == "degraded"
+    assert [(one["name"], one["status"]) for one in shown["services"]][-1] == ("smtp", "down")
+
+
+async def test_a_process_whose_essential_service_fails_is_not_ready(api: Api) -> None:
+    fails = asyncio.Event()
+
+    async def run() -> None:
+        await fails.wait()
+        raise RuntimeError("boom")
+
+    async with api.runtime.services.running(Service(name="frail", run=run)):
+        fails.set()
+        async with asyncio.timeout(5):
+            while not api.runtime.services.missing():  # noqa: ASYNC110, it changes by itself
+                await asyncio.sleep(0)
+        api.heart.set("ready")
+        await api.heart.beat()
+        answer = await api.client.get("/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["frail"])
+    assert {one.state for one in await nodes(api.runtime)} == {"unready"}
+
+
 async def test_operators_see_checkpoints_and_dead_letters(api: Api) -> None:
     operator = await api.as_("operator")
     async with api.runtime.db.connection() as connection:
@@ -166,6 +217,7 @@ async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
     starting = await api.client.get("/readyz")
     assert starting.status_code == 503
     assert starting.json()["missing"] == ["api", "projector", "worker", "scheduler"]
+    assert (await api.client.get("/startupz")).status_code == 503
     async with api.runtime.db.connection() as connection:
         for role in ("projector", "worker", "scheduler"):
             await connection.execute(
@@ -176,7 +228,9 @@ async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
     api.heart.set("ready")
     await api.heart.beat()
     ready = await api.client.get("/readyz")
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "missing": []})
+    there = {"status": "ready", "missing": [], "degraded": []}
+    assert (ready.status_code, ready.json()) == (200, there)
     api.heart.set("stopping")
     stopping = await api.client.get("/readyz")
     assert (stopping.status_code, stopping.json()["status"]) == (503, "stopping")
+    assert (await api.client.get("/startupz")).status_code == 200, "it has started once"
