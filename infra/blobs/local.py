@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from heapq import nsmallest
 from pathlib import Path
@@ -40,11 +41,12 @@ class Local:
         sealer = Sealer(self.keys, about.key, Head(about.name, about.content_type))
         part = await asyncio.to_thread(_begin, path, sealer)
         staged = StagedFile(about, part, path)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
         try:
             async for block in blocks(content):
                 staged.bytes += len(block)
-                await unbroken(asyncio.to_thread(part.write, block))
-            await unbroken(asyncio.to_thread(part.end))
+                await unbroken(in_thread(part.write, block))
+            await unbroken(in_thread(part.end))
         except BaseException:
             await staged.discard()
             raise
