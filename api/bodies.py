@@ -16,7 +16,7 @@ from api.http_protocol import HttpProtocol, serving
 from infra.blobs.blocks import BLOCK, Piece, Shelf
 
 LEAST = BLOCK  # bytes still to come: below, it is not worth it
-AHEAD = 2  # blocks that wait
+AHEAD = 1  # blocks that wait, beside the one that is being filled
 WHILE_S = 0.25  # after which who waits gets what there is
 
 

@@ -70,7 +70,11 @@ def _kept(stage: Stage, name: str) -> Settings:
 
 
 def large(field: Field) -> list[Row]:
-    """Hashed, sealed, and durable when it is answered; what stands beside is durable, or in S3."""
+    """Hashed, sealed, and durable when it is answered; what stands beside is durable, or in S3.
+
+    Who sends is in the figure, but is a process of its own that does nothing but sendfile(2). All
+    read the same file, from memory, in turns.
+    """
     size = field.scaled(1 << 30, 64 << 20)
     path = made(field.stage.folder / "large.jpg", size)
     contestants = [

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeAlias
 
-BLOCK = 1 << 20  # bytes
+BLOCK = 2 << 20  # bytes: less costs more in changes of threads, more costs memory
 
 Piece: TypeAlias = bytes | bytearray | memoryview  # nobody changes what was given away
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from heapq import nsmallest
 from pathlib import Path
@@ -52,11 +53,12 @@ class Local:
         sealer = Sealer(self.keys, about.key, Head(about.name, about.content_type))
         part = await asyncio.to_thread(_begin, path, sealer)
         staged = StagedFile(about, part, path)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
         try:
             async for block in blocks(content):
                 staged.bytes += len(block)
-                await unbroken(asyncio.to_thread(part.write, block))
-            await unbroken(asyncio.to_thread(part.end))
+                await unbroken(in_thread(part.write, block))
+            await unbroken(in_thread(part.end))
         except BaseException:
             await staged.discard()
             raise

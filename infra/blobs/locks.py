@@ -8,11 +8,11 @@ import asyncio
 import fcntl
 import os
 import struct
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 PAUSE_S = 0.01  # between looks: who waits must not hold a thread that the holder may need
 FLOCK = struct.Struct("hhqqi4x")
@@ -59,7 +59,7 @@ def _taken(opened: int, key: str) -> bool:
     return True
 
 
-async def unbroken(work: Coroutine[Any, Any, T]) -> T:
+async def unbroken(work: Awaitable[T]) -> T:
     """To its end, also when whoever waits is called off: a thread cannot be stopped, and what it
     does must not come after the lock is given back."""
     task = asyncio.ensure_future(work)

@@ -11,7 +11,7 @@ from typing import IO
 from infra.blobs.blocks import BLOCK, Piece
 from infra.blobs.sealing import CHUNK, TAG, Sealer
 
-OUT_EVERY = 8 * BLOCK  # bytes, after which the disk is set to work
+OUT_EVERY = 4 * BLOCK  # bytes, after which the disk is set to work
 SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
 
 
