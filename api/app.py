@@ -27,6 +27,7 @@ from api.holds import holds
 from api.jobs import jobs
 from api.limiting import RateLimit
 from api.locks import locks
+from api.log_levels import log_levels
 from api.metrics import metrics
 from api.operations import operations
 from api.preferences import preferences
@@ -52,6 +53,7 @@ from infra.metrics import Metrics
 from infra.nodes import Heart
 from infra.passwords import Passwords
 from infra.runtime import Runtime
+from infra.shipping import DROPPED
 
 MAX_BODY = 1 << 20  # bytes of a request
 
@@ -75,6 +77,7 @@ ROUTERS = (
     receipts,
     fallback,
     operations,
+    log_levels,
     jobs,
     analytics,
     files,
@@ -104,7 +107,7 @@ def bind(
             "passwords": passwords or Passwords(),
             "watch": Watch(runtime.now()),
             "board": Board(runtime),
-            "counted": Metrics(gateway.hub.meters.metrics),
+            "counted": Metrics([*gateway.hub.meters.metrics, DROPPED]),
         }
     )
     return app

@@ -103,6 +103,12 @@ COMMANDS = (
     Listed("projections", "api.commands.projections:app", "Look after the read models.", LOOK),
     Listed("jobs", "api.commands.job_orders:app", "Look after jobs and queues.", LOOK),
     Listed("files", "api.commands.files:app", "Look after what projects keep.", LOOK),
+    Listed(
+        "log-level",
+        "api.commands.log_level:log_level",
+        "Change what every process logs for a while, without a restart.",
+        LOOK,
+    ),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

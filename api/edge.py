@@ -1,6 +1,7 @@
 """What every exchange carries: a request id, headers that keep browsers honest, an access line."""
 
 import time
+from http import HTTPStatus
 from typing import cast
 from uuid import UUID
 
@@ -11,19 +12,33 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from infra.runtime import Runtime
+from infra.tracing import Kind, Trace, begun, span
 
-HEADER = b"x-request-id"
+HEADER, TRACEPARENT = b"x-request-id", b"traceparent"
 
 log = structlog.get_logger()
 
 
 def request_id(scope: Scope) -> UUID:
-    """The caller's X-Request-ID where it is a UUID, else a new one; one for a request."""
+    """The caller's X-Request-ID where it is a UUID, else its trace's id; one for a request."""
     state = scope["state"]
     if "request_id" not in state:
-        given = next((value for name, value in scope["headers"] if name == HEADER), b"")
-        state["request_id"] = _uuid(given) or runtime_of(scope).new_id()
+        state["request_id"] = _given_id(scope) or trace_of(scope).id
     return state["request_id"]
+
+
+def trace_of(scope: Scope) -> Trace:
+    """The caller's (`traceparent`), else one with the request's id."""
+    state = scope["state"]
+    if "trace" not in state:
+        parent = next((value for name, value in scope["headers"] if name == TRACEPARENT), b"")
+        state["trace"] = begun(parent.decode("latin-1"), _given_id(scope))
+    return state["trace"]
+
+
+def _given_id(scope: Scope) -> UUID | None:
+    given = next((value for name, value in scope["headers"] if name == HEADER), b"")
+    return _uuid(given) if given else None
 
 
 def runtime_of(scope: Scope) -> Runtime:
@@ -63,12 +78,32 @@ class AccessLog(ASGIMiddleware):
                 status = message["status"]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=str(request_id(scope))):
+        request = cast(HTTPScope, scope)  # see `scopes`
+        method = request["method"]
+        with (
+            structlog.contextvars.bound_contextvars(request_id=str(request_id(scope))),
+            span(method, trace_of(scope), Kind.SERVER) as open_,
+        ):
             await next_app(scope, receive, noting)
+            if open_.trace.sampled:
+                _tell(open_, request, status)
             log.debug(
                 "request",
-                method=cast(HTTPScope, scope)["method"],  # see `scopes`
+                method=method,
                 path=scope["path"],
                 status=status,
                 ms=round((time.perf_counter() - started) * 1_000, 2),
             )
+
+
+def _tell(open_: span, request: HTTPScope, status: int) -> None:
+    """The route's template, never the path: that has people's ids in it."""
+    method, route = request["method"], request["path_template"]
+    open_.name = f"{method} {route}"
+    open_.attributes = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+    }
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        open_.error = str(status)

@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
+from infra import loggers
 from infra.db import Connection
 from infra.runtime import Runtime
 
@@ -40,6 +41,18 @@ class Node(msgspec.Struct, frozen=True):
     alive: bool
 
 
+# Returns what it is told: the levels that operators want (infra/log_levels.py).
+BEAT = """
+WITH beat AS (
+    INSERT INTO formula_nodes (node, role, name, pid, state, detail)
+    VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (node) DO UPDATE SET state = excluded.state,
+    detail = excluded.detail, seen_at = clock_timestamp()
+)
+SELECT logger, level, until FROM formula_log_levels WHERE until > clock_timestamp() LIMIT 1000
+"""
+
+
 class Heart:
     """This process's row; `ready` and `detail` go out with the next beat."""
 
@@ -47,6 +60,7 @@ class Heart:
         self._runtime = runtime
         self._role = role
         self._changed = asyncio.Event()
+        self._levels: list[tuple[str, str, datetime]] = []
         self.state = "starting"
         self.detail: Mapping[str, object] = {}
         self.report: Callable[[], Mapping[str, object]] = dict  # what is new with every beat
@@ -62,6 +76,8 @@ class Heart:
                 await self.beat()
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("heartbeat_failed", error=str(error).strip())
+            now = self._runtime.now()  # Postgres may be away
+            loggers.ask({name: level for name, level, until in self._levels if until > now})
             self._changed.clear()
             try:
                 async with asyncio.timeout(BEAT_S):
@@ -71,11 +87,8 @@ class Heart:
 
     async def beat(self) -> None:
         async with self._runtime.db.connection(timeout=BEAT_S) as connection:
-            await connection.execute(
-                "INSERT INTO formula_nodes (node, role, name, pid, state, detail)"
-                " VALUES (%s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (node) DO UPDATE SET state = excluded.state,"
-                " detail = excluded.detail, seen_at = clock_timestamp()",
+            cursor = await connection.execute(
+                BEAT,
                 (
                     self._runtime.node,
                     self._role,
@@ -85,6 +98,7 @@ class Heart:
                     msgspec.json.encode({**self.detail, **self.report()}).decode(),
                 ),
             )
+            self._levels = await cursor.fetchall()
 
     async def leave(self) -> None:
         async with self._runtime.db.connection(timeout=BEAT_S) as connection:

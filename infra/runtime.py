@@ -28,6 +28,7 @@ from infra.eventstore.writer import Writer
 from infra.limits import Limits
 from infra.replica import Replica
 from infra.settings import Settings
+from infra.tracing import followed, span
 from infra.waiting import mend_wait_for
 
 S = TypeVar("S")
@@ -66,7 +67,7 @@ class Origin(msgspec.Struct, frozen=True):
     actor: UUID | None = None
     ip: str = ""
     user_agent: str = ""
-    correlation_id: UUID | None = None
+    correlation_id: UUID | None = None  # a trace's id; None: that of the current one
     causation: int | UUID | None = None
     on_behalf_of: UUID | None = None
 
@@ -122,19 +123,22 @@ class Runtime(msgspec.Struct, frozen=True):
         `command_id` is the stored id (execute.command_id); without one the command is not
         repeatable from outside, but still survives a lost connection.
         """
-        metadata = Metadata(
-            actor=origin.actor,
-            on_behalf_of=origin.on_behalf_of,
-            command=str(command.__struct_config__.tag),
-            command_id=command_id or self.new_id(),
-            correlation_id=origin.correlation_id,
-            causation=origin.causation,
-            project_id=project,
-            ip=origin.ip,
-            user_agent=origin.user_agent[:200],
-        )
+        name = str(command.__struct_config__.tag)
         first = Do(decider, stream, command, expected, blind)
-        return await execute(self.store, self.states, metadata, first, *also, guards=guards)
+        with span(name, followed(origin.correlation_id)) as open_:
+            metadata = Metadata(
+                actor=origin.actor,
+                on_behalf_of=origin.on_behalf_of,
+                command=name,
+                command_id=command_id or self.new_id(),
+                correlation_id=open_.trace.id,
+                causation=origin.causation,
+                project_id=project,
+                ip=origin.ip,
+                user_agent=origin.user_agent[:200],
+                span=open_.stored,
+            )
+            return await execute(self.store, self.states, metadata, first, *also, guards=guards)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from infra.log import configure_logging
+from infra.log import observe
 from infra.nodes import heartbeat
 from infra.process import run
 from infra.runtime import open_runtime
@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--group", action="append", default=[], help="a group to run; all if none")
     names: list[str] = parser.parse_args().group
     settings = load_settings()
-    configure_logging(settings)
+    observe(settings, "projector")
     return run(settings, partial(project, names))
 
 

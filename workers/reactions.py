@@ -96,6 +96,7 @@ class Reactions:
             args={},
             max_attempts=self.attempts[queue],
             correlation_id=recorded.meta.correlation_id,
+            span=recorded.meta.span,
             owner=recorded.meta.on_behalf_of or recorded.meta.actor,
             error=error,
         )
