@@ -19,7 +19,7 @@ from infra import loggers, tracing
 from infra.redaction import redacting
 from infra.settings import Settings
 from infra.shipping import Logged, Shipper, as_json
-from infra.syslog import syslog
+from infra.syslog import Syslog
 
 CHATTY = (
     "httpx",
@@ -101,7 +101,7 @@ def _shipping(settings: Settings, role: str) -> Sequence[Processor]:
     """Hands each line to the shippers that there are."""
     shippers: list[Shipper[Logged]] = []
     if url := settings.log_syslog_url:
-        shippers.append(Shipper("syslog", partial(syslog, url, f"formula-{role}")))
+        shippers.append(Shipper("syslog", partial(Syslog, url, f"formula-{role}")))
     if settings.otel_exporter_otlp_endpoint and settings.otel_logs_exporter == "otlp":
         shippers.append(Shipper("logs", lambda: _otlp().logs(settings, role)))
 

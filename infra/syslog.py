@@ -3,9 +3,10 @@
 import os
 import socket
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
-from infra.shipping import Logged, Send, as_json
+from infra.shipping import Logged, as_json
 
 FACILITY = 16  # local0
 SEVERITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
@@ -29,28 +30,28 @@ def _is_word(text: str) -> bool:
     return 0 < len(text) <= 32 and all("!" <= one <= "~" for one in text)
 
 
-def syslog(url: str, app: str) -> Send[Logged]:
-    """Sends lines there. Raises OSError while nobody takes them."""
-    address = urlsplit(url)
-    host = socket.gethostname() or "-"
-    sender = _Sender(address.scheme, address.hostname or "", address.port or 514, address.path)
+class Syslog:
+    """Sends lines there. Raises OSError while nobody takes them.
 
-    def send(lines: list[Logged]) -> None:
-        while lines:  # what is gone is not sent again when the next one fails
-            sender.write(framed(lines[0], host, app, os.getpid()))
-            del lines[0]
+    The socket is opened when it is needed, and again after it failed.
+    """
 
-    return send
-
-
-class _Sender:
-    """A socket that is opened when it is needed, and again after it failed."""
-
-    def __init__(self, scheme: str, host: str, port: int, path: str) -> None:
-        self._scheme, self._to, self._path = scheme, (host, port), path
+    def __init__(self, url: str, app: str) -> None:
+        self._url, self._app = urlsplit(url), app
+        self._host = socket.gethostname() or "-"
         self._socket: socket.socket | None = None
 
-    def write(self, message: bytes) -> None:
+    def __call__(self, lines: list[Logged]) -> None:
+        while lines:  # what is gone is not sent again when the next one fails
+            self._write(framed(lines[0], self._host, self._app, os.getpid()))
+            del lines[0]
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def _write(self, message: bytes) -> None:
         try:
             self._socket = self._socket or self._opened()
             if self._socket.type is socket.SOCK_STREAM:
@@ -58,25 +59,26 @@ class _Sender:
             else:
                 self._socket.send(message)
         except OSError:
-            if self._socket is not None:
-                self._socket.close()
-            self._socket = None
+            self.close()
             raise
 
     def _opened(self) -> socket.socket:
-        if self._scheme == "tcp":
-            return socket.create_connection(self._to, PATIENCE_S)
-        if self._scheme == "udp":
-            [(family, kind, *_, address), *_] = socket.getaddrinfo(
-                *self._to, type=socket.SOCK_DGRAM
-            )
-            opened = socket.socket(family, kind)
-        else:
-            opened, address = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), self._path
-        opened.settimeout(PATIENCE_S)
-        try:
-            opened.connect(address)
-        except OSError:
-            opened.close()
-            raise
-        return opened
+        url = self._url
+        if url.scheme == "unix":
+            return _connected(socket.AF_UNIX, url.path)
+        host, port = url.hostname or "", url.port or 0
+        if url.scheme == "tcp":
+            return socket.create_connection((host, port), PATIENCE_S)
+        [(family, *_, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        return _connected(family, address)
+
+
+def _connected(family: int, address: Any) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_DGRAM)
+    opened.settimeout(PATIENCE_S)
+    try:
+        opened.connect(address)
+    except OSError:
+        opened.close()
+        raise
+    return opened
