@@ -31,7 +31,6 @@ CHATTY = (
     "uvicorn",
     "urllib3",
 )  # below warning
-EXPORTER = "opentelemetry"  # infra.shipping says when it fails
 
 
 def observe(settings: Settings, role: str) -> None:
@@ -68,7 +67,7 @@ def configure_logging(settings: Settings, role: str = "formula") -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     chatty = dict.fromkeys(CHATTY, max(level, logging.WARNING))
-    loggers.use({"": level, **chatty, EXPORTER: logging.CRITICAL})
+    loggers.use({"": level, **chatty})
 
 
 def _shared(*, pretty: bool) -> list[Processor]:
@@ -115,6 +114,6 @@ def _shipping(settings: Settings, role: str) -> Sequence[Processor]:
 
 
 def _otlp():
-    from infra import otlp  # noqa: PLC0415, it takes half a second: in the shipper's thread
+    from infra import otlp  # noqa: PLC0415, only where there is a receiver, in its thread
 
     return otlp

@@ -125,12 +125,13 @@ class Runtime(msgspec.Struct, frozen=True):
         """
         name = str(command.__struct_config__.tag)
         first = Do(decider, stream, command, expected, blind)
-        with span(name, followed(origin.correlation_id)) as open_:
+        command_id = command_id or self.new_id()
+        with span(name, followed(origin.correlation_id, otherwise=command_id)) as open_:
             metadata = Metadata(
                 actor=origin.actor,
                 on_behalf_of=origin.on_behalf_of,
                 command=name,
-                command_id=command_id or self.new_id(),
+                command_id=command_id,
                 correlation_id=open_.trace.id,
                 causation=origin.causation,
                 project_id=project,

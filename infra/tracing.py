@@ -106,13 +106,13 @@ def _parsed(traceparent: str) -> Trace | None:
     return Trace(UUID(int=trace), span, sampled)
 
 
-def followed(id_: UUID | None, span: int | None = None) -> Trace:
-    """The trace of what was stored: the current one if it is that, or if nothing was."""
+def followed(id_: UUID | None, span: int | None = None, otherwise: UUID | None = None) -> Trace:
+    """The trace of what was stored; the current one if it is that, or if nothing was."""
     here = _current.get()
     if here is not None and (id_ is None or here.id == id_):
         return here
     if id_ is None or span is None:
-        return begun(otherwise=id_)
+        return begun(otherwise=id_ or otherwise)
     return Trace(id_, span, sampled=_recording.ship is not None)
 
 

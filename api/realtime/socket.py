@@ -186,7 +186,7 @@ class Connection:
         self._worker = None
 
     async def _do(self, effect: s.Effect, traceparent: str) -> None:
-        with span(f"ws {type(effect).__name__}", begun(traceparent), Kind.SERVER):
+        with span(f"ws {type(effect).__name__}", begun(traceparent, s.re_of(effect)), Kind.SERVER):
             await self._guarded(self._perform(effect), s.re_of(effect))
 
     async def _guarded(self, work: Coroutine[Any, Any, None], re: UUID | None = None) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from infra import otlp as exporting
+from infra.folder import free_port
 from infra.settings import Settings
 from infra.shipping import Logged, NotTaken
 from infra.tracing import Kind, Span, Trace
@@ -46,7 +47,8 @@ def test_a_span_arrives_whole(receiver: Otlp) -> None:
     assert (one.parent, one.attributes, one.took, one.error) == ("", {"commands": 2}, 2_000, "")
     assert (other.parent, other.kind, other.error) == (one.span, 2, "500")
     assert other.links == ((link.id.hex, "0" * 15 + "6"),)
-    assert receiver.headers[0]["x-tenant"] == "a"
+    assert receiver.headers[0]["X-Tenant"] == "a"
+    assert receiver.headers[0]["Authorization"] == "Basic b"
 
 
 def test_a_line_arrives_with_its_trace(receiver: Otlp) -> None:
@@ -68,8 +70,20 @@ def test_a_line_arrives_with_its_trace(receiver: Otlp) -> None:
 
 
 def test_what_is_not_taken_is_said(receiver: Otlp) -> None:
-    receiver.status = 400
-    with pytest.raises(NotTaken):
-        exporting.logs(settings(receiver), "api")([Logged(5, {"event": "x"})])
-    with pytest.raises(NotTaken):
-        exporting.spans(settings(receiver), "api")([Span(AT, 0, "x", Kind.INTERNAL, 0, 1)])
+    logs, spans = (
+        exporting.logs(settings(receiver), "api"),
+        exporting.spans(settings(receiver), "api"),
+    )
+    line, span = Logged(5, {"event": "x"}), Span(AT, 0, "x", Kind.INTERNAL, 0, 1)
+    for status, error in ((400, NotTaken), (404, NotTaken), (503, OSError), (429, OSError)):
+        receiver.status = status
+        with pytest.raises(error):
+            logs([line])
+        with pytest.raises(error):
+            spans([span])
+
+
+def test_a_receiver_that_is_away_is_said() -> None:
+    away = Settings(otel_exporter_otlp_endpoint=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(OSError, match="refused"):
+        exporting.logs(away, "api")([Logged(5, {"event": "x"})])
