@@ -126,13 +126,14 @@ class Runtime(msgspec.Struct, frozen=True):
         name = str(command.__struct_config__.tag)
         first = Do(decider, stream, command, expected, blind)
         command_id = command_id or self.new_id()
-        with span(name, followed(origin.correlation_id, otherwise=command_id)) as open_:
+        trace = followed(origin.correlation_id, otherwise=command_id)
+        with span(name, trace) as open_:
             metadata = Metadata(
                 actor=origin.actor,
                 on_behalf_of=origin.on_behalf_of,
                 command=name,
                 command_id=command_id,
-                correlation_id=open_.trace.id,
+                correlation_id=None if trace.id is command_id else trace.id,  # not twice
                 causation=origin.causation,
                 project_id=project,
                 ip=origin.ip,

@@ -1,12 +1,13 @@
 """Traces: one id from a request to all that follows, and spans where somebody collects them.
 
-The id is always there: it is the `correlation_id` of events and the `trace_id` of log lines.
+The id is always there: it is the `trace` of events' metadata and the `trace_id` of log lines.
 Spans are made for sampled traces alone, and shipped by infra/otlp.py. What sampled commands
 store has their span's id in its metadata, so that who works on their events can go on from it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
 from enum import IntEnum
 from itertools import islice
@@ -127,9 +128,9 @@ def of_events(events: Iterable[Recorded[Event]]) -> dict[int, Trace]:
     if _recording.ship is None:
         return {}
     return {
-        one.position: Trace(one.meta.correlation_id, one.meta.span, sampled=True)
+        one.position: Trace(one.meta.trace, one.meta.span, sampled=True)
         for one in events
-        if one.meta.span and one.meta.correlation_id
+        if one.meta.span and one.meta.trace
     }
 
 
@@ -182,6 +183,16 @@ class span:  # noqa: N801, it is used as a function is
     def stored(self) -> int | None:
         """For the metadata of what is stored in it."""
         return self.trace.span if self.trace.sampled else None
+
+
+def serving(name: str, traceparent: str, otherwise: UUID | None) -> AbstractContextManager[object]:
+    """A span for who asks; nothing, and no id made, where nobody collects and none is named.
+
+    Commands then have traces of their own.
+    """
+    if not traceparent and _recording.ship is None:
+        return nullcontext()
+    return span(name, begun(traceparent, otherwise), Kind.SERVER)
 
 
 def share(

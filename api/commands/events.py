@@ -139,7 +139,7 @@ def _line(recorded: Recorded[Event]) -> Line:
         tag_of(type(recorded.event)),
         recorded.meta.actor,
         msgspec.json.decode(event_text(recorded.event)),
-        recorded.meta.correlation_id.hex if recorded.meta.correlation_id else None,
+        recorded.meta.trace.hex if recorded.meta.trace else None,
     )
 
 

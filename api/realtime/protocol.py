@@ -36,7 +36,7 @@ class ClientFrame(
 ):
     """`id` is the client's own: the command id, and the `re` of the answer.
 
-    `traceparent`: of the client's own trace (W3C Trace Context); else `id` is the trace's.
+    `traceparent`: of the client's own trace (W3C Trace Context).
     """
 
     id: UUID | None = None

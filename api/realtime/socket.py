@@ -29,7 +29,7 @@ from domain.participation import LeaveReason
 from domain.text import no_nul
 from domain.user import USER
 from infra.runtime import Origin, Runtime
-from infra.tracing import Kind, begun, span
+from infra.tracing import serving
 from projections.projects import projects_of_user
 from projections.read import reading
 
@@ -186,7 +186,7 @@ class Connection:
         self._worker = None
 
     async def _do(self, effect: s.Effect, traceparent: str) -> None:
-        with span(f"ws {type(effect).__name__}", begun(traceparent, s.re_of(effect)), Kind.SERVER):
+        with serving(f"ws {type(effect).__name__}", traceparent, s.re_of(effect)):
             await self._guarded(self._perform(effect), s.re_of(effect))
 
     async def _guarded(self, work: Coroutine[Any, Any, None], re: UUID | None = None) -> None:

@@ -101,4 +101,4 @@ async def test_without_a_caller_s_trace_there_is_a_new_one(api: Api, place: Plac
     stored = (await api.runtime.store.read_stream(UUID(place.task)))[-1]
     assert stored.meta.correlation_id == UUID(said.headers["X-Request-ID"])
     registered = (await api.runtime.store.read_stream(UUID(place.ann.id)))[0]
-    assert registered.meta.correlation_id is not None, "nobody asked for it, and it has one"
+    assert registered.meta.trace == registered.meta.command_id, "nobody asked for it"
