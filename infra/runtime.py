@@ -28,7 +28,7 @@ from infra.eventstore.writer import Writer
 from infra.limits import Limits
 from infra.replica import Replica
 from infra.settings import Settings
-from infra.tracing import followed, span
+from infra.tracing import doing, followed
 from infra.waiting import mend_wait_for
 
 S = TypeVar("S")
@@ -127,7 +127,7 @@ class Runtime(msgspec.Struct, frozen=True):
         first = Do(decider, stream, command, expected, blind)
         command_id = command_id or self.new_id()
         trace = followed(origin.correlation_id, otherwise=command_id)
-        with span(name, trace) as open_:
+        with doing(name, trace) as open_:
             metadata = Metadata(
                 actor=origin.actor,
                 on_behalf_of=origin.on_behalf_of,
