@@ -66,10 +66,13 @@ def use(levels: Mapping[str, int]) -> None:
     _refresh()
 
 
-def ask(levels: Mapping[str, str]) -> None:
-    """Levels for now; those that were asked for before and are not among them go back."""
+def ask(levels: Mapping[str, str]) -> bool:
+    """Levels for now; those that were asked for before and are not among them go back.
+
+    Whether that changes anything.
+    """
     if levels == _asked:
-        return
+        return False
     for name in _asked.keys() - levels.keys():
         logging.getLogger(name).setLevel(_usual.get(name, logging.NOTSET))
     for name, level in levels.items():
@@ -77,6 +80,7 @@ def ask(levels: Mapping[str, str]) -> None:
     _asked.clear()
     _asked.update(levels)
     _refresh()
+    return True
 
 
 def _made(name: str) -> type[Any]:

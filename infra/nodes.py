@@ -77,7 +77,9 @@ class Heart:
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("heartbeat_failed", error=str(error).strip())
             now = self._runtime.now()  # Postgres may be away
-            loggers.ask({name: level for name, level, until in self._levels if until > now})
+            levels = {name: level for name, level, until in self._levels if until > now}
+            if loggers.ask(levels):
+                log.warning("log_levels_changed", levels=levels)
             self._changed.clear()
             try:
                 async with asyncio.timeout(BEAT_S):
