@@ -29,6 +29,7 @@ from api.health import livez, readyz, startupz
 from api.holds import holds
 from api.jobs import jobs
 from api.locks import locks
+from api.log_levels import log_levels
 from api.metrics import metrics
 from api.operations import operations
 from api.performance import performance
@@ -55,6 +56,7 @@ from infra.metrics import Metrics
 from infra.nodes import Heart
 from infra.passwords import Passwords
 from infra.runtime import Runtime
+from infra.shipping import DROPPED
 
 MAX_BODY = 1 << 20  # bytes of a request
 
@@ -79,6 +81,7 @@ ROUTERS = (
     receipts,
     fallback,
     operations,
+    log_levels,
     jobs,
     analytics,
     files,
@@ -111,7 +114,7 @@ def bind(
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
             "responses": times,
-            "counted": Metrics([*gateway.hub.meters.metrics, times]),
+            "counted": Metrics([*gateway.hub.meters.metrics, times, DROPPED]),
         }
     )
     return app

@@ -10,7 +10,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_201_CREATED
 
 from api.answer import Answer
 from api.auth import Caller, Concerned
-from api.edge import request_id, runtime_of
+from api.edge import runtime_of, trace_of
 from domain.errors import Refused
 from domain.kernel import Command, Decider
 from infra.eventstore.execute import Do, Outcome, command_id
@@ -121,7 +121,7 @@ def origin_of(request: Request[Any, Any, Any], actor: UUID) -> Origin:
         actor=actor,
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "").replace("\x00", ""),
-        correlation_id=request_id(request.scope),
+        correlation_id=trace_of(request.scope).id,
     )
 
 

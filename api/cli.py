@@ -115,6 +115,12 @@ COMMANDS = (
         "See what the processes measured in the last minute, of each role together.",
         LOOK,
     ),
+    Listed(
+        "log-level",
+        "api.commands.log_level:log_level",
+        "Change what every process logs for a while, without a restart.",
+        LOOK,
+    ),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

@@ -1,8 +1,9 @@
 """What every exchange carries: a request id, headers that keep browsers honest, an access line."""
 
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -11,10 +12,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from api.counting import STARTED, responded
+from api.counting import STARTED, UNKNOWN, responded
 from infra.runtime import Runtime
+from infra.tracing import Kind, Trace, begun, span
 
-HEADER = b"x-request-id"
+HEADER, TRACEPARENT = b"x-request-id", b"traceparent"
 NO_SNIFF = (b"x-content-type-options", b"nosniff")
 NO_STORE = (b"cache-control", b"no-store")
 
@@ -22,7 +24,7 @@ log = structlog.get_logger()
 
 
 def request_id(scope: Scope) -> UUID:
-    """The caller's X-Request-ID where it is a UUID, else a new one; one for a request."""
+    """The caller's X-Request-ID where it is a UUID, else its trace's id; one for a request."""
     return UUID(request_name(scope))
 
 
@@ -31,10 +33,22 @@ def request_name(scope: Scope) -> str:
     state = scope["state"]
     found = state.get("request_id")
     if found is None:
-        given = header(scope, HEADER)
-        name = (given and _uuid(given)) or runtime_of(scope).new_name()
-        found = state["request_id"] = name
+        found = state["request_id"] = _given_id(scope) or str(trace_of(scope).id)
     return found
+
+
+def trace_of(scope: Scope) -> Trace:
+    """The caller's (`traceparent`), else one with the request's id."""
+    state = scope["state"]
+    if "trace" not in state:
+        given = _given_id(scope)
+        state["trace"] = begun(header(scope, TRACEPARENT), UUID(given) if given else None)
+    return state["trace"]
+
+
+def _given_id(scope: Scope) -> str:
+    given = header(scope, HEADER)
+    return _uuid(given) if given else ""
 
 
 def runtime_of(scope: Scope) -> Runtime:
@@ -85,16 +99,35 @@ async def handle(scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -
 
     bound = bind_contextvars(request_id=identity)
     try:
-        await app(scope, receive, noting)
+        with span(scope["method"], trace_of(scope), Kind.SERVER) as open_:
+            await app(scope, receive, noting)
+            if open_.trace.sampled:
+                _tell(open_, scope, status)
+            log.debug(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round((time.perf_counter() - started) * 1_000, 2),
+            )
     finally:
-        log.debug(
-            "request",
-            method=scope["method"],
-            path=scope["path"],
-            status=status,
-            ms=round((time.perf_counter() - started) * 1_000, 2),
-        )
         reset_contextvars(**bound)
+
+
+def _tell(open_: span, request: HTTPScope, status: int) -> None:
+    """The route's template, never the path: that has people's ids in it."""
+    method, route = (
+        request["method"],
+        cast("Mapping[str, str]", request).get("path_template", UNKNOWN[0]),
+    )
+    open_.name = f"{method} {route}"
+    open_.attributes = {
+        "http.request.method": method,
+        "http.route": route,
+        "http.response.status_code": status,
+    }
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        open_.error = str(status)
 
 
 def _with_ours(headers: Iterable[tuple[bytes, bytes]], identity: str) -> list[tuple[bytes, bytes]]:

@@ -16,7 +16,7 @@ from api.listening import BACKLOG, listen
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
-from infra.log import configure_logging
+from infra.log import observe
 from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
 from infra.passwords import Passwords
@@ -100,7 +100,7 @@ def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
 
 def main() -> int:
     settings = load_settings()
-    configure_logging(settings)
+    observe(settings, "api")
     return run(settings, serve)
 
 

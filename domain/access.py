@@ -67,6 +67,7 @@ class Action(StrEnum):
     PROJECTIONS_EXPLAIN = "projections.explain"
     ANALYTICS_QUERY = "analytics.query"
     METRICS_READ = "metrics.read"
+    LOGGING_MANAGE = "logging.manage"
     REPORT_PROJECT = "report.project"
     REPORT_ACTIVITY = "report.activity"
     REPORT_PERFORMANCE = "report.performance"
@@ -158,6 +159,7 @@ RULES: Mapping[Action, Rule] = {
     Action.PROJECTIONS_EXPLAIN: _rule(Role.AUDITOR),  # shows what is in the rows
     Action.ANALYTICS_QUERY: _rule(Role.MANAGER, *READERS),  # managers: their own projects
     Action.METRICS_READ: _rule(Role.OPERATOR),
+    Action.LOGGING_MANAGE: _rule(Role.OPERATOR),
     # Reports show what may be read: these are as project.read and activity.read.
     Action.REPORT_PROJECT: _rule(*READERS, members=IN_PROJECT),
     Action.REPORT_ACTIVITY: _rule(Role.AUDITOR, members=IN_PROJECT, oneself=True),

@@ -26,11 +26,17 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_behalf_of: UUID | None = None
     command: str = ""  # the command's tag
     command_id: UUID | None = None
-    correlation_id: UUID | None = None  # one for all that follows from one outside request
+    correlation_id: UUID | None = None  # the trace's, where it is not the command's own id
     causation: int | UUID | None = None  # the position, or the command, that led to this command
     project_id: UUID | None = None
     ip: str = ""
     user_agent: str = ""
+    span: int | None = None  # the command's, where its trace is collected
+
+    @property
+    def trace(self) -> UUID | None:
+        """One id for all that follows from one request."""
+        return self.correlation_id or self.command_id
 
 
 S = TypeVar("S")

@@ -15,6 +15,7 @@ from domain.hold import HOLD
 from domain.jobs import JOB
 from domain.kernel import Decider, Event
 from domain.lock import LOCK
+from domain.log_level import LOG_LEVEL
 from domain.motion import MOTION
 from domain.motion_summary import MOTION_SUMMARY
 from domain.notification import NOTIFICATION
@@ -49,6 +50,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     HOLD,
     MOTION_SUMMARY,
     UPKEEP,
+    LOG_LEVEL,
     JOB,
     QUEUE,
 )

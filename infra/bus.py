@@ -5,13 +5,15 @@ kind (1 byte), audience (1), position (8), the room's previous position (8), len
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+
+from infra.tracing import Trace
 
 _HEAD = struct.Struct("!BBQQI")
 
@@ -27,6 +29,7 @@ class Kind(IntEnum):
     RIGHTS = 5  # look anew at a person's rights; in the chain; payload: their id or a project's
     GRANT = 6  # an EVENT of one's own room that also tells a connection what it holds now
     SEEN = 7  # a person's receipt, to be merged into the next `presence` frame
+    TRACE = 8  # of the entry at this position: the trace's id and a span's. After all others
 
 
 _KINDS = {int(kind): kind for kind in Kind}
@@ -68,6 +71,28 @@ def unpack(message: bytes) -> list[Entry]:
             entries.append(Entry(known, pos, payload, prev, audience))
         offset += length
     return entries
+
+
+def traced(
+    entries: Mapping[str, list[Entry]], traces: Mapping[int, Trace]
+) -> dict[str, list[Entry]]:
+    """The same, with what gateways need to show their part of the work in those traces."""
+    return {room: [*some, *_traces_of(some, traces)] for room, some in entries.items()}
+
+
+def _traces_of(entries: Iterable[Entry], traces: Mapping[int, Trace]) -> Iterator[Entry]:
+    for entry in entries:
+        if trace := traces.get(entry.pos):
+            yield Entry(Kind.TRACE, entry.pos, trace.id.bytes + trace.span.to_bytes(8))
+
+
+def take_traces(entries: list[Entry]) -> list[Trace]:
+    """Those that `traced` has put there; the entries are then without."""
+    traces: list[Trace] = []
+    while entries and entries[-1].kind is Kind.TRACE:
+        said = entries.pop().payload
+        traces.append(Trace(UUID(bytes=said[:16]), int.from_bytes(said[16:]), sampled=True))
+    return traces
 
 
 def channel(prefix: str, room: str) -> str:

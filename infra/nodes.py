@@ -14,6 +14,7 @@ import psycopg
 import structlog
 from psycopg.rows import class_row
 
+from infra import loggers
 from infra.db import Connection, Pool
 from infra.runtime import Clock, Runtime, open_pool, uuid7
 from infra.services import Service, ServiceState, State
@@ -53,14 +54,32 @@ class Node(msgspec.Struct, frozen=True):
         return msgspec.convert(self.detail.get("services", []), list[ServiceState])
 
 
+# Returns what it is told: the levels that operators want (infra/log_levels.py).
+BEAT = """
+WITH beat AS (
+    INSERT INTO formula_nodes (node, role, name, pid, state, detail)
+    VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (node) DO UPDATE SET state = excluded.state,
+    detail = excluded.detail, seen_at = clock_timestamp()
+)
+SELECT logger, level, until FROM formula_log_levels WHERE until > clock_timestamp() LIMIT 1000
+"""
+
+
 class Heart:
     """A process's row; what is set goes out with the next beat."""
 
     def __init__(
-        self, db: Pool, node: UUID, role: str, services: Callable[[], Sequence[ServiceState]]
+        self,
+        db: Pool,
+        node: UUID,
+        role: str,
+        services: Callable[[], Sequence[ServiceState]],
+        now: Callable[[], datetime],
     ) -> None:
-        self._db, self._node, self._role, self._services = db, node, role, services
+        self._db, self._node, self._role, self._services, self._now = db, node, role, services, now
         self._changed = asyncio.Event()
+        self._levels: list[tuple[str, str, datetime]] = []
         self.state = "starting"
         self.started = False  # it was ready at least once
         self.detail: Mapping[str, object] = {}
@@ -82,6 +101,10 @@ class Heart:
                 await self.beat()
             except (psycopg.Error, TimeoutError) as error:
                 log.warning("heartbeat_failed", error=str(error).strip())
+            now = self._now()  # Postgres may be away
+            levels = {name: level for name, level, until in self._levels if until > now}
+            if loggers.ask(levels):
+                log.warning("log_levels_changed", levels=levels)
 
     async def beat(self) -> None:
         services = self._services()[:MOST_SERVICES]
@@ -89,11 +112,8 @@ class Heart:
         state = "unready" if lacks and self.state == "ready" else self.state
         told = {**self.detail, **self.report(), "services": services}
         async with self._db.connection(timeout=BEAT_S) as connection:
-            await connection.execute(
-                "INSERT INTO formula_nodes (node, role, name, pid, state, detail)"
-                " VALUES (%s, %s, %s, %s, %s, %s)"
-                " ON CONFLICT (node) DO UPDATE SET state = excluded.state,"
-                " detail = excluded.detail, seen_at = clock_timestamp()",
+            cursor = await connection.execute(
+                BEAT,
                 (
                     self._node,
                     self._role,
@@ -103,6 +123,7 @@ class Heart:
                     msgspec.json.encode(told).decode(),
                 ),
             )
+            self._levels = await cursor.fetchall()
 
     async def leave(self) -> None:
         async with self._db.connection(timeout=BEAT_S) as connection:
@@ -112,7 +133,7 @@ class Heart:
 @asynccontextmanager
 async def heartbeat(runtime: Runtime, role: str) -> AsyncGenerator[Heart]:
     """Beat while inside; on leaving, the row goes."""
-    heart = Heart(runtime.db, runtime.node, role, runtime.services.state)
+    heart = Heart(runtime.db, runtime.node, role, runtime.services.state, runtime.now)
     beating = Service(name="heartbeat", needs=("postgres",), run=heart.run)
     await heart.beat()
     try:
@@ -131,7 +152,7 @@ async def supervised(url: str, supervisor: Supervisor) -> AsyncGenerator[None]:
         return [_as_service(one, clock.now()) for one in supervisor.state()]
 
     async with open_pool(url, 1) as pool:
-        heart = Heart(pool, uuid7(clock.now()), "supervisor", told)
+        heart = Heart(pool, uuid7(clock.now()), "supervisor", told, clock.now)
         heart.set("ready")
         beating = asyncio.create_task(heart.run(), name="heartbeat")
         try:

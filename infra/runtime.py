@@ -33,6 +33,7 @@ from infra.reach import EVERY_S, Reach, cut
 from infra.replica import Replica
 from infra.services import Service, Services
 from infra.settings import Settings
+from infra.tracing import doing, followed
 from infra.waiting import mend_wait_for
 
 S = TypeVar("S")
@@ -74,7 +75,7 @@ class Origin(msgspec.Struct, frozen=True):
     actor: UUID | None = None
     ip: str = ""
     user_agent: str = ""
-    correlation_id: UUID | None = None
+    correlation_id: UUID | None = None  # a trace's id; None: that of the current one
     causation: int | UUID | None = None
     on_behalf_of: UUID | None = None
 
@@ -110,13 +111,6 @@ class Runtime(msgspec.Struct, frozen=True):
     def new_id(self) -> UUID:
         return uuid7(self.now())
 
-    def new_name(self) -> str:
-        """A new id as text, for what is named and perhaps never looked up: a UUID costs more."""
-        random = os.urandom(10).hex()
-        stamp = f"{int(self.now().timestamp() * 1_000):012x}"
-        variant = "89ab"[int(random[3], 16) & 3]
-        return f"{stamp[:8]}-{stamp[8:]}-7{random[:3]}-{variant}{random[4:7]}-{random[7:19]}"
-
     async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
         """An aggregate's state as it is now."""
         return await self.states.load(decider, stream)
@@ -139,19 +133,24 @@ class Runtime(msgspec.Struct, frozen=True):
         `command_id` is the stored id (execute.command_id); without one the command is not
         repeatable from outside, but still survives a lost connection.
         """
-        metadata = Metadata(
-            actor=origin.actor,
-            on_behalf_of=origin.on_behalf_of,
-            command=str(command.__struct_config__.tag),
-            command_id=command_id or self.new_id(),
-            correlation_id=origin.correlation_id,
-            causation=origin.causation,
-            project_id=project,
-            ip=origin.ip,
-            user_agent=origin.user_agent[:200],
-        )
+        name = str(command.__struct_config__.tag)
         first = Do(decider, stream, command, expected, blind)
-        return await execute(self.store, self.states, metadata, first, *also, guards=guards)
+        command_id = command_id or self.new_id()
+        trace = followed(origin.correlation_id, otherwise=command_id)
+        with doing(name, trace) as open_:
+            metadata = Metadata(
+                actor=origin.actor,
+                on_behalf_of=origin.on_behalf_of,
+                command=name,
+                command_id=command_id,
+                correlation_id=None if trace.id is command_id else trace.id,  # not twice
+                causation=origin.causation,
+                project_id=project,
+                ip=origin.ip,
+                user_agent=origin.user_agent[:200],
+                span=open_.stored,
+            )
+            return await execute(self.store, self.states, metadata, first, *also, guards=guards)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ REDIS = r"^((rediss?|unix)://.*)?$"
 SMTP = r"^(smtps?://.*)?$"
 HTTP = r"^(https?://.*)?$"
 KEYS = r"^([A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*)?$"  # 32 bytes in base64, by commas
+SYSLOG = r"^((udp|tcp)://[^/]+:\d+|unix:///.+)?$"
 CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
 
 
@@ -44,6 +45,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "json"
     )
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    log_syslog_url: Annotated[
+        str,
+        Meta(
+            description="logs go there too: udp://host:port, tcp://host:port, unix:///dev/log",
+            pattern=SYSLOG,
+        ),
+    ] = ""
+    otel_exporter_otlp_endpoint: Annotated[
+        str, Meta(description="OTLP/HTTP receiver of traces and logs; empty: none", pattern=HTTP)
+    ] = ""
+    otel_exporter_otlp_headers: Annotated[
+        str, _secret("sent with each batch: name=value, by commas")
+    ] = ""
+    otel_traces_sampler_arg: Annotated[
+        float, Meta(ge=0, le=1, description="share of traces collected where the caller has no say")
+    ] = 0.1
+    otel_logs_exporter: Annotated[
+        str, Meta(pattern="^(otlp|none)$", description="none: the receiver takes no logs")
+    ] = "otlp"
 
     database_url: Annotated[str, _secret("Postgres; empty: the embedded server", POSTGRES)] = ""
     database_replica_url: Annotated[str, _secret("streaming replica for queries", POSTGRES)] = ""
@@ -274,6 +294,15 @@ def explain(settings: Settings) -> list[Setting]:
     return [_explained(field, getattr(settings, field.name)) for field in _fields()]
 
 
+def secrets(settings: Settings) -> list[str]:
+    """The values of those that are secret, as far as they are given."""
+    return [
+        value
+        for field in _fields()
+        if _is_secret(field) and (value := str(getattr(settings, field.name)))
+    ]
+
+
 def as_environment(settings: Settings) -> dict[str, str]:
     """The variables that make load_settings return `settings` in a child process."""
     return {
@@ -296,7 +325,7 @@ def _fields() -> tuple[msgspec.structs.FieldInfo, ...]:
 
 def _explained(field: msgspec.structs.FieldInfo, value: object) -> Setting:
     meta = _meta(field)
-    secret = bool(meta and (meta.extra_json_schema or {}).get("secret"))
+    secret = _is_secret(field)
     default = "" if field.default is UNSET else _text(field.default)
     return Setting(
         name=field.name.upper(),
@@ -305,6 +334,11 @@ def _explained(field: msgspec.structs.FieldInfo, value: object) -> Setting:
         source="default" if value == field.default else "environment",
         about=(meta.description or "") if meta else "",
     )
+
+
+def _is_secret(field: msgspec.structs.FieldInfo) -> bool:
+    meta = _meta(field)
+    return bool(meta and (meta.extra_json_schema or {}).get("secret"))
 
 
 def _meta(field: msgspec.structs.FieldInfo) -> Meta | None:

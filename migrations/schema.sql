@@ -546,7 +546,8 @@ CREATE TABLE public.formula_jobs (
     needed boolean DEFAULT false NOT NULL,
     batch uuid,
     asked boolean DEFAULT false NOT NULL,
-    result jsonb
+    result jsonb,
+    span bigint
 );
 
 CREATE TABLE public.formula_keyframes (
@@ -585,6 +586,12 @@ UNION ALL
     jsonb_strip_nulls(jsonb_build_object('actor', formula_motion_events.actor, 'project_id', formula_motion_events.project)) AS metadata,
     formula_motion_events.recorded_at
    FROM public.formula_motion_events;
+
+CREATE TABLE public.formula_log_levels (
+    logger text NOT NULL,
+    level text NOT NULL,
+    until timestamp with time zone NOT NULL
+);
 
 CREATE TABLE public.formula_migrations (
     name text NOT NULL,
@@ -793,6 +800,9 @@ ALTER TABLE ONLY public.formula_jobs
 
 ALTER TABLE ONLY public.formula_keyframes
     ADD CONSTRAINT formula_keyframes_pkey PRIMARY KEY (project, fingerprint, "position");
+
+ALTER TABLE ONLY public.formula_log_levels
+    ADD CONSTRAINT formula_log_levels_pkey PRIMARY KEY (logger);
 
 ALTER TABLE ONLY public.formula_migrations
     ADD CONSTRAINT formula_migrations_pkey PRIMARY KEY (name);

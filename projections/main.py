@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from infra.log import configure_logging
+from infra.log import observe
 from infra.metrics import Metrics
 from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--group", action="append", default=[], help="a group to run; all if none")
     names: list[str] = parser.parse_args().group
     settings = load_settings()
-    configure_logging(settings)
+    observe(settings, "projector")
     return run(settings, partial(project, names))
 
 

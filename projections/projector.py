@@ -14,11 +14,12 @@ import psycopg
 import structlog
 
 from domain.kernel import Event, Recorded
-from infra.bus import Entry, publish
+from infra.bus import Entry, publish, traced
 from infra.db import Connection, leading
 from infra.eventstore.reader import HEAD
 from infra.pipelined import Pipelined
 from infra.runtime import Runtime
+from infra.tracing import Trace, of_events, share
 from projections import building, generations
 from projections.ahead import batches
 from projections.apply import Statement, calling, packed
@@ -114,6 +115,7 @@ class Leader:
         self._position = 0
         self._publishing: asyncio.Task[None] | None = None
         self._looked = 0.0
+        self._traces: dict[int, Trace] = {}  # of the batch's events, by their positions
         self._step = self._stepping({})
 
     async def start(self) -> None:
@@ -154,9 +156,12 @@ class Leader:
                 if time.monotonic() - self._looked > LOOK_S:
                     await self._look()
                 if batch.events:
-                    to = batch.events[-1].position
+                    to, started = batch.events[-1].position, time.time_ns()
+                    self._traces = of_events(batch.events)
                     await self._step.advance(self._position, batch.events, to, batch.prepared)
                     self._position = to
+                    did = {"events": len(batch.events)}
+                    share(f"project {self._group.name}", self._traces.values(), started, did)
 
     async def _read(self, after: int) -> Sequence[Recorded[Event]]:
         return await self._recent.read(after, BATCH, motion=self._group.motion)
@@ -241,6 +246,8 @@ class Leader:
     async def _publish(self, entries: dict[str, list[Entry]]) -> None:
         """The next batch is not kept waiting: one batch's messages at most are on their way."""
         if entries and self._group.pushes:
+            if self._traces:
+                entries = traced(entries, self._traces)
             await self._published()
             self._publishing = asyncio.create_task(self._send(entries))
 

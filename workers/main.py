@@ -11,7 +11,7 @@ from domain.jobs import QueueName
 from infra.jobs.board import ended_by_queue
 from infra.jobs.queues import queues_of
 from infra.jobs.working import Times
-from infra.log import configure_logging
+from infra.log import observe
 from infra.mail import Mailer
 from infra.metrics import Labels, Metric, Metrics, Totals
 from infra.monitoring.sampling import sampling
@@ -113,7 +113,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     settings = load_settings()
-    configure_logging(settings)
+    observe(settings, options.role)
     if options.role == "scheduler":
         return run(settings, run_scheduler)
     return run(settings, partial(run_worker, only=options.queue))

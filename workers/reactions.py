@@ -95,7 +95,8 @@ class Reactions:
             key="",
             args={},
             max_attempts=self.attempts[queue],
-            correlation_id=recorded.meta.correlation_id,
+            correlation_id=recorded.meta.trace,
+            span=recorded.meta.span,
             owner=recorded.meta.on_behalf_of or recorded.meta.actor,
             error=error,
         )

@@ -1,6 +1,7 @@
 """Runs jobs: a lane for each queue, the work itself under a time-out, and an orderly end."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -21,6 +22,7 @@ from infra.jobs.queues import Queue
 from infra.jobs.working import Times
 from infra.mail import Mailer
 from infra.runtime import Runtime
+from infra.tracing import Kind, followed, span
 from workers.broker import send_hints
 from workers.lane import Crew, Lane
 from workers.leases import Leases
@@ -31,6 +33,7 @@ from workers.progress import Progress
 CANCEL_S = 0.5  # for jobs to end when cancelled: a talk with a dumb mail server would take longer
 PATIENCE_S = 2.0  # with Redis
 MAX_RESULT = 65_536  # bytes of JSON
+WORD = re.compile(r"[^\w.]")  # what ends one
 
 log = structlog.get_logger()
 
@@ -134,6 +137,15 @@ class Runner:
 
     async def _attempt(self, claim: Claim, progress: Progress) -> End | None:
         """None: it could not be tried, and this process must stop."""
+        trace = followed(claim.correlation_id, claim.span)
+        with span(f"job {claim.name}", trace, Kind.CONSUMER) as open_:
+            end = await self._try(claim, progress)
+            open_.attributes = {"job": str(claim.id), "attempt": claim.attempt}
+            if end is not None and end.error:  # what it says besides may be nobody's business
+                open_.error = WORD.split(end.error, maxsplit=1)[0]
+            return end
+
+    async def _try(self, claim: Claim, progress: Progress) -> End | None:
         kind = self._kinds[claim.name]
         context = Context(
             self._runtime,

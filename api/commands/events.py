@@ -41,6 +41,7 @@ class Line(msgspec.Struct, frozen=True):
     type: str
     actor: UUID | None
     data: dict[str, Any]
+    trace: str | None = None  # the id of the request's trace, of what it led to as well
 
 
 @app.command()
@@ -138,6 +139,7 @@ def _line(recorded: Recorded[Event]) -> Line:
         tag_of(type(recorded.event)),
         recorded.meta.actor,
         msgspec.json.decode(event_text(recorded.event)),
+        recorded.meta.trace.hex if recorded.meta.trace else None,
     )
 
 

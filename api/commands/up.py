@@ -61,7 +61,8 @@ def up(
     Example: [bold]formula up --port 8080 --data /srv/formula --no-demo[/]
     """
     settings = _given(load_settings(), port, data, demo)
-    configure_logging(msgspec.structs.replace(settings, log_format="pretty", log_level="warning"))
+    shown = msgspec.structs.replace(settings, log_format="pretty", log_level="warning")
+    configure_logging(shown, "supervisor")
     listen(settings).close()  # a port that is taken is said before anything is started
     with hold_folder(settings.data):
         asyncio.run(_until_told(_run(settings)))

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Iterable
+from time import time_ns
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -17,9 +18,10 @@ from api.realtime.receipts import Receipts
 from api.realtime.rooms import RING, Room
 from api.realtime.turns import Turns
 from api.realtime.waves import Waves
-from infra.bus import Entry, unpack
+from infra.bus import Entry, take_traces, unpack
 from infra.runtime import Runtime
 from infra.subscriptions import subscriptions
+from infra.tracing import share
 from projections.members import members_of, sizes
 from projections.read import reading
 from projections.room_log import heads, missed
@@ -100,12 +102,15 @@ class Hub:
             await self.bus.unsubscribe(name)
 
     def _heard(self, name: str, message: bytes) -> None:
-        entries = unpack(message)
+        entries, started = unpack(message), time_ns()
+        traces = take_traces(entries)
         if (heard := self._opening.get(name)) is not None:
             heard.extend(entries)
         elif room := self._rooms.get(name):
             self._take_in(room, entries)
         self.reads.progress.reached(max((one.pos for one in entries), default=0))
+        if traces:
+            share(f"push {name.partition(':')[0]}", traces, started, {"entries": len(entries)})
 
     def _take_in(self, room: Room, entries: Iterable[Entry]) -> None:
         after = room.last

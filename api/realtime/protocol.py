@@ -34,9 +34,13 @@ Speed = Annotated[float, Meta(ge=SLOWEST, le=FASTEST)]
 class ClientFrame(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op"
 ):
-    """`id` is the client's own: the command id, and the `re` of the answer."""
+    """`id` is the client's own: the command id, and the `re` of the answer.
+
+    `traceparent`: of the client's own trace (W3C Trace Context).
+    """
 
     id: UUID | None = None
+    traceparent: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

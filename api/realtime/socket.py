@@ -29,6 +29,7 @@ from domain.participation import LeaveReason
 from domain.text import no_nul
 from domain.user import USER
 from infra.runtime import Origin, Runtime
+from infra.tracing import serving
 from projections.projects import projects_of_user
 from projections.read import reading
 
@@ -66,7 +67,7 @@ class Connection:
         self._wire, self._gone = wire, gone
         self._allowance = Allowance(runtime.settings, runtime.limits)
         self.seats: list[Callable[[], None]] = []  # to be given up at the end
-        self._queue: list[s.Effect] = []  # mostly empty: then a deque takes ten times as much
+        self._queue: list[tuple[s.Effect, str]] = []  # mostly empty: a deque takes ten times more
         self._deferred: list[p.Incoming] = []
         self._signing_in = False
         self._worker: asyncio.Task[None] | None = None
@@ -143,7 +144,7 @@ class Connection:
             self._limit(frame.id, wait_s)
             return
         for effect in s.receive(self.attendance.session, frame, self._runtime.now()):
-            self._take(effect)
+            self._take(effect, frame.traceparent)
 
     def _limit(self, re: UUID | None, wait_s: float) -> None:
         """Say when to come again; who does not listen is cut off."""
@@ -158,7 +159,7 @@ class Connection:
         while self._deferred and not self._signing_in:
             self._receive(self._deferred.pop(0))
 
-    def _take(self, effect: s.Effect) -> None:
+    def _take(self, effect: s.Effect, traceparent: str = "") -> None:
         """Motion and answers at once; acts side by side; all else one after the other."""
         match effect:
             case s.Tell(frame=frame):
@@ -170,19 +171,23 @@ class Connection:
             case _ if len(self._queue) + len(self._tasks) >= MAX_IN_FLIGHT:
                 self.tell(p.Err(re=s.re_of(effect), code="rate.limited", retry_after=1.0))
             case s.Run(parts=parts) if not self._queue and all(part.blind for part in parts):
-                self._spawn(self._guarded(self._perform(effect), s.re_of(effect)))
+                self._spawn(self._do(effect, traceparent))
             case _:
                 self._signing_in |= isinstance(effect, s.Authenticate)
-                self._queue.append(effect)
+                self._queue.append((effect, traceparent))
                 if self._worker is None:
                     self._worker = self._spawn(self._work())
 
     async def _work(self) -> None:
         """The queue, oldest first; an effect leaves it when it is done."""
         while self._queue:
-            await self._guarded(self._perform(self._queue[0]), s.re_of(self._queue[0]))
+            await self._do(*self._queue[0])
             del self._queue[0]
         self._worker = None
+
+    async def _do(self, effect: s.Effect, traceparent: str) -> None:
+        with serving(f"ws {type(effect).__name__}", traceparent, s.re_of(effect)):
+            await self._guarded(self._perform(effect), s.re_of(effect))
 
     async def _guarded(self, work: Coroutine[Any, Any, None], re: UUID | None = None) -> None:
         """Run it; whatever goes wrong is an answer."""

@@ -11,6 +11,7 @@ import msgspec
 from domain.kernel import Metadata
 from infra.eventstore.codec import TooLarge, encode, encode_metadata
 from infra.eventstore.types import ANY, EXISTS, MAX_EVENTS, Appended, BadAppend, Motion, To
+from infra.tracing import Trace, sampled
 
 MAX_BATCH = 1_000  # events of one transaction: keeps the lock's hold short
 MAX_BYTES = 4 * 1024 * 1024  # of their payloads, for the same reason
@@ -35,6 +36,7 @@ class Command(msgspec.Struct, eq=False):
     done: asyncio.Future[Appended]
     sent: bool = False  # once sent, an unknown outcome may hide a commit
     alone: bool = False  # Postgres refused its batch: it goes in one of its own
+    trace: Trace | None = None  # where its commit is shown
 
     def settle(self, answer: Appended | Exception) -> None:
         if self.done.done():  # the caller has gone
@@ -71,7 +73,7 @@ def prepare(metadata: Metadata, parts: Sequence[To], compress_above: int) -> Com
     if size > MAX_COMMAND:
         raise TooLarge(f"a command of {size} bytes, at most {MAX_COMMAND}")
     done = asyncio.get_running_loop().create_future()
-    return Command(metadata.command_id, meta, checks, events, size, exact, done)
+    return Command(metadata.command_id, meta, checks, events, size, exact, done, trace=sampled())
 
 
 def _is_exact(expected: int) -> bool:

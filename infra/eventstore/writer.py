@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from time import time_ns
 
 import msgspec
 import psycopg
@@ -38,6 +39,7 @@ from infra.eventstore.queue import (
     prepare_motion,
 )
 from infra.eventstore.types import Appended, Motion, Repeated, StoreOverloaded, To
+from infra.tracing import share
 
 MAX_MOTION = 10_000  # (participation, tag) pairs waiting; newer replace older
 DEPTH = 2  # batches on their way
@@ -61,6 +63,7 @@ class _Sent(msgspec.Struct, eq=False):
 
     commands: Sequence[Command]
     motion: Sequence[MotionRow] = ()
+    at: int = msgspec.field(default_factory=time_ns)
 
 
 @contextmanager
@@ -228,6 +231,8 @@ class Writer:
     def _stored(self, sent: _Sent, rows: Sequence[Sequence[Row]]) -> None:
         if not sent.commands:  # motion alone
             return
+        traces = (command.trace for command in sent.commands if command.trace)
+        share("commit", traces, sent.at, {"commands": len(sent.commands)})
         for command, answer in answers(sent.commands, rows[0][0]):
             if command.sent and isinstance(answer, Repeated):
                 self._ask_what_it_stored(command)

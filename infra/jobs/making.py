@@ -13,17 +13,17 @@ from infra.jobs.model import OVER, JobState, NewJob, short
 
 INSERT = """
 INSERT INTO formula_jobs (id, queue, name, consumer, position, key, args, correlation_id, owner,
-    max_attempts, run_at, priority, singleton, batch, asked, state, error, finished_at)
+    max_attempts, run_at, priority, singleton, batch, asked, state, error, span, finished_at)
 SELECT n.id, n.queue, n.name, n.consumer, n.position, n.key, n.args, n.correlation_id, n.owner,
     n.max_attempts, coalesce(n.run_at, clock_timestamp()), n.priority, n.singleton, n.batch,
-    n.asked, n.state, n.error, CASE WHEN n.state <> 'queued' THEN clock_timestamp() END
+    n.asked, n.state, n.error, n.span, CASE WHEN n.state <> 'queued' THEN clock_timestamp() END
 FROM unnest(%(id)s::uuid[], %(queue)s::text[], %(name)s::text[], %(consumer)s::text[],
     %(position)s::bigint[], %(key)s::text[], %(args)s::jsonb[], %(correlation_id)s::uuid[],
     %(owner)s::uuid[], %(max_attempts)s::integer[], %(run_at)s::timestamptz[],
     %(priority)s::smallint[], %(singleton)s::text[], %(batch)s::uuid[], %(asked)s::boolean[],
-    %(state)s::text[], %(error)s::text[])
+    %(state)s::text[], %(error)s::text[], %(span)s::bigint[])
     n(id, queue, name, consumer, position, key, args, correlation_id, owner, max_attempts, run_at,
-        priority, singleton, batch, asked, state, error)
+        priority, singleton, batch, asked, state, error, span)
 ON CONFLICT DO NOTHING RETURNING id
 """
 

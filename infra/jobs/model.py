@@ -45,6 +45,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     anyway: bool = False  # `needs` must be over, however they ended
     batch: UUID | None = None
     correlation_id: UUID | None = None
+    span: int | None = None  # of the command that led to it
     owner: UUID | None = None  # who did what led to it
     error: str | None = None  # given: dead from the start, for operators to see
     stream: UUID | None = None  # of the request for it
@@ -68,6 +69,7 @@ class Claim(msgspec.Struct, frozen=True):
     owner: UUID | None
     attempt: int
     asked: bool
+    span: int | None = None  # of the command that led to it
 
 
 class End(msgspec.Struct, frozen=True):

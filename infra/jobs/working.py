@@ -32,7 +32,7 @@ WHERE j.id = ANY (ARRAY (
         ORDER BY w.priority, w.run_at LIMIT asked.most FOR UPDATE SKIP LOCKED
     ) first
 ))
-RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.owner,
+RETURNING j.id, j.queue, j.name, j.position, j.args, j.correlation_id, j.span, j.owner,
     j.attempts AS attempt, j.asked
 """
 

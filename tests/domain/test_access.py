@@ -88,6 +88,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.OPS_JOIN,
         Action.HEALTH_READ,
         Action.METRICS_READ,
+        Action.LOGGING_MANAGE,
         Action.JOBS_READ,
         Action.JOBS_CHANGE,
         Action.JOBS_MANAGE,

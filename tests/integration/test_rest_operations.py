@@ -161,8 +161,11 @@ async def test_what_is_away_and_not_needed_degrades_and_leaves_ready(api: Api) -
     mail = ServiceState(
         name="smtp", state=State.DOWN, since=api.runtime.now(), essential=False, server=True
     )
-    scheduler = Heart(api.runtime.db, uuid4(), "scheduler", lambda: [mail])
-    others = [Heart(api.runtime.db, uuid4(), role, list) for role in ("projector", "worker")]
+    scheduler = Heart(api.runtime.db, uuid4(), "scheduler", lambda: [mail], api.runtime.now)
+    others = [
+        Heart(api.runtime.db, uuid4(), role, list, api.runtime.now)
+        for role in ("projector", "worker")
+    ]
     for heart in (api.heart, scheduler, *others):
         heart.set("ready")
         await heart.beat()
@@ -228,7 +231,7 @@ async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
     api.heart.set("ready")
     await api.heart.beat()
     ready = await api.client.get("/readyz")
-    there = {"status": "ready", "missing": [], "degraded": []}
+    there: Json = {"status": "ready", "missing": [], "degraded": []}
     assert (ready.status_code, ready.json()) == (200, there)
     api.heart.set("stopping")
     stopping = await api.client.get("/readyz")

@@ -10,13 +10,13 @@ from psycopg import errors
 from psycopg.conninfo import make_conninfo
 
 from domain.user import USER, RegisterUser, Role
-from infra.embedded import Embedded
 from infra.eventstore.motion import make_partitions
 from infra.runtime import SYSTEM, open_runtime
 from infra.settings import Settings
 from migrations.roles import APP, PROJECTOR, TABLES, grant, let_in
 from projections.read import reading
 from tests.conftest import fresh_database, projecting
+from tests.databases import Databases
 
 pytestmark = pytest.mark.services
 
@@ -61,10 +61,10 @@ DENIED: tuple[tuple[tuple[str, ...], LiteralString], ...] = (
 
 @pytest.fixture(scope="module")
 def logins(
-    servers: Embedded, read_models: str, tmp_path_factory: pytest.TempPathFactory
+    databases: Databases, read_models: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Settings]:
     """A database with read models, whose roles may log in."""
-    with fresh_database(servers, read_models, tmp_path_factory.mktemp("roles")) as settings:
+    with fresh_database(databases, read_models, tmp_path_factory.mktemp("roles")) as settings:
         with psycopg.connect(settings.database_url, autocommit=True) as owner:
             assert grant(owner)
         for role in BOTH:

@@ -27,6 +27,7 @@ SMALL = frozenset(
         "formula_migrations",
         "formula_motion_events",  # read by position, all of it or a project's
         "formula_nodes",
+        "formula_log_levels",
         "formula_pruned",
         "formula_queues",
         "formula_readers",
