@@ -9,8 +9,10 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Scope
 
+from api.account_pages import account_pages
 from api.activity import feeds
 from api.analytics import analytics
+from api.api_keys import api_keys
 from api.audit import audit
 from api.auth import Caller, guard
 from api.browser import browser_client
@@ -25,6 +27,7 @@ from api.files import files
 from api.health import livez, readyz
 from api.holds import holds
 from api.jobs import jobs
+from api.jwks import jwks
 from api.limiting import RateLimit
 from api.locks import locks
 from api.metrics import metrics
@@ -39,8 +42,9 @@ from api.realtime.fallback import fallback
 from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
 from api.receipts import receipts
+from api.recovering import recovering
 from api.replay import replays
-from api.sessions import sessions
+from api.sessions import sessions, user_sessions
 from api.summary import Watch
 from api.tasks import tasks
 from api.tus import tus
@@ -57,7 +61,11 @@ MAX_BODY = 1 << 20  # bytes of a request
 
 ROUTERS = (
     sessions,
+    recovering,
+    account_pages,
     users,
+    user_sessions,
+    api_keys,
     preferences,
     unsubscribing,
     clients,
@@ -117,6 +125,7 @@ def create_app() -> Litestar:
             Router("/api/v1", route_handlers=ROUTERS, guards=[guard], middleware=[RateLimit()]),
             livez,
             readyz,
+            jwks,
             browser_client,
             asyncapi_json,
             metrics,

@@ -1,6 +1,7 @@
 """Who is asking, and whether they may: the only place at the edges that applies domain.access."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Any
@@ -15,15 +16,17 @@ from litestar.types import Scope
 from api.edge import runtime_of
 from api.realtime.joining import admit
 from api.rights import Caller, require
-from api.tokens import Claims, NotAuthenticated, read
+from api.tokens import NotAuthenticated, read
 from domain.access import Action
 from domain.document import DOCUMENT
 from domain.errors import NotAllowed, NotFound
 from domain.file import FILE
 from domain.kernel import Decider
 from domain.notification import NOTIFICATION
+from domain.scopes import actions_of
 from domain.task import TASK
 from domain.user import USER
+from infra.api_keys import PREFIX
 from infra.runtime import Runtime
 
 # What a path may name that is of a project, and whose state says which.
@@ -39,6 +42,7 @@ class Open(StrEnum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed_in"
+    LOGGED_IN = "logged_in"  # by a log-in of their own: an API key is none
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -48,21 +52,47 @@ class Concerned(msgspec.Struct, frozen=True):
     user: UUID | None = None
 
 
+class Proven(msgspec.Struct, frozen=True):
+    """What a token shows of itself; `expires` None: of an API key the owner's state says it."""
+
+    user: UUID
+    session: UUID  # the log-in, or the API key
+    expires: datetime | None
+
+
 async def authenticate(runtime: Runtime, token: str) -> Caller:
-    """Whose access token this is. Raises NotAuthenticated.
+    """Whose token this is. Raises NotAuthenticated.
 
     The user is loaded, so that a deactivation, a log-out or another role counts at once.
     """
-    return await _caller(runtime, read(token, runtime.settings.jwt_secret, runtime.now()))
+    return await _caller(runtime, await prove(runtime, token))
 
 
-async def _caller(runtime: Runtime, claims: Claims) -> Caller:
-    user = (await runtime.load(USER, claims.sub)).state
+async def prove(runtime: Runtime, token: str) -> Proven:
+    """Raises NotAuthenticated."""
+    if token.startswith(PREFIX):
+        owned = await runtime.api_keys.owner(token)
+        if owned is None:
+            raise NotAuthenticated("auth.bad_token")
+        return Proven(owned.user, owned.key, None)
+    claims = read(token, runtime.keys, runtime.now())
+    return Proven(claims.sub, claims.sid, claims.expires)
+
+
+async def _caller(runtime: Runtime, proven: Proven) -> Caller:
+    user = (await runtime.load(USER, proven.user)).state
     if not user.active:
         raise NotAuthenticated("auth.deactivated")
-    if claims.sid in user.signed_out:
+    if user.entry.ended(proven.session):
         raise NotAuthenticated("auth.signed_out")
-    return Caller(claims.sub, user.role, claims.sid, claims.expires)
+    if proven.expires is not None:
+        return Caller(proven.user, user.role, proven.session, proven.expires)
+    key = user.entry.api_keys.get(proven.session)
+    if key is None:
+        raise NotAuthenticated("auth.bad_token")
+    if key.expires <= runtime.now():
+        raise NotAuthenticated("auth.expired")
+    return Caller(proven.user, user.role, proven.session, key.expires, actions_of(key.scopes))
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -76,9 +106,12 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     runtime = runtime_of(connection.scope)
     if action is Action.METRICS_READ and _scrapes(runtime, connection.headers):
         return
-    caller = await _caller(runtime, claims_of(connection.scope))
+    caller = await _caller(runtime, await proven_of(connection.scope))
     connection.scope["user"] = caller
-    if action is Open.SIGNED_IN:
+    connection.scope["state"]["api_key"] = caller.key
+    if action is Open.LOGGED_IN and caller.key is not None:
+        raise NotAllowed("auth.not_by_key")
+    if isinstance(action, Open):
         return
     if not isinstance(action, Action):
         raise NotAllowed("access.denied")
@@ -107,18 +140,17 @@ def _scrapes(runtime: Runtime, headers: Mapping[str, str]) -> bool:
     return bool(wanted) and compare_digest(bearer(headers).encode(), wanted.encode())
 
 
-def claims_of(scope: Scope) -> Claims:
-    """What a request's access token says, read once. Raises NotAuthenticated."""
+async def proven_of(scope: Scope) -> Proven:
+    """What a request's token shows, looked at once. Raises NotAuthenticated."""
     state = scope["state"]
-    if "claims" not in state:
-        runtime = runtime_of(scope)
+    if "proven" not in state:
         token = bearer(Headers.from_scope(scope))
-        state["claims"] = read(token, runtime.settings.jwt_secret, runtime.now())
-    return state["claims"]
+        state["proven"] = await prove(runtime_of(scope), token)
+    return state["proven"]
 
 
 def bearer(headers: Mapping[str, str]) -> str:
-    """The access token of an Authorization header, or ""."""
+    """The token of an Authorization header, or ""."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

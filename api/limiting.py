@@ -2,11 +2,12 @@
 
 from math import ceil
 
+from litestar.datastructures import Headers
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from api.auth import claims_of
+from api.auth import bearer, proven_of
 from api.edge import runtime_of
 from api.tokens import NotAuthenticated
 from domain.errors import Refused
@@ -27,11 +28,17 @@ class RateLimit(ASGIMiddleware):
     scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        runtime, address = runtime_of(scope), address_of(scope["client"])
+        if not runtime.api_keys.knows(bearer(Headers.from_scope(scope))):
+            _pass(runtime.limits.request(address, None))  # to ask the database is not for free
         try:
-            user = claims_of(scope).sub
+            user = (await proven_of(scope)).user
         except NotAuthenticated:
             user = None
-        wait_s = runtime_of(scope).limits.request(address_of(scope["client"]), user)
-        if wait_s:
-            raise RateLimited(wait_s)
+        _pass(runtime.limits.request(address, user))
         await next_app(scope, receive, send)
+
+
+def _pass(wait_s: float) -> None:
+    if wait_s:
+        raise RateLimited(wait_s)

@@ -20,10 +20,20 @@ class Caller(msgspec.Struct, frozen=True):
     role: Role
     session: UUID
     expires: datetime
+    scopes: frozenset[Action] | None = None  # of an API key, whose id is the session then
 
     @property
     def who(self) -> access.Who:
-        return access.Who(self.id, self.role)
+        return access.Who(self.id, self.role, self.scopes)
+
+    @property
+    def key(self) -> UUID | None:
+        """The API key that they came by."""
+        return None if self.scopes is None else self.session
+
+    def within(self, action: Action) -> bool:
+        """Whether their key, if they came by one, is for that."""
+        return self.scopes is None or action in self.scopes
 
     def may(self, action: Action, project_role: ProjectRole | None = None) -> bool:
         return access.allowed(action, self.who, project_role=project_role)

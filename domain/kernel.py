@@ -31,6 +31,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     project_id: UUID | None = None
     ip: str = ""
     user_agent: str = ""
+    api_key: UUID | None = None  # by which the actor came in
 
 
 S = TypeVar("S")

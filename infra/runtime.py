@@ -18,6 +18,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.kernel import Command, Decider, Metadata
+from infra.api_keys import ApiKeys
 from infra.blobs.door import Blobs, open_blobs
 from infra.db import Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
@@ -25,6 +26,7 @@ from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
+from infra.keyring import Keyring
 from infra.limits import Limits
 from infra.replica import Replica
 from infra.settings import Settings
@@ -69,6 +71,7 @@ class Origin(msgspec.Struct, frozen=True):
     correlation_id: UUID | None = None
     causation: int | UUID | None = None
     on_behalf_of: UUID | None = None
+    api_key: UUID | None = None
 
 
 SYSTEM = Origin()
@@ -86,6 +89,8 @@ class Runtime(msgspec.Struct, frozen=True):
     node: UUID
     limits: Limits
     blobs: Blobs
+    keys: Keyring
+    api_keys: ApiKeys
     replica: Replica | None = None
     cluster: RedisCluster | None = None
 
@@ -132,6 +137,7 @@ class Runtime(msgspec.Struct, frozen=True):
             project_id=project,
             ip=origin.ip,
             user_agent=origin.user_agent[:200],
+            api_key=origin.api_key,
         )
         first = Do(decider, stream, command, expected, blind)
         return await execute(self.store, self.states, metadata, first, *also, guards=guards)
@@ -153,20 +159,36 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     async with pool, _replica(settings) as replica, _cluster(settings) as cluster:
         await pool.wait(timeout=10.0)
         await clock.adjust(pool)
+        keys = Keyring(settings)
+        await keys.load(pool)
         store = PostgresStore(pool, writer, follower)
         states = States(store)
         writing = asyncio.create_task(writer.run(), name="writer")
         following = asyncio.create_task(states.follow(), name="states")
         sharing = asyncio.create_task(limits.run(), name="limits")
+        rotating = asyncio.create_task(keys.run(pool), name="keys")
         try:
             yield Runtime(
-                settings, pool, redis, store, states, clock, node, limits, blobs, replica, cluster
+                settings=settings,
+                db=pool,
+                redis=redis,
+                store=store,
+                states=states,
+                clock=clock,
+                node=node,
+                limits=limits,
+                blobs=blobs,
+                keys=keys,
+                api_keys=ApiKeys(pool),
+                replica=replica,
+                cluster=cluster,
             )
         finally:
             following.cancel()
             sharing.cancel()
+            rotating.cancel()
             writer.close()
-            await asyncio.gather(writing, following, sharing, return_exceptions=True)
+            await asyncio.gather(writing, following, sharing, rotating, return_exceptions=True)
             await follower.close()
             await redis.aclose()
             blobs.close()

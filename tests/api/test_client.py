@@ -256,6 +256,6 @@ def _expire(client: Client, runtime: Runtime) -> None:
     over = claims(me.id, me.role, REQUEST, REQUEST, runtime.now(), -1)
     session = client._tokens._session  # pyright: ignore[reportPrivateUsage]  # time does not pass
     assert session is not None
-    token = sign(over, runtime.settings.jwt_secret)
+    token = sign(over, runtime.keys)
     changed = msgspec.structs.replace(session, access_token=token)
     client._tokens._session = changed  # pyright: ignore[reportPrivateUsage]  # the same

@@ -3,12 +3,12 @@ from uuid import UUID
 
 import pytest
 
+from domain.entry import SIGN_OUTS, SignOut, UserSignedOut
 from domain.errors import Invalid
 from domain.kernel import fold
 from domain.user import (
     MAX_DEPARTMENT,
     MAX_NAME,
-    SIGN_OUTS,
     USER,
     ChangeEmail,
     ChangeProfile,
@@ -19,7 +19,6 @@ from domain.user import (
     RegisterUser,
     Role,
     SetPassword,
-    SignOut,
     User,
     UserCommand,
     UserDeactivated,
@@ -28,7 +27,6 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
-    UserSignedOut,
     UserStatus,
     normal_email,
 )
@@ -159,13 +157,13 @@ def test_setting_a_password_leaves_a_trace_each_time() -> None:
 def test_a_login_ends_once_and_the_others_of_the_person_go_on() -> None:
     check(USER, given=[ANN], when=SignOut(session=HERE), then=[UserSignedOut(session=HERE)])
     check(USER, given=[ANN, UserSignedOut(session=HERE)], when=SignOut(session=HERE), then=[])
-    assert HERE in fold(USER, [ANN, UserSignedOut(session=HERE)]).signed_out
+    assert HERE in fold(USER, [ANN, UserSignedOut(session=HERE)]).entry.signed_out
 
 
 def test_only_the_newest_ends_of_logins_are_remembered() -> None:
     sessions = [UUID(int=number) for number in range(SIGN_OUTS + 1)]
     state = fold(USER, [ANN, *(UserSignedOut(session=session) for session in sessions)])
-    assert list(state.signed_out) == sessions[1:]
+    assert list(state.entry.signed_out) == sessions[1:]
 
 
 def test_the_state_is_what_the_events_say() -> None:

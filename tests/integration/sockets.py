@@ -103,7 +103,7 @@ class Served:
 
     def token(self, user: UUID, ttl_s: int = 900) -> str:
         content = claims(user, Role.MEMBER, uuid4(), uuid4(), self.runtime.now(), ttl_s)
-        return sign(content, self.runtime.settings.jwt_secret)
+        return sign(content, self.runtime.keys)
 
     async def open(self, user: UUID | None = None) -> Socket:
         """A socket, welcomed as `user`; without one, nobody is signed in yet."""
