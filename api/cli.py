@@ -103,6 +103,7 @@ COMMANDS = (
     Listed("projections", "api.commands.projections:app", "Look after the read models.", LOOK),
     Listed("jobs", "api.commands.job_orders:app", "Look after jobs and queues.", LOOK),
     Listed("files", "api.commands.files:app", "Look after what projects keep.", LOOK),
+    Listed("keys", "api.commands.keys:app", "Look after the keys that sign access tokens.", LOOK),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

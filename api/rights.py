@@ -55,7 +55,8 @@ async def require(
     role = None
     if project is not None:
         exists, role = await _membership(runtime, caller, project)
-        if not exists or not caller.may(Action.PROJECT_READ, role):
+        owner = access.Who(caller.id, caller.role)  # what a key is not for its owner knows of
+        if not exists or not access.allowed(Action.PROJECT_READ, owner, project_role=role):
             raise NotFound("project.not_found", project=project)
     access.require(action, caller.who, project_role=role, oneself=user == caller.id)
 

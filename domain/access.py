@@ -20,7 +20,7 @@ class Action(StrEnum):
     USER_DEACTIVATE = "user.deactivate"
     USER_SET_PASSWORD = "user.set_password"  # noqa: S105, the action's name
     USER_SESSIONS = "user.sessions"
-    USER_API_KEYS = "user.entry.api_keys"
+    USER_API_KEYS = "user.api_keys"
     USER_PREFERENCES = "user.preferences"
     CLIENT_READ = "client.read"
     CLIENT_WRITE = "client.write"

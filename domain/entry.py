@@ -113,7 +113,7 @@ def _create(command: CreateApiKey, entry: Entry) -> list[EntryEvent]:
         raise WrongState("api_key.exists")
     if len(entry.api_keys) >= MAX_KEYS:
         raise WrongState("api_key.too_many", most=MAX_KEYS)
-    if not command.at < command.expires <= command.at + LONGEST_KEY:
+    if not timedelta() < command.expires - command.at <= LONGEST_KEY:
         raise Invalid("api_key.bad_expires", most_days=LONGEST_KEY.days)
     if not 0 < len(command.scopes) <= MAX_SCOPES:
         raise Invalid("api_key.bad_scopes", most=MAX_SCOPES)

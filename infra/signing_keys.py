@@ -40,7 +40,7 @@ class Pair(msgspec.Struct, frozen=True):
                 seed = _seal(secret).decrypt(
                     self.sealed[:NONCE], self.sealed[NONCE:], self.kid.encode()
                 )
-            except InvalidTag:
+            except (InvalidTag, ValueError):
                 continue
             key = Ed25519PrivateKey.from_private_bytes(seed)
             return key if kid_of(key) == self.kid else None

@@ -44,6 +44,7 @@ AUDIT = Table(
         "(at, position)",
         "(actor, position)",
         "(on_behalf_of, position) WHERE on_behalf_of IS NOT NULL",
+        "(api_key, position) WHERE api_key IS NOT NULL",
         "(aggregate, position)",
         "(subject, position)",
         "(type, position)",

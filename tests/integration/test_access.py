@@ -165,6 +165,7 @@ PARAMETERS = (
     "position",
     "key",
     "upload",
+    "session",
 )
 
 
