@@ -94,9 +94,7 @@ async def revoke(
     user: FromPath[UUID], key: FromPath[UUID], call: NamedDependency[Call]
 ) -> Response[Done]:
     """Counts at once; its sockets close."""
-    outcome = await call.execute(USER, user, RevokeApiKey(key=key))
-    await call.runtime.api_keys.forget(key)
-    return done(outcome, user)
+    return done(await call.execute(USER, user, RevokeApiKey(key=key)), user)
 
 
 def _shown(id_: UUID, key: ApiKey, used_at: datetime | None) -> Shown:

@@ -103,11 +103,6 @@ class ApiKeys:
                 (key, user, hashed),
             )
 
-    async def forget(self, key: UUID) -> None:
-        self._known.pop(key, None)
-        async with self._db.connection() as db:
-            await db.execute("DELETE FROM formula_api_keys WHERE id = %s", (key,))
-
 
 def _parts(token: str) -> tuple[UUID, str] | None:
     if not token.startswith(PREFIX) or len(token) != len(PREFIX) + ID + 1 + SECRET:

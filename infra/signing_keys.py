@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import msgspec
@@ -17,6 +17,7 @@ from infra.db import Connection
 from infra.keys import key_for
 
 LEAD_S = 60  # from the making of a key to its first signature; others may keep the JWKS as long
+AT_ONCE_S = -5  # for nodes whose clocks are a little behind as well
 NONCE = 12  # bytes
 READ = "SELECT kid, public, sealed, created_at, signs_from, retired_at FROM formula_keys"
 
@@ -67,7 +68,7 @@ async def make_first(db: Connection, secret: str) -> str | None:
     async with _alone(db):
         if await read_pairs(db):
             return None
-        return await _make(db, secret, 0)
+        return await _make(db, secret, AT_ONCE_S)
 
 
 async def rotate(db: Connection, secret: str) -> str:
@@ -93,9 +94,10 @@ async def retire(db: Connection, secret: str, kid: str) -> str | None:
         if not signed or any(one.signs_from <= at for one in rest):
             return None
         if not rest:
-            return await _make(db, secret, 0)
+            return await _make(db, secret, AT_ONCE_S)
         await db.execute(
-            "UPDATE formula_keys SET signs_from = %s WHERE kid = %s", (at, rest[0].kid)
+            "UPDATE formula_keys SET signs_from = %s WHERE kid = %s",
+            (at + timedelta(seconds=AT_ONCE_S), rest[0].kid),
         )
         return rest[0].kid
 

@@ -139,7 +139,7 @@ async def test_who_reads_the_table_cannot_sign(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("table", ["formula_keys", "formula_api_keys"])
 async def test_analysts_do_not_see_it(runtime: Runtime, table: str) -> None:
-    code, _, err = await formula(runtime, "query", f"SELECT * FROM {table}")
+    code, _, err = await formula(runtime, "query", f"TABLE {table}")
     assert code == 1
     assert "permission denied" in err
 
