@@ -37,6 +37,9 @@ IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {
 }
 
 
+SAFE = frozenset({"GET", "HEAD"})
+
+
 class Open(StrEnum):
     """What a route declares in place of an Action when no rule is needed."""
 
@@ -112,6 +115,8 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if action is Open.LOGGED_IN and caller.key is not None:
         raise NotAllowed("auth.not_by_key")
     if isinstance(action, Open):
+        if caller.only_reads and connection.scope["method"] not in SAFE:  # others' rules come later
+            raise NotAllowed("access.denied")
         return
     if not isinstance(action, Action):
         raise NotAllowed("access.denied")

@@ -9,6 +9,7 @@ from domain import access
 from domain.access import Action
 from domain.errors import NotFound
 from domain.project import PROJECT, ProjectRole
+from domain.scopes import READING
 from domain.user import Role
 from infra.runtime import Runtime
 
@@ -30,6 +31,10 @@ class Caller(msgspec.Struct, frozen=True):
     def key(self) -> UUID | None:
         """The API key that they came by."""
         return None if self.scopes is None else self.session
+
+    @property
+    def only_reads(self) -> bool:
+        return self.scopes is not None and self.scopes <= READING
 
     def within(self, action: Action) -> bool:
         """Whether their key, if they came by one, is for that."""

@@ -54,7 +54,7 @@ def check_password(password: str, email: str, name: str) -> None:
     if password.casefold() in _common() or len(set(password)) < LEAST_LETTERS:
         raise Invalid("password.too_common")
     words = (email, email.partition("@")[0], name)
-    if _letters(password) in {_letters(word) for word in words}:
+    if (said := _letters(password)) and said in map(_letters, words):
         raise Invalid("password.of_the_account")
 
 

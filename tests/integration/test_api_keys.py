@@ -31,6 +31,8 @@ async def test_a_key_gets_in_as_its_owner_as_far_as_its_scopes_go(api: Api, plac
     assert (await robot.get(f"/tasks/{place.task}"))["id"] == place.task
     denied = await robot.refused("PATCH", f"/tasks/{place.task}", {"title": "Paint"})
     assert denied == "403 access.denied"
+    upload = await robot.refused("DELETE", f"/realtime/files/tus/{uuid4()}", Tus_Resumable="1.0.0")
+    assert upload == "403 access.denied", "nor what its owner began"
     writer = machine(api, (await made(place.ann, "task.write"))["key"])
     await writer.do("POST", f"/projects/{place.project}/tasks", {"title": "New"})
     for path in (f"/projects/{place.project}", f"/tasks/{place.task}"):
