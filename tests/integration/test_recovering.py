@@ -92,7 +92,8 @@ async def test_nobody_learns_from_it_who_has_an_account(working: Api) -> None:
     known = await api.post("/auth/password/forgot", {"email": ann.email})
     unknown = await api.post("/auth/password/forgot", {"email": "x@y.example"})
     nonsense = await api.post("/auth/password/forgot", {"email": "no address"})
-    assert {(one.status_code, one.content) for one in (known, unknown, nonsense)} == {(202, b"")}
+    answers = {(one.status_code, one.content) for one in (known, unknown, nonsense)}
+    assert answers == {(202, b"null")}
     await mailed(api, ann.email)
     assert len(list(api.runtime.settings.mailbox.glob("*.eml"))) == 1
 
@@ -170,9 +171,11 @@ async def test_a_new_address_is_verified_by_its_own_mail_once(working: Api) -> N
     assert (await api.post("/auth/email/verify", {"token": second})).status_code == 204
     again = await api.post("/auth/email/verify", {"token": second})
     assert refusal(again) == "409 auth.link_used"
-    state = await admin.get(path)
-    admin.position = state["position"] + 1
-    assert (await admin.get(path))["email_verified"] is True
+
+    async def verified() -> bool:
+        return (await admin.get(path))["email_verified"]
+
+    await until(verified)
     here = Person(
         api.client,
         api.runtime.node,
