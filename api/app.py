@@ -9,9 +9,11 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Scope
 
+from api.account_pages import account_pages
 from api.activity import feeds
 from api.analytics import analytics
 from api.answer import Answer
+from api.api_keys import api_keys
 from api.audit import audit
 from api.auth import Caller, enter
 from api.bounding import Bounded
@@ -28,6 +30,7 @@ from api.files import files
 from api.health import livez, readyz, startupz
 from api.holds import holds
 from api.jobs import jobs
+from api.jwks import jwks
 from api.locks import locks
 from api.log_levels import log_levels
 from api.metrics import metrics
@@ -43,9 +46,10 @@ from api.realtime.fallback import fallback
 from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
 from api.receipts import receipts
+from api.recovering import recovering
 from api.replay import replays
 from api.rows import Rows
-from api.sessions import sessions
+from api.sessions import sessions, user_sessions
 from api.tasks import tasks
 from api.tus import say_version, tus
 from api.unsubscribing import unsubscribing
@@ -62,7 +66,11 @@ MAX_BODY = 1 << 20  # bytes of a request
 
 ROUTERS = (
     sessions,
+    recovering,
+    account_pages,
     users,
+    user_sessions,
+    api_keys,
     preferences,
     unsubscribing,
     clients,
@@ -128,6 +136,7 @@ def create_app() -> Litestar:
             livez,
             readyz,
             startupz,
+            jwks,
             browser_client,
             asyncapi_json,
             metrics,

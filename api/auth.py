@@ -1,6 +1,7 @@
 """Who is asking, and whether they may: the only place at the edges that applies domain.access."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from api.edge import header, runtime_of
 from api.limiting import RateLimited
 from api.realtime.joining import admit
 from api.rights import Caller, require_known
-from api.tokens import Claims, NotAuthenticated
+from api.tokens import NotAuthenticated
 from api.verified import read
 from domain.access import Action
 from domain.document import DOCUMENT
@@ -23,8 +24,10 @@ from domain.errors import NotAllowed, NotFound
 from domain.file import FILE
 from domain.kernel import Decider
 from domain.notification import NOTIFICATION
+from domain.scopes import actions_of
 from domain.task import TASK
 from domain.user import USER
+from infra.api_keys import PREFIX
 from infra.limits import address_of
 from infra.runtime import Runtime
 
@@ -34,6 +37,8 @@ IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {
     "document": DOCUMENT,
     "file": FILE,
 }
+
+SAFE = frozenset({"GET", "HEAD"})
 
 # A request of somebody. To take it costs nothing; each dependency is resolved by a call, and two
 # at once by tasks of their own.
@@ -45,6 +50,7 @@ class Open(StrEnum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed_in"
+    LOGGED_IN = "logged_in"  # by a log-in of their own: an API key is none
 
 
 class Concerned(msgspec.Struct, frozen=True):
@@ -54,22 +60,48 @@ class Concerned(msgspec.Struct, frozen=True):
     user: UUID | None = None
 
 
+class Proven(msgspec.Struct, frozen=True):
+    """What a token shows of itself; `expires` None: of an API key the owner's state says it."""
+
+    user: UUID
+    session: UUID  # the log-in, or the API key
+    expires: datetime | None
+
+
 async def authenticate(runtime: Runtime, token: str) -> Caller:
-    """Whose access token this is. Raises NotAuthenticated.
+    """Whose token this is. Raises NotAuthenticated.
 
     The user is loaded, so that a deactivation, a log-out or another role counts at once.
     """
-    return await _caller(runtime, _read(runtime, token))
+    return await _caller(runtime, await prove(runtime, token))
 
 
-async def _caller(runtime: Runtime, claims: Claims) -> Caller:
+async def prove(runtime: Runtime, token: str) -> Proven:
+    """Raises NotAuthenticated."""
+    if token.startswith(PREFIX):
+        owned = await runtime.api_keys.owner(token)
+        if owned is None:
+            raise NotAuthenticated("auth.bad_token")
+        return Proven(owned.user, owned.key, None)
+    claims = read(token, runtime.keys, runtime.now())
+    return Proven(claims.sub, claims.sid, claims.expires)
+
+
+async def _caller(runtime: Runtime, proven: Proven) -> Caller:
     await runtime.states.look()
-    user = (await runtime.states.known(USER, claims.sub)).state
+    user = (await runtime.states.known(USER, proven.user)).state
     if not user.active:
         raise NotAuthenticated("auth.deactivated")
-    if claims.sid in user.signed_out:
+    if user.entry.ended(proven.session):
         raise NotAuthenticated("auth.signed_out")
-    return Caller(claims.sub, user.role, claims.sid, claims.expires)
+    if proven.expires is not None:
+        return Caller(proven.user, user.role, proven.session, proven.expires)
+    key = user.entry.api_keys.get(proven.session)
+    if key is None:
+        raise NotAuthenticated("auth.bad_token")
+    if key.expires <= runtime.now():
+        raise NotAuthenticated("auth.expired")
+    return Caller(proven.user, user.role, proven.session, key.expires, actions_of(key.scopes))
 
 
 async def enter(request: Request[Any, Any, Any]) -> None:
@@ -78,14 +110,20 @@ async def enter(request: Request[Any, Any, Any]) -> None:
     A token that does not hold is as good as none.
     """
     scope = request.scope
+    runtime, address = runtime_of(scope), address_of(scope["client"])
+    if not runtime.api_keys.knows(bearer(scope)):
+        _pass(runtime.limits.request(address, None))  # to ask the database is not for free
     try:
-        user = claims_of(scope).sub
+        user = (await proven_of(scope)).user
     except NotAuthenticated:
         user = None
-    wait_s = runtime_of(scope).limits.request(address_of(scope["client"]), user)
+    _pass(runtime.limits.request(address, user))
+    await guard(request)
+
+
+def _pass(wait_s: float) -> None:
     if wait_s:
         raise RateLimited(wait_s)
-    await guard(request)
 
 
 async def guard(request: Request[Any, Any, Any]) -> None:
@@ -104,9 +142,14 @@ async def guard(request: Request[Any, Any, Any]) -> None:
     runtime = runtime_of(scope)
     if action is Action.METRICS_READ and _scrapes(runtime, bearer(scope)):
         return
-    caller = await _caller(runtime, claims_of(scope))
+    caller = await _caller(runtime, await proven_of(scope))
     scope["user"] = caller
-    if action is Open.SIGNED_IN:
+    scope["state"]["api_key"] = caller.key
+    if action is Open.LOGGED_IN and caller.key is not None:
+        raise NotAllowed("auth.not_by_key")
+    if isinstance(action, Open):
+        if caller.only_reads and scope["method"] not in SAFE:  # others' rules come later
+            raise NotAllowed("access.denied")
         return
     if not isinstance(action, Action):
         raise NotAllowed("access.denied")
@@ -135,21 +178,17 @@ def _scrapes(runtime: Runtime, token: str) -> bool:
     return bool(wanted) and compare_digest(token.encode(), wanted.encode())
 
 
-def claims_of(scope: Scope) -> Claims:
-    """What a request's access token says, read once. Raises NotAuthenticated."""
+async def proven_of(scope: Scope) -> Proven:
+    """What a request's token shows, looked at once. Raises NotAuthenticated."""
     state = scope["state"]
-    found = state.get("claims")
+    found = state.get("proven")
     if found is None:
-        found = state["claims"] = _read(runtime_of(scope), bearer(scope))
+        found = state["proven"] = await prove(runtime_of(scope), bearer(scope))
     return found
 
 
-def _read(runtime: Runtime, token: str) -> Claims:
-    return read(token, runtime.settings.jwt_secret, runtime.now())
-
-
 def bearer(scope: Scope) -> str:
-    """The access token of an Authorization header, or ""."""
+    """The token of an Authorization header, or ""."""
     scheme, _, token = header(scope, b"authorization").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

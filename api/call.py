@@ -116,9 +116,10 @@ def provide_call(
     )
 
 
-def origin_of(request: Request[Any, Any, Any], actor: UUID) -> Origin:
+def origin_of(request: Request[Any, Any, Any], actor: UUID | None) -> Origin:
     return Origin(
         actor=actor,
+        api_key=request.scope["state"].get("api_key"),
         ip=request.client.host if request.client else "",
         user_agent=request.headers.get("user-agent", "").replace("\x00", ""),
         correlation_id=trace_of(request.scope).id,

@@ -121,6 +121,7 @@ COMMANDS = (
         "Change what every process logs for a while, without a restart.",
         LOOK,
     ),
+    Listed("keys", "api.commands.keys:app", "Look after the keys that sign access tokens.", LOOK),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

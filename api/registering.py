@@ -16,7 +16,11 @@ from infra.runtime import Origin, Runtime
 Email = Annotated[str, Meta(max_length=320, examples=["grace@example.com"])]
 Name = Annotated[str, Meta(max_length=500, examples=["Grace Hopper"])]
 Department = Annotated[str, Meta(max_length=500, examples=["Research"])]
-Password = Annotated[str, Meta(min_length=10, max_length=200, examples=["correct horse battery"])]
+LEAST_PASSWORD, MOST_PASSWORD = 10, 200  # characters
+Password = Annotated[
+    str,
+    Meta(min_length=LEAST_PASSWORD, max_length=MOST_PASSWORD, examples=["correct horse battery"]),
+]
 
 
 class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,6 +37,7 @@ async def register_user(
     origin: Origin,
     user: UUID,
     wanted: NewUser,
+    *also: Do,
     command_id: UUID | None = None,
 ) -> Outcome:
     """Somebody new with their address and password; of two with one address, one is refused."""
@@ -46,4 +51,4 @@ async def register_user(
         at=runtime.now(),
     )
     reserve = Do(EMAIL, email_stream(command.email), ReserveEmail(user=user))
-    return await runtime.execute(origin, USER, user, command, reserve, command_id=command_id)
+    return await runtime.execute(origin, USER, user, command, reserve, *also, command_id=command_id)

@@ -9,6 +9,7 @@ from domain import access
 from domain.access import Action
 from domain.errors import NotFound
 from domain.project import PROJECT, ProjectRole
+from domain.scopes import READING
 from domain.user import Role
 from infra.runtime import Runtime
 
@@ -20,10 +21,24 @@ class Caller(msgspec.Struct, frozen=True):
     role: Role
     session: UUID
     expires: datetime
+    scopes: frozenset[Action] | None = None  # of an API key, whose id is the session then
 
     @property
     def who(self) -> access.Who:
-        return access.Who(self.id, self.role)
+        return access.Who(self.id, self.role, self.scopes)
+
+    @property
+    def key(self) -> UUID | None:
+        """The API key that they came by."""
+        return None if self.scopes is None else self.session
+
+    @property
+    def only_reads(self) -> bool:
+        return self.scopes is not None and self.scopes <= READING
+
+    def within(self, action: Action) -> bool:
+        """Whether their key, if they came by one, is for that."""
+        return self.scopes is None or action in self.scopes
 
     def may(self, action: Action, project_role: ProjectRole | None = None) -> bool:
         return access.allowed(action, self.who, project_role=project_role)
@@ -54,7 +69,8 @@ async def require_known(
     role = None
     if project is not None:
         exists, role = await _membership(runtime, caller, project)
-        if not exists or not caller.may(Action.PROJECT_READ, role):
+        owner = access.Who(caller.id, caller.role)  # what a key is not for its owner knows of
+        if not exists or not access.allowed(Action.PROJECT_READ, owner, project_role=role):
             raise NotFound("project.not_found", project=project)
     access.require(action, caller.who, project_role=role, oneself=user == caller.id)
 

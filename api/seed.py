@@ -86,7 +86,7 @@ async def _register(runtime: Runtime, passwords: Passwords, person: Person) -> N
         department=person.department,
     )
     origin = _origin(person_id(PEOPLE[0].name))
-    await register_user(runtime, passwords, origin, user, wanted, _command_id(user))
+    await register_user(runtime, passwords, origin, user, wanted, command_id=_command_id(user))
 
 
 async def _add_client(runtime: Runtime, name: str, contact: Contact) -> None:

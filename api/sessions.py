@@ -1,41 +1,53 @@
-"""/auth: log in, stay logged in, log out."""
+"""/auth: log in, stay logged in, log out; and one's log-ins elsewhere."""
 
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Router, get, post
+from litestar import Request, Router, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from msgspec import Meta
 
-from api import tokens
 from api.auth import Caller, Open
 from api.call import Call
 from api.limiting import RateLimited
+from api.opening import NOBODY, account_of, active, attempt, device_of, end, me_of, open_session
+from api.opening import session as session_of
 from api.signed_in import Me, Session
 from api.tokens import NotAuthenticated
-from domain.email import EMAIL, email_stream
-from domain.errors import Invalid
-from domain.user import USER, SignOut, User
+from domain.access import Action
+from domain.email import EMAIL
+from domain.entry import SignOut, SignOutEverywhere
+from domain.errors import NotFound
+from domain.user import USER
 from infra import accounts
-from infra.accounts import Grant, TokenReused
+from infra.accounts import LogIn, TokenReused
 from infra.limits import address_of
 from infra.passwords import Passwords
+from infra.proofs import MAX_PROOF
 from infra.runtime import Runtime
 
-NOBODY = UUID(int=0)
+MOST = 100  # log-ins of a list
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`device`: what a log-in from here gave before."""
+
     email: Annotated[str, Meta(max_length=320, examples=["ada@demo.formula"])]
     password: Annotated[str, Meta(max_length=200, examples=["formula-demo-1"])]
+    device: Annotated[str, Meta(max_length=MAX_PROOF)] = ""
 
 
 class Refresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: Annotated[str, Meta(max_length=200)]
+
+
+class Shown(LogIn, frozen=True):
+    """`current`: the request came by it."""
+
+    current: bool
 
 
 @post("/login", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})
@@ -47,86 +59,117 @@ async def login(
 ) -> Session:
     """The same work and the same answer for a wrong password and for an e-mail nobody has.
 
-    Who has guessed wrong too often waits, at first from one address, then from everywhere.
+    Who has guessed wrong too often waits: a device or an address, then all strangers together.
     """
-    account, address = _account(data.email), address_of(request.scope["client"])
-    if wait_s := runtime.limits.login(address, str(account)):
-        raise RateLimited(wait_s)
+    account, address = account_of(data.email), address_of(request.scope["client"])
     user = (await runtime.load(EMAIL, account)).state.user or NOBODY
+    tried = await attempt(runtime, account, user, address, data.device)
+    if wait_s := runtime.limits.login(tried):
+        raise RateLimited(wait_s)
     stored = await accounts.hash_of(runtime.db, user)
     if not await passwords.matches(stored, data.password):
         raise NotAuthenticated("auth.bad_credentials")
-    runtime.limits.logged_in(address, str(account))
+    runtime.limits.logged_in(tried)
     if stored and passwords.outdated(stored):
-        await accounts.set_hash(runtime.db, user, await passwords.hash(data.password))
-    grant = Grant(runtime.new_id(), user)
-    state = await _active(runtime, user)
-    return _session(runtime, grant, await accounts.issue(runtime.db, grant, _end(runtime)), state)
+        new = await passwords.hash(data.password)
+        await accounts.change_hash(runtime.db, user, stored, new)
+    return await open_session(runtime, request, user)
 
 
 @post("/refresh", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})
-async def refresh(data: JSONBody[Refresh], runtime: NamedDependency[Runtime]) -> Session:
+async def refresh(
+    data: JSONBody[Refresh], request: Request[None, None, Any], runtime: NamedDependency[Runtime]
+) -> Session:
+    """Asked again within ten seconds, it gives the same token again, unless that was used."""
+    secret, device = runtime.settings.jwt_secret, device_of(request)
     try:
-        rotated = await accounts.rotate(runtime.db, data.refresh_token, _end(runtime))
+        rotated = await accounts.rotate(
+            runtime.db, secret, data.refresh_token, end(runtime), device
+        )
     except TokenReused as error:
         raise NotAuthenticated("auth.token_reused") from error
     if rotated is None:
         raise NotAuthenticated("auth.bad_token")
     token, grant = rotated
-    return _session(runtime, grant, token, await _active(runtime, grant.user_id))
+    return session_of(runtime, grant, token, await active(runtime, grant.user_id))
 
 
-@post("/logout", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.SIGNED_IN})
+@post("/logout", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.LOGGED_IN})
 async def logout(call: NamedDependency[Call]) -> None:
     """Ends this log-in: its tokens are void at once, its sockets close, on every node."""
-    await accounts.revoke_family(call.runtime.db, call.caller.session)
-    await call.execute(USER, call.caller.id, SignOut(session=call.caller.session))
+    await _end_one(call, call.caller.id, call.caller.session)
+
+
+@post("/logout-all", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.LOGGED_IN})
+async def logout_all(call: NamedDependency[Call]) -> None:
+    """Ends all of one's log-ins, this one too. API keys go on."""
+    await _end_all(call, call.caller.id)
 
 
 @get("/me", opt={"action": Open.SIGNED_IN})
 async def me(caller: NamedDependency[Caller], runtime: NamedDependency[Runtime]) -> Me:
-    return _me(caller.id, await _active(runtime, caller.id))
+    return me_of(caller.id, await active(runtime, caller.id))
 
 
-def _account(email: str) -> UUID:
-    """The e-mail's aggregate, which says whose it is: a read model may not know a new user yet."""
-    try:
-        return email_stream(email)
-    except Invalid:
-        return NOBODY
+@get("/sessions", opt={"action": Open.LOGGED_IN})
+async def own(caller: NamedDependency[Caller], runtime: NamedDependency[Runtime]) -> list[Shown]:
+    """One's log-ins that go on, the last used first, at most 100."""
+    return await _shown(runtime, caller.id, caller)
 
 
-async def _active(runtime: Runtime, user: UUID) -> User:
-    state = (await runtime.load(USER, user)).state
-    if not state.active:
-        raise NotAuthenticated("auth.deactivated")
-    return state
+@delete("/sessions/{session:uuid}", opt={"action": Open.LOGGED_IN})
+async def end_own(session: FromPath[UUID], call: NamedDependency[Call]) -> None:
+    await _end_known(call, call.caller.id, session)
 
 
-def _end(runtime: Runtime) -> datetime:
-    return runtime.now() + timedelta(seconds=runtime.settings.jwt_refresh_ttl_s)
+@get("/{user:uuid}/sessions", opt={"action": Action.USER_SESSIONS})
+async def of_user(
+    user: FromPath[UUID], caller: NamedDependency[Caller], runtime: NamedDependency[Runtime]
+) -> list[Shown]:
+    """As /auth/sessions, of somebody."""
+    return await _shown(runtime, user, caller)
 
 
-def _session(runtime: Runtime, grant: Grant, refresh_token: str, user: User) -> Session:
-    settings = runtime.settings
-    claims = tokens.claims(
-        grant.user_id,
-        user.role,
-        grant.family,
-        runtime.new_id(),
-        runtime.now(),
-        settings.jwt_access_ttl_s,
-    )
-    return Session(
-        access_token=tokens.sign(claims, settings.jwt_secret),
-        refresh_token=refresh_token,
-        expires_in=settings.jwt_access_ttl_s,
-        user=_me(grant.user_id, user),
-    )
+@delete("/{user:uuid}/sessions", opt={"action": Action.USER_SESSIONS})
+async def end_of_user(user: FromPath[UUID], call: NamedDependency[Call]) -> None:
+    """Ends all log-ins of somebody."""
+    await _end_all(call, user)
 
 
-def _me(id_: UUID, user: User) -> Me:
-    return Me(id_, user.email, user.name, user.role, user.department)
+@delete("/{user:uuid}/sessions/{session:uuid}", opt={"action": Action.USER_SESSIONS})
+async def end_one_of_user(
+    user: FromPath[UUID], session: FromPath[UUID], call: NamedDependency[Call]
+) -> None:
+    await _end_known(call, user, session)
 
 
-sessions = Router("/auth", route_handlers=[login, refresh, logout, me], tags=["auth"])
+async def _shown(runtime: Runtime, user: UUID, caller: Caller) -> list[Shown]:
+    found = await accounts.living(runtime.db, user, MOST)
+    return [Shown(**msgspec.structs.asdict(one), current=one.id == caller.session) for one in found]
+
+
+async def _end_known(call: Call, user: UUID, session: UUID) -> None:
+    """Raises NotFound: what is no log-in of theirs must not be remembered as one that ended."""
+    if not await accounts.owns(call.runtime.db, user, session):
+        raise NotFound("session.not_found", session=session)
+    await _end_one(call, user, session)
+
+
+async def _end_one(call: Call, user: UUID, session: UUID) -> None:
+    await accounts.revoke_family(call.runtime.db, session)
+    await call.execute(USER, user, SignOut(session=session))
+
+
+async def _end_all(call: Call, user: UUID) -> None:
+    await call.execute(USER, user, SignOutEverywhere(at=call.runtime.now()))
+    await accounts.revoke_user(call.runtime.db, user)
+
+
+sessions = Router(
+    "/auth",
+    route_handlers=[login, refresh, logout, logout_all, me, own, end_own],
+    tags=["auth"],
+)
+user_sessions = Router(
+    "/users", route_handlers=[of_user, end_of_user, end_one_of_user], tags=["users"]
+)

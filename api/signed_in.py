@@ -15,6 +15,7 @@ class Me(msgspec.Struct, frozen=True):
     name: str
     role: Role
     department: str
+    email_verified: bool = False
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -24,4 +25,5 @@ class Session(msgspec.Struct, frozen=True):
     refresh_token: str
     expires_in: int  # seconds
     user: Me
+    device: str = ""  # to be said at the next log-in, so that nobody else's wrong guesses count
     token_type: str = "Bearer"  # noqa: S105, the scheme's name

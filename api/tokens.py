@@ -10,10 +10,14 @@ from msgspec import Meta
 
 from domain.errors import Refused
 from domain.user import Role
+from infra.keyring import SKEW_S, Keyring
 
 ISSUER = AUDIENCE = "formula"
-ALGORITHM = "HS256"
 LATEST = 253_402_300_799  # seconds: the end of the year 9999
+LONGEST_S = 86_400  # that a token may last, whoever signed it
+MAX_TOKEN = 2_048  # characters; ours have about 500
+
+Seconds = Annotated[int, Meta(ge=0, le=LATEST)]
 
 
 class NotAuthenticated(Refused):
@@ -27,8 +31,8 @@ class Claims(msgspec.Struct, frozen=True):
     role: Role  # for clients to look at; what counts is the user's role now
     sid: UUID
     jti: UUID
-    iat: int
-    exp: Annotated[int, Meta(ge=0, le=LATEST)]
+    iat: Seconds
+    exp: Seconds
     iss: str = ISSUER
     aud: str = AUDIENCE
 
@@ -48,29 +52,44 @@ def claims(user: UUID, role: Role, session: UUID, token: UUID, now: datetime, tt
     )
 
 
-def sign(content: Claims, secret: str) -> str:
-    return jwt.encode(msgspec.to_builtins(content), secret, algorithm=ALGORITHM)
+def sign(content: Claims, keys: Keyring) -> str:
+    """By the key that signs at the token's begin."""
+    key = keys.signing(datetime.fromtimestamp(content.iat, UTC))
+    body = msgspec.to_builtins(content)
+    return jwt.encode(body, key.signs, algorithm=key.algorithm, headers={"kid": key.kid})
 
 
-def read(token: str, secret: str, now: datetime) -> Claims:
+def read(token: str, keys: Keyring, now: datetime) -> Claims:
     """A token's claims. Raises NotAuthenticated: auth.missing, auth.bad_token, auth.expired.
 
-    The end is compared here and not by the library, whose clock is the machine's.
+    Times are compared here and not by the library, whose clock is the machine's. Of the header
+    only `kid` counts: the key says the algorithm.
     """
     if not token:
         raise NotAuthenticated("auth.missing")
     try:
-        content = jwt.decode(
-            token,
-            secret,
-            algorithms=[ALGORITHM],
-            issuer=ISSUER,
-            audience=AUDIENCE,
-            options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
-        )
-        found = msgspec.convert(content, Claims)
+        found = _content(token, keys, now)
     except (jwt.InvalidTokenError, msgspec.ValidationError) as error:
         raise NotAuthenticated("auth.bad_token") from error
+    if found.iat > now.timestamp() + SKEW_S or not 0 < found.exp - found.iat <= LONGEST_S:
+        raise NotAuthenticated("auth.bad_token")
     if found.expires <= now:
         raise NotAuthenticated("auth.expired")
     return found
+
+
+def _content(token: str, keys: Keyring, now: datetime) -> Claims:
+    if len(token) > MAX_TOKEN:
+        raise jwt.InvalidTokenError("too long")
+    key = keys.checking(jwt.get_unverified_header(token).get("kid"), now)
+    if key is None:
+        raise jwt.InvalidTokenError("unknown key")
+    content = jwt.decode(
+        token,
+        key.checks,
+        algorithms=[key.algorithm],
+        issuer=ISSUER,
+        audience=AUDIENCE,
+        options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
+    )
+    return msgspec.convert(content, Claims)

@@ -15,6 +15,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from api.auth import Open
 from api.call import origin_of
+from api.pages import page
 from domain.preferences import PREFERENCES, Notice, Unsubscribe, preferences_stream
 from infra.runtime import Runtime
 from infra.unsubscribing import read
@@ -31,30 +32,16 @@ KINDS: Mapping[Notice | None, str] = {
     Notice.FILE_REFUSED: "files that were refused",
     None: "what is collected for you once a day",
 }
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline';"
-    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",  # the address is what lets in
-}
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Unsubscribe</title>
-<body style="margin:15vh auto;max-width:30em;padding:0 1em;font-family:sans-serif">
-{body}
-</body>
-</html>
-"""
 
 
 @get("/", opt={"action": Open.PUBLIC}, media_type=MediaType.HTML)
 async def ask(token: Token, runtime: NamedDependency[Runtime]) -> Response[str]:
-    _, notice = read(runtime.settings.jwt_secret, token)
-    return _page(
+    _, notice = read(runtime.settings, token)
+    return page(
+        "Unsubscribe",
         f"<p>No more mail about {KINDS[notice]}?</p>"
         f'<form method="post" action="?token={escape(token)}">'
-        "<button>Unsubscribe</button></form>"
+        "<button>Unsubscribe</button></form>",
     )
 
 
@@ -63,14 +50,10 @@ async def unsubscribe(
     token: Token, request: Request[Any, Any, Any], runtime: NamedDependency[Runtime]
 ) -> Response[str]:
     """Again is as good as once."""
-    user, notice = read(runtime.settings.jwt_secret, token)
+    user, notice = read(runtime.settings, token)
     command = Unsubscribe(user=user, notice=notice)
     await runtime.execute(origin_of(request, user), PREFERENCES, preferences_stream(user), command)
-    return _page(f"<p>You will get no more mail about {KINDS[notice]}.</p>")
-
-
-def _page(body: str) -> Response[str]:
-    return Response(PAGE.format(body=body), headers=HEADERS, media_type=MediaType.HTML)
+    return page("Unsubscribe", f"<p>You will get no more mail about {KINDS[notice]}.</p>")
 
 
 unsubscribing = Router("/unsubscribe", route_handlers=[ask, unsubscribe], tags=["users"])

@@ -11,12 +11,15 @@ from litestar.status_codes import HTTP_200_OK
 from msgspec import UNSET, Meta, UnsetType
 
 from api.call import Call, Done, done
+from api.limiting import RateLimited
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import shown
+from api.recovering import mailing
 from api.registering import Department, Email, Name, NewUser, Password, register_user
 from domain.access import Action
 from domain.email import EMAIL, ReleaseEmail, ReserveEmail, email_stream
 from domain.errors import Invalid, NotAllowed
+from domain.jobs import MailEmailVerification
 from domain.user import (
     USER,
     ChangeEmail,
@@ -33,7 +36,8 @@ from infra import accounts
 from infra.db import Connection
 from infra.eventstore.execute import Do, Outcome, WrongVersion
 from infra.eventstore.types import Conflict
-from infra.passwords import Passwords
+from infra.limits import Attempt
+from infra.passwords import Passwords, check_password
 from projections.users import UserRow, get_user, list_users
 
 
@@ -94,8 +98,13 @@ async def register(
     call: NamedDependency[Call],
     passwords: NamedDependency[Passwords],
 ) -> Response[Done]:
+    """With a mail that asks whether the address is theirs."""
+    check_password(data.password, data.email, data.name)
     user = call.new_id("user")
-    outcome = await register_user(call.runtime, passwords, call.origin, user, data, call.command_id)
+    asked = mailing(call.runtime, MailEmailVerification(user=user))
+    outcome = await register_user(
+        call.runtime, passwords, call.origin, user, data, asked, command_id=call.command_id
+    )
     return done(outcome, user, created=True)
 
 
@@ -140,20 +149,33 @@ async def set_password(
     call: NamedDependency[Call],
     passwords: NamedDependency[Passwords],
 ) -> Response[Done]:
-    """Ends every log-in of that person; access tokens run out by themselves, soon."""
+    """Ends every log-in of that person, at once."""
     runtime = call.runtime
     if user == call.caller.id:
-        stored = await accounts.hash_of(runtime.db, user)
-        if not await passwords.matches(stored, data.current or ""):
-            raise NotAllowed("auth.bad_password")
-    outcome = await call.execute(USER, user, SetPassword())
-    await accounts.set_hash(runtime.db, user, await passwords.hash(data.password))
+        await _require_current(call, passwords, data.current or "")
+    known = (await runtime.load(USER, user)).state
+    check_password(data.password, known.email, known.name)
+    hashed = await passwords.hash(data.password)
+    outcome = await call.execute(USER, user, SetPassword(at=runtime.now()))
+    await accounts.set_hash(runtime.db, user, hashed)
     await accounts.revoke_user(runtime.db, user)
     return done(outcome, user)
 
 
+async def _require_current(call: Call, passwords: Passwords, password: str) -> None:
+    """Who has found a screen unlocked must not be able to try them all. Raises NotAllowed."""
+    runtime, user = call.runtime, call.caller.id
+    tried = Attempt(str(user), "", device=str(call.caller.session))
+    if wait_s := runtime.limits.login(tried):
+        raise RateLimited(wait_s)
+    stored = await accounts.hash_of(runtime.db, user)
+    if not await passwords.matches(stored, password):
+        raise NotAllowed("auth.bad_password")
+    runtime.limits.logged_in(tried)
+
+
 async def _change_email(call: Call, user: UUID, email: str) -> Outcome:
-    """Give the old address back and take the new one, all or nothing."""
+    """Give the old address back and take the new one, which is mailed to; all or nothing."""
     loaded = await call.runtime.load(USER, user)
     old = loaded.state.email
     command = ChangeEmail(email=email)
@@ -161,8 +183,9 @@ async def _change_email(call: Call, user: UUID, email: str) -> Outcome:
         return await call.execute(USER, user, command)
     release = Do(EMAIL, email_stream(old), ReleaseEmail(user=user))
     reserve = Do(EMAIL, email_stream(email), ReserveEmail(user=user))
+    asked = mailing(call.runtime, MailEmailVerification(user=user))
     try:  # on the version that had the old address: else nobody would give back a newer one
-        return await call.execute(USER, user, command, release, reserve, seen=loaded.version)
+        return await call.execute(USER, user, command, release, reserve, asked, seen=loaded.version)
     except WrongVersion as error:
         if call.expected is not None:
             raise

@@ -4,26 +4,36 @@ from collections import OrderedDict
 from datetime import datetime
 from hashlib import sha256
 
+import jwt
+
 from api import tokens
 from api.tokens import Claims, NotAuthenticated
+from infra.keyring import Key, Keyring
 
 MOST = 20_000  # tokens; the first that came is checked again
 
-_found: OrderedDict[bytes, Claims] = OrderedDict()
+_found: OrderedDict[bytes, tuple[Claims, Key]] = OrderedDict()
 
 
-def read(token: str, secret: str, now: datetime) -> Claims:
-    """As tokens.read: whether it has ended is looked at each time.
+def read(token: str, keys: Keyring, now: datetime) -> Claims:
+    """As tokens.read: whether it has ended, or its key holds no more, is looked at each time.
 
-    Kept by a hash with the secret in it: what is in memory is no token, and what another secret
-    has signed is not found.
+    Kept by its hash: what is in memory is no token.
     """
-    key = sha256(f"{secret} {token}".encode()).digest()
-    known = _found.get(key)
-    if known is None:
-        known = _found[key] = tokens.read(token, secret, now)
+    digest = sha256(token.encode()).digest()
+    known = _found.get(digest)
+    if known is None or keys.checking(known[1].kid, now) is not known[1]:
+        return _checked(token, digest, keys, now)
+    if known[0].exp <= now.timestamp():
+        raise NotAuthenticated("auth.expired")
+    return known[0]
+
+
+def _checked(token: str, digest: bytes, keys: Keyring, now: datetime) -> Claims:
+    claims = tokens.read(token, keys, now)
+    key = keys.checking(jwt.get_unverified_header(token).get("kid"), now)
+    if key is not None:
+        _found[digest] = claims, key
         if len(_found) > MOST:
             _found.popitem(last=False)
-    elif known.exp <= now.timestamp():
-        raise NotAuthenticated("auth.expired")
-    return known
+    return claims

@@ -19,6 +19,8 @@ class Action(StrEnum):
     USER_CHANGE_ROLE = "user.change_role"
     USER_DEACTIVATE = "user.deactivate"
     USER_SET_PASSWORD = "user.set_password"  # noqa: S105, the action's name
+    USER_SESSIONS = "user.sessions"
+    USER_API_KEYS = "user.api_keys"
     USER_PREFERENCES = "user.preferences"
     CLIENT_READ = "client.read"
     CLIENT_WRITE = "client.write"
@@ -78,6 +80,7 @@ class Who(msgspec.Struct, frozen=True):
 
     id: UUID
     role: Role
+    scopes: frozenset[Action] | None = None  # what an API key is for; None: all that its owner may
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -111,6 +114,8 @@ RULES: Mapping[Action, Rule] = {
     Action.USER_CHANGE_ROLE: _rule(),
     Action.USER_DEACTIVATE: _rule(),
     Action.USER_SET_PASSWORD: _rule(oneself=True),
+    Action.USER_SESSIONS: _rule(oneself=True),
+    Action.USER_API_KEYS: _rule(oneself=True),
     Action.USER_PREFERENCES: _rule(oneself=True),
     Action.CLIENT_READ: _rule(*STAFF),
     Action.CLIENT_WRITE: _rule(Role.MANAGER),
@@ -171,6 +176,8 @@ def allowed(
     action: Action, who: Who, *, project_role: ProjectRole | None = None, oneself: bool = False
 ) -> bool:
     """Whether `who` may do `action`, given the relation to what it is done to."""
+    if who.scopes is not None and action not in who.scopes:
+        return False
     rule = RULES.get(action, Rule())
     return (
         who.role in rule.roles

@@ -118,6 +118,18 @@ class SendWeeklyReports(JobArgs, frozen=True, kw_only=True, tag="send_weekly_rep
     last: date
 
 
+class MailPasswordReset(JobArgs, frozen=True, kw_only=True, tag="mail_password_reset"):
+    """A link by which a person sets another password; made when the mail goes, and kept nowhere."""
+
+    user: UUID
+
+
+class MailEmailVerification(JobArgs, frozen=True, kw_only=True, tag="mail_email_verification"):
+    """A link by which a person says that the address is theirs."""
+
+    user: UUID
+
+
 class ReportFormat(StrEnum):
     PDF = "pdf"  # figures, charts, and the first of the rows
     CSV = "csv"  # all rows
@@ -172,6 +184,8 @@ AnyArgs: TypeAlias = (
     | ConvertFile
     | SendDigests
     | SendWeeklyReports
+    | MailPasswordReset
+    | MailEmailVerification
     | ReportProject
     | ReportActivity
     | ReportAudit
@@ -191,6 +205,8 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     ConvertFile: Action.FILE_WRITE,
     SendDigests: Action.JOBS_MANAGE,
     SendWeeklyReports: Action.JOBS_MANAGE,
+    MailPasswordReset: Action.JOBS_MANAGE,
+    MailEmailVerification: Action.JOBS_MANAGE,
     ReportProject: Action.REPORT_PROJECT,
     ReportActivity: Action.REPORT_ACTIVITY,
     ReportAudit: Action.AUDIT_EXPORT,

@@ -32,6 +32,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ip: str = ""
     user_agent: str = ""
     span: int | None = None  # the command's, where its trace is collected
+    api_key: UUID | None = None  # by which the actor came in
 
     @property
     def trace(self) -> UUID | None:

@@ -3,11 +3,22 @@
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias, assert_never
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain.entry import (
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    CreateApiKey,
+    Entry,
+    EntryCommand,
+    EntryEvent,
+    UserSignedOut,
+    UserSignedOutEverywhere,
+)
+from domain.entry import decide as decide_entry
+from domain.entry import evolve as evolve_entry
 from domain.errors import Invalid, NotFound, WrongState
 from domain.kernel import Command, Decider, Event
 from domain.text import checked, no_nul
@@ -16,7 +27,6 @@ MAX_EMAIL = 254  # characters (RFC 5321, 4.5.3.1.3)
 MAX_NAME = 120  # characters
 MAX_DEPARTMENT = 80  # characters
 MAX_REASON = 200  # characters
-SIGN_OUTS = 50  # remembered of a person: their access tokens run out within minutes
 
 
 class Role(StrEnum):
@@ -67,8 +77,8 @@ class PasswordSet(Event, frozen=True, kw_only=True, tag="user.password_set.v1"):
     """That it was set; the hash is kept outside the log, where it can be removed."""
 
 
-class UserSignedOut(Event, frozen=True, kw_only=True, tag="user.signed_out.v1"):
-    session: UUID  # of the log-in that has ended; others of the same person go on
+class EmailVerified(Event, frozen=True, kw_only=True, tag="user.email_verified.v1"):
+    email: str
 
 
 class RegisterUser(Command, frozen=True, kw_only=True, tag="register_user"):
@@ -101,11 +111,15 @@ class ReactivateUser(Command, frozen=True, kw_only=True, tag="reactivate_user"):
 
 
 class SetPassword(Command, frozen=True, kw_only=True, tag="set_password"):
-    pass
+    """Ends every log-in as well."""
+
+    at: datetime
 
 
-class SignOut(Command, frozen=True, kw_only=True, tag="sign_out"):
-    session: UUID
+class VerifyEmail(Command, frozen=True, kw_only=True, tag="verify_email"):
+    """`email`: the one that the link was sent to."""
+
+    email: str
 
 
 UserEvent: TypeAlias = (
@@ -116,7 +130,8 @@ UserEvent: TypeAlias = (
     | UserDeactivated
     | UserReactivated
     | PasswordSet
-    | UserSignedOut
+    | EmailVerified
+    | EntryEvent
 )
 UserCommand: TypeAlias = (
     RegisterUser
@@ -126,7 +141,8 @@ UserCommand: TypeAlias = (
     | DeactivateUser
     | ReactivateUser
     | SetPassword
-    | SignOut
+    | VerifyEmail
+    | EntryCommand
 )
 
 
@@ -136,7 +152,8 @@ class User(msgspec.Struct, frozen=True):
     role: Role = Role.GUEST
     department: str = ""
     status: UserStatus | None = None  # None: not registered
-    signed_out: tuple[UUID, ...] = ()  # sessions that have ended, newest last
+    email_verified: bool = False
+    entry: Entry = Entry()
 
     @property
     def active(self) -> bool:
@@ -158,6 +175,8 @@ def decide(command: UserCommand, user: User) -> list[UserEvent]:
         return _register(command, user)
     if user.status is None:
         raise NotFound("user.not_found")
+    if isinstance(command, EntryCommand):
+        return _enter(command, user)
     match command:
         case ChangeProfile(name=name, department=department):
             return _change_profile(name, department, user)
@@ -166,17 +185,33 @@ def decide(command: UserCommand, user: User) -> list[UserEvent]:
             return [] if email == user.email else [UserEmailChanged(email=email)]
         case ChangeRole(role=role):
             return [] if role is user.role else [UserRoleChanged(role=role)]
-        case DeactivateUser(reason=reason):
-            reason = checked(reason, "user.bad_reason", MAX_REASON, least=0)
-            return [UserDeactivated(reason=reason)] if user.active else []
-        case ReactivateUser():
-            return [] if user.active else [UserReactivated()]
-        case SetPassword():
-            return [PasswordSet()]
-        case SignOut(session=session):
-            return [] if session in user.signed_out else [UserSignedOut(session=session)]
+        case DeactivateUser() | ReactivateUser():
+            return _switch(command, user)
+        case SetPassword(at=at):
+            return [PasswordSet(), UserSignedOutEverywhere(at=at)]
+        case VerifyEmail(email=email):
+            return _verify(email, user)
         case _:
             assert_never(command)
+
+
+def _enter(command: EntryCommand, user: User) -> list[UserEvent]:
+    if isinstance(command, CreateApiKey) and not user.active:
+        raise WrongState("user.not_active")
+    return [*decide_entry(command, user.entry)]
+
+
+def _switch(command: DeactivateUser | ReactivateUser, user: User) -> list[UserEvent]:
+    if isinstance(command, ReactivateUser):
+        return [] if user.active else [UserReactivated()]
+    reason = checked(command.reason, "user.bad_reason", MAX_REASON, least=0)
+    return [UserDeactivated(reason=reason)] if user.active else []
+
+
+def _verify(email: str, user: User) -> list[UserEvent]:
+    if user.email_verified or email != user.email:
+        raise WrongState("auth.link_used")
+    return [EmailVerified(email=email)]
 
 
 def _register(command: RegisterUser, user: User) -> list[UserEvent]:
@@ -208,6 +243,8 @@ def _change_profile(
 
 
 def evolve(user: User, event: UserEvent) -> User:
+    if isinstance(event, EntryEvent):
+        return msgspec.structs.replace(user, entry=evolve_entry(user.entry, event))
     match event:
         case UserRegistered(email=email, name=name, role=role, department=department):
             return User(email, name, role, department, UserStatus.ACTIVE)
@@ -218,7 +255,7 @@ def evolve(user: User, event: UserEvent) -> User:
                 department=user.department if department is UNSET else department,
             )
         case UserEmailChanged(email=email):
-            return msgspec.structs.replace(user, email=email)
+            return msgspec.structs.replace(user, email=email, email_verified=False)
         case UserRoleChanged(role=role):
             return msgspec.structs.replace(user, role=role)
         case UserDeactivated():
@@ -227,9 +264,8 @@ def evolve(user: User, event: UserEvent) -> User:
             return msgspec.structs.replace(user, status=UserStatus.ACTIVE)
         case PasswordSet():
             return user
-        case UserSignedOut(session=session):
-            ended = (*user.signed_out, session)[-SIGN_OUTS:]
-            return msgspec.structs.replace(user, signed_out=ended)
+        case EmailVerified(email=email):
+            return msgspec.structs.replace(user, email_verified=email == user.email)
         case _:
             assert_never(event)
 
@@ -248,5 +284,9 @@ USER = Decider(
         UserReactivated,
         PasswordSet,
         UserSignedOut,
+        UserSignedOutEverywhere,
+        EmailVerified,
+        ApiKeyCreated,
+        ApiKeyRevoked,
     ),
 )

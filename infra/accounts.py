@@ -1,7 +1,9 @@
 """Credentials and refresh tokens: what lets people in, and must not be in the log."""
 
 import hashlib
+import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +11,9 @@ import msgspec
 from psycopg.rows import class_row
 
 from infra.db import Connection, Pool
+from infra.keys import key_for
+
+GRACE_S = 10  # in which a token that was spent gives the same next one: the answer may be lost
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -16,6 +21,24 @@ class Grant(msgspec.Struct, frozen=True):
 
     family: UUID
     user_id: UUID
+
+
+class Device(msgspec.Struct, frozen=True):
+    """Where a log-in is used from, as people recognise it."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+class LogIn(msgspec.Struct, frozen=True):
+    """One that goes on; `seen_at`: when it last got a token, from that address."""
+
+    id: UUID
+    started_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
 
 
 class TokenReused(Exception):
@@ -41,14 +64,33 @@ async def hash_of(db: Pool, user: UUID) -> str | None:
     return row[0] if row else None
 
 
-async def issue(db: Pool, grant: Grant, expires: datetime) -> str:
+async def change_hash(db: Pool, user: UUID, old: str, new: str) -> bool:
+    """Whether it was the old one until now: of two who change it at once, one does."""
+    async with db.connection() as connection:
+        cursor = await connection.execute(
+            "UPDATE formula_credentials SET hash = %(new)s, changed_at = clock_timestamp()"
+            " WHERE user_id = %(user)s AND hash = %(old)s",
+            {"user": user, "old": old, "new": new},
+        )
+    return cursor.rowcount == 1
+
+
+async def issue(db: Pool, grant: Grant, expires: datetime, device: Device) -> str:
     """The first refresh token of a log-in. Only its hash is kept."""
     token = secrets.token_urlsafe(32)
     async with db.connection() as connection:
         await connection.execute(
-            "INSERT INTO formula_refresh_tokens (token_hash, family, user_id, expires_at)"
-            " VALUES (%s, %s, %s, %s)",
-            (_digest(token), grant.family, grant.user_id, expires),
+            "INSERT INTO formula_refresh_tokens"
+            " (token_hash, family, user_id, expires_at, address, user_agent)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (
+                _digest(token),
+                grant.family,
+                grant.user_id,
+                expires,
+                device.address,
+                device.user_agent,
+            ),
         )
     return token
 
@@ -59,11 +101,21 @@ WITH spent AS (
     UPDATE formula_refresh_tokens SET used_at = clock_timestamp()
     WHERE token_hash = %(old)s AND used_at IS NULL AND revoked_at IS NULL
         AND expires_at > clock_timestamp()
-    RETURNING family, user_id
+    RETURNING family, user_id, started_at
 )
-INSERT INTO formula_refresh_tokens (token_hash, family, user_id, expires_at)
-SELECT %(new)s, family, user_id, %(expires)s FROM spent
+INSERT INTO formula_refresh_tokens
+    (token_hash, family, user_id, expires_at, started_at, address, user_agent)
+SELECT %(new)s, family, user_id, %(expires)s, started_at, %(address)s, %(user_agent)s FROM spent
 RETURNING family, user_id
+"""
+
+# Its next one, as long as nobody has used that either.
+AGAIN = """
+SELECT spent.family, spent.user_id
+FROM formula_refresh_tokens spent JOIN formula_refresh_tokens next ON next.token_hash = %(new)s
+WHERE spent.token_hash = %(old)s
+    AND spent.used_at > clock_timestamp() - make_interval(secs => %(grace_s)s)
+    AND next.used_at IS NULL AND next.revoked_at IS NULL
 """
 
 FAMILY_OF_SPENT = """
@@ -72,28 +124,82 @@ WHERE token_hash = %(old)s AND used_at IS NOT NULL
 """
 
 
-async def rotate(db: Pool, token: str, expires: datetime) -> tuple[str, Grant] | None:
+async def rotate(
+    db: Pool, secret: str, token: str, expires: datetime, device: Device
+) -> tuple[str, Grant] | None:
     """Spend a refresh token for the next one; None if it is unknown, expired or revoked.
 
-    Raises TokenReused if it was spent before: one of its two users stole it, so the whole
-    family is revoked.
+    The next is made from the one before, so whoever lost the answer, or asked twice at once, gets
+    it again. Raises TokenReused if it was spent before that: one of its two users stole it, so the
+    whole family is revoked.
     """
-    fresh = secrets.token_urlsafe(32)
-    values = {"old": _digest(token), "new": _digest(fresh), "expires": expires}
+    fresh = _next(token, secret)
+    values = {
+        "old": _digest(token),
+        "new": _digest(fresh),
+        "expires": expires,
+        "grace_s": GRACE_S,
+        **msgspec.structs.asdict(device),
+    }
     async with (
         db.connection() as connection,
         connection.cursor(row_factory=class_row(Grant)) as cursor,
     ):
-        await cursor.execute(ROTATE, values)
-        grant = await cursor.fetchone()
-        if grant is not None:
-            return fresh, grant
+        for statement in (ROTATE, AGAIN):
+            await cursor.execute(statement, values)
+            grant = await cursor.fetchone()
+            if grant is not None:
+                return fresh, grant
         await cursor.execute(FAMILY_OF_SPENT, values)
         reused = await cursor.fetchone()
         if reused is None:
             return None
         await _revoke(connection, reused.family)
     raise TokenReused
+
+
+def _next(token: str, secret: str) -> str:
+    made = hmac.digest(key_for("refresh token", secret), token.encode(), "sha256")
+    return urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+LIVING = """
+SELECT family AS id, started_at, issued_at AS seen_at, expires_at, address, user_agent
+FROM formula_refresh_tokens
+WHERE user_id = %(user)s AND used_at IS NULL AND revoked_at IS NULL
+    AND expires_at > clock_timestamp()
+ORDER BY issued_at DESC LIMIT %(limit)s
+"""
+
+
+async def living(db: Pool, user: UUID, limit: int) -> list[LogIn]:
+    """Somebody's log-ins that go on, the last used first."""
+    async with (
+        db.connection() as connection,
+        connection.cursor(row_factory=class_row(LogIn)) as cursor,
+    ):
+        await cursor.execute(LIVING, {"user": user, "limit": limit})
+        return await cursor.fetchall()
+
+
+async def owns(db: Pool, user: UUID, family: UUID) -> bool:
+    """Whether it is a log-in of theirs, over or not."""
+    async with db.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT FROM formula_refresh_tokens WHERE family = %s AND user_id = %s LIMIT 1",
+            (family, user),
+        )
+        return await cursor.fetchone() is not None
+
+
+async def has_come_from(db: Pool, user: UUID, address: str) -> bool:
+    """Whether they have signed in from there, as far back as tokens are kept."""
+    async with db.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT FROM formula_refresh_tokens WHERE user_id = %s AND address = %s LIMIT 1",
+            (user, address),
+        )
+        return await cursor.fetchone() is not None
 
 
 async def revoke_family(db: Pool, family: UUID) -> None:

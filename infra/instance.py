@@ -31,6 +31,7 @@ class Instance(msgspec.Struct, frozen=True):
     database_url: str
     redis_url: str
     jwt_secret: str
+    jwt_secret_old: str = ""
     local_storage_key: str = ""
 
     @property
@@ -53,6 +54,7 @@ def announced(settings: Settings) -> Generator[None]:
         database_url=settings.database_url,
         redis_url=settings.redis_url,
         jwt_secret=settings.jwt_secret,
+        jwt_secret_old=settings.jwt_secret_old,
         local_storage_key=settings.local_storage_key,
     )
     with usable(settings.data):
@@ -90,6 +92,7 @@ def with_instance(settings: Settings) -> Settings:
         database_url=settings.database_url or instance.database_url,
         redis_url=settings.redis_url or instance.redis_url,
         jwt_secret=settings.jwt_secret or instance.jwt_secret,
+        jwt_secret_old=settings.jwt_secret_old or instance.jwt_secret_old,
         local_storage_key=settings.local_storage_key or instance.local_storage_key,
     )
 

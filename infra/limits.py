@@ -20,6 +20,32 @@ from infra.sharing import Sharing
 
 ANYWHERE = 10  # times as many attempts at an account as from one address, from all of them
 
+MAILS, MAILS_S = 3, 1_800.0  # to one account; as long as such a link is good
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """To sign in to an account. `device`: one that has proved that it did so before.
+
+    `familiar`: somebody signed in to the account from that address before.
+    """
+
+    account: str
+    address: str
+    device: str = ""
+    familiar: bool = False
+
+    @property
+    def known(self) -> bool:
+        return self.familiar or bool(self.device)
+
+    @property
+    def own(self) -> str:
+        return f"limit:login:{self.device or self.address}:{self.account}"
+
+    @property
+    def strangers(self) -> str:
+        return f"limit:login:{self.account}"
+
 
 class Limits:
     """What answers with seconds answers 0.0 for: go on; else how long to wait."""
@@ -39,6 +65,7 @@ class Limits:
         self._user = per_window(settings.rate_limit_user_max_requests, window_s)
         self._login = per_window(settings.rate_limit_login_attempts, window_s)
         self._account = per_window(settings.rate_limit_login_attempts * ANYWHERE, window_s)
+        self._mail = per_window(MAILS if settings.rate_limit_login_attempts else 0, MAILS_S)
         self._action = per_window(settings.rate_limit_actions_per_minute, 60.0)
         most = settings.max_connections_per_address
         self.addresses = Seats(self._sharing, node, "address", most)
@@ -54,16 +81,24 @@ class Limits:
         """Something that a person does in a room."""
         return self.buckets.take(self._action, f"limit:action:{user}")
 
-    def login(self, address: str, account: str) -> float:
-        """An attempt to sign in: few from one address, some more from everywhere."""
-        return self.buckets.take(
-            self._login, f"limit:login:{address}:{account}"
-        ) or self.buckets.take(self._account, f"limit:login:{account}")
+    def login(self, attempt: Attempt) -> float:
+        """An attempt to sign in: few by one device or address, some more by all strangers.
 
-    def logged_in(self, address: str, account: str) -> None:
+        These use up nothing of who has signed in before by that device, or from there.
+        """
+        return self.buckets.take(self._login, attempt.own) or (
+            0.0 if attempt.known else self.buckets.take(self._account, attempt.strangers)
+        )
+
+    def logged_in(self, attempt: Attempt) -> None:
         """The attempt was right: only wrong ones count."""
-        self.buckets.give_back(self._login, f"limit:login:{address}:{account}")
-        self.buckets.give_back(self._account, f"limit:login:{account}")
+        self.buckets.give_back(self._login, attempt.own)
+        if not attempt.known:
+            self.buckets.give_back(self._account, attempt.strangers)
+
+    def mail(self, account: str) -> float:
+        """A link to an account's address; whoever may not have another has one that is good."""
+        return self.buckets.take(self._mail, f"limit:mail:{account}")
 
     async def run(self) -> None:
         """Share what is counted, until cancelled."""

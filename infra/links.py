@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from domain.errors import NotAllowed
-from infra.keys import key_for
+from infra.keys import keys_for
 from infra.settings import Settings
 
 PATH = "/api/v1/files/{key}/content"
@@ -28,11 +28,12 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 class Links:
-    """Signs with a key that JWT_SECRET gives; with another secret all links end."""
+    """Signs with a key that JWT_SECRET gives; those of JWT_SECRET_OLD hold as long as it is set."""
 
     def __init__(self, settings: Settings) -> None:
-        self._key = key_for("download link", settings.jwt_secret)
-        self._kid = sha256(self._key).hexdigest()[:8]
+        keys = keys_for("download link", settings)
+        self._keys = {sha256(key).hexdigest()[:8]: key for key in keys}
+        self._kid = next(iter(self._keys))
 
     def to(self, key: str, expires: datetime, method: str = "GET") -> str:
         """Below the public URL."""
@@ -41,7 +42,8 @@ class Links:
     def query(self, key: str, expires: datetime, method: str = "GET", address: str = "") -> str:
         """Of a link, whatever its path."""
         until = int(expires.timestamp())
-        signed = Signed(until, self._kid, self._signature(key, method, until, address), address)
+        signature = self._signature(self._kid, key, method, until, address)
+        signed = Signed(until, self._kid, signature, address)
         return urlencode({name: one for name, one in msgspec.structs.asdict(signed).items() if one})
 
     def check(self, key: str, method: str, given: Signed, now: datetime, asking: str = "") -> None:
@@ -49,17 +51,19 @@ class Links:
 
         `asking`: the address of who uses it.
         """
-        wanted = self._signature(key, method, given.expires, given.address)
-        if given.kid != self._kid or not compare_digest(wanted.encode(), given.signature.encode()):
+        if given.kid not in self._keys:
+            raise NotAllowed("file.bad_link")
+        wanted = self._signature(given.kid, key, method, given.expires, given.address)
+        if not compare_digest(wanted.encode(), given.signature.encode()):
             raise NotAllowed("file.bad_link")
         if given.expires <= now.timestamp():
             raise NotAllowed("file.link_expired")
         if given.address and given.address != asking:
             raise NotAllowed("file.link_of_another_address")
 
-    def _signature(self, key: str, method: str, expires: int, address: str) -> str:
-        said = f"{self._kid}\n{method}\n{key}\n{expires}" + (f"\n{address}" if address else "")
-        return digest(self._key, said.encode(), "sha256").hex()
+    def _signature(self, kid: str, key: str, method: str, expires: int, address: str) -> str:
+        said = f"{kid}\n{method}\n{key}\n{expires}" + (f"\n{address}" if address else "")
+        return digest(self._keys[kid], said.encode(), "sha256").hex()
 
 
 def served(content_type: str) -> str:

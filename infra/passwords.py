@@ -3,13 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from domain.errors import Invalid
+
 T = TypeVar("T")
 
+COMMON = Path(__file__).with_name("common_passwords.txt")  # of ten characters or more
+LEAST_LETTERS = 4  # different ones
 THREADS = 2  # each takes a core and 64 MiB while it runs
 
 
@@ -41,3 +47,22 @@ class Passwords:
 
     async def _in_thread(self, function: Callable[..., T], *arguments: str) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+def check_password(password: str, email: str, name: str) -> None:
+    """Raises Invalid for what is guessed first (NIST SP 800-63B, 3.1.1.2)."""
+    if password.casefold() in _common() or len(set(password)) < LEAST_LETTERS:
+        raise Invalid("password.too_common")
+    words = (email, email.partition("@")[0], name)
+    if (said := _letters(password)) and said in map(_letters, words):
+        raise Invalid("password.of_the_account")
+
+
+def _letters(text: str) -> str:
+    """What is left of "Ada.Lovelace-1815!" is "adalovelace"."""
+    return "".join(filter(str.isalpha, text.casefold()))
+
+
+@cache
+def _common() -> frozenset[str]:
+    return frozenset(COMMON.read_text().split())

@@ -20,6 +20,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from domain.kernel import Command, Decider, Metadata
+from infra.api_keys import ApiKeys
 from infra.blobs.door import Blobs, open_blobs
 from infra.db import Connection, Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
@@ -28,6 +29,7 @@ from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
+from infra.keyring import Keyring
 from infra.limits import Limits
 from infra.reach import EVERY_S, Reach, cut
 from infra.replica import Replica
@@ -78,6 +80,7 @@ class Origin(msgspec.Struct, frozen=True):
     correlation_id: UUID | None = None  # a trace's id; None: that of the current one
     causation: int | UUID | None = None
     on_behalf_of: UUID | None = None
+    api_key: UUID | None = None
 
 
 SYSTEM = Origin()
@@ -97,6 +100,8 @@ class Runtime(msgspec.Struct, frozen=True):
     blobs: Blobs
     services: Services
     reach: Reach
+    keys: Keyring
+    api_keys: ApiKeys
     replica: Replica | None = None
     cluster: RedisCluster | None = None
 
@@ -148,6 +153,7 @@ class Runtime(msgspec.Struct, frozen=True):
                 project_id=project,
                 ip=origin.ip,
                 user_agent=origin.user_agent[:200],
+                api_key=origin.api_key,
                 span=open_.stored,
             )
             return await execute(self.store, self.states, metadata, first, *also, guards=guards)
@@ -187,6 +193,8 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         open_blobs(settings, clock.now),
         services,
         reach,
+        Keyring(settings),
+        ApiKeys(pool),
         _replica(settings),
         _cluster(settings),
     )
@@ -222,6 +230,12 @@ def _parts(runtime: Runtime, writer: Writer) -> list[Service]:
         ),
         Service(name="writer", needs=("postgres",), run=partial(_write, writer), stop_s=15.0),
         Service(name="states", needs=("postgres",), run=runtime.states.follow),
+        Service(
+            name="keys",
+            needs=("postgres",),
+            open=partial(_loaded, runtime),
+            run=partial(runtime.keys.run, runtime.db),
+        ),
         Service(name="limits", needs=("redis",), run=limits.run, essential=False),
     ]
     if blobs.far is not None:
@@ -257,6 +271,12 @@ async def _connected(runtime: Runtime) -> AsyncGenerator[None]:
             await runtime.store.follower.close()
             await runtime.store.lookout.close()
             await reach.close()
+
+
+@asynccontextmanager
+async def _loaded(runtime: Runtime) -> AsyncGenerator[None]:
+    await runtime.keys.load(runtime.db)
+    yield
 
 
 async def _redis_answers(redis: Redis) -> None:

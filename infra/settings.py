@@ -19,6 +19,7 @@ SMTP = r"^(smtps?://.*)?$"
 HTTP = r"^(https?://.*)?$"
 KEYS = r"^([A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*)?$"  # 32 bytes in base64, by commas
 SYSLOG = r"^((udp|tcp)://[^/]+:\d+|unix:///.+)?$"
+IN_FILE = "_FILE"  # after a secret's name: the file that has it
 CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
 
 
@@ -95,7 +96,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     jwt_secret: Annotated[
         str, _secret("signs access tokens and links; empty: made on the first start")
     ] = ""
-    jwt_access_ttl_s: Annotated[int, Meta(ge=30, description="life of an access token")] = 900
+    jwt_secret_old: Annotated[
+        str, _secret("the JWT_SECRET before: what it signed and sealed still holds")
+    ] = ""
+    jwt_access_ttl_s: Annotated[
+        int, Meta(ge=30, le=86_400, description="life of an access token")
+    ] = 900
     jwt_refresh_ttl_s: Annotated[int, Meta(ge=60, description="life of a refresh token")] = (
         30 * 86_400
     )
@@ -266,19 +272,19 @@ class Setting(msgspec.Struct, frozen=True):
     name: str
     value: str
     default: str
-    source: str  # "environment" or "default"
+    source: str  # "environment", "file" or "default"
     about: str
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process. Raises SettingsError that names each bad variable."""
     environ = os.environ if environ is None else environ
-    given: dict[str, str] = {
-        field.name: environ[field.name.upper()]
-        for field in msgspec.structs.fields(Settings)
-        if environ.get(field.name.upper(), "") != ""
-    }
     problems: list[str] = []
+    given = {
+        field.name: value
+        for field in _fields()
+        if (value := _given(field, environ, problems)) != ""
+    }
     for name, value in given.items():
         try:
             msgspec.convert({name: value}, Settings, strict=False)
@@ -287,6 +293,25 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise SettingsError("; ".join(problems))
     return msgspec.convert(given, Settings, strict=False)
+
+
+def _given(
+    field: msgspec.structs.FieldInfo, environ: Mapping[str, str], problems: list[str]
+) -> str:
+    """A variable's text; a secret's may be in the file that the variable `…_FILE` names."""
+    name = field.name.upper()
+    value, path = environ.get(name, ""), environ.get(name + IN_FILE, "")
+    if not (path and _is_secret(field)):
+        return value
+    if value:
+        problems.append(f"{name}: is set, and {name}{IN_FILE} as well")
+        return ""
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        problems.append(f"{name}{IN_FILE}: {path}: {reason}")
+        return ""
 
 
 def explain(settings: Settings) -> list[Setting]:
@@ -314,7 +339,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 def child_environment(settings: Settings) -> dict[str, str]:
     """This process's environment with `settings` laid over it."""
-    names = {field.name.upper() for field in _fields()}
+    names = {field.name.upper() + more for field in _fields() for more in ("", IN_FILE)}
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return kept | as_environment(settings)
 
@@ -324,16 +349,22 @@ def _fields() -> tuple[msgspec.structs.FieldInfo, ...]:
 
 
 def _explained(field: msgspec.structs.FieldInfo, value: object) -> Setting:
-    meta = _meta(field)
-    secret = _is_secret(field)
+    meta, secret = _meta(field), _is_secret(field)
     default = "" if field.default is UNSET else _text(field.default)
     return Setting(
         name=field.name.upper(),
         value=_masked(_text(value)) if secret else _text(value),
         default=default,
-        source="default" if value == field.default else "environment",
+        source=_source(field, value),
         about=(meta.description or "") if meta else "",
     )
+
+
+def _source(field: msgspec.structs.FieldInfo, value: object) -> str:
+    if value == field.default:
+        return "default"
+    named = os.environ.get(field.name.upper() + IN_FILE)
+    return "file" if named and _is_secret(field) else "environment"
 
 
 def _is_secret(field: msgspec.structs.FieldInfo) -> bool:

@@ -37,7 +37,14 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "formula_migrations": (READ, READ),
     "formula_credentials": (WRITE, NOTHING),
     "formula_refresh_tokens": (WRITE, "SELECT (expires_at), DELETE"),  # those that are over
+    "formula_api_keys": (WRITE, NOTHING),
+    "formula_keys": (READ, READ),  # private halves are sealed; workers sign the links of mails
     "formula_nodes": (WRITE, WRITE),
+    "formula_log_levels": (WRITE, WRITE),
+    "formula_samples": (ADD, OWN),
+    "formula_rollups_1m": (READ, OWN),
+    "formula_rollups_1h": (READ, OWN),
+    "formula_rollups_1d": (READ, OWN),
     "formula_readers": (WRITE, WRITE),
     "formula_uploads": (WRITE, WRITE),
     "formula_keyframes": (WRITE, WRITE),

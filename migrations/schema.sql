@@ -411,6 +411,13 @@ CREATE AGGREGATE public.formula_sum_buckets(bigint[]) (
     STYPE = bigint[]
 );
 
+CREATE TABLE public.formula_api_keys (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    used_at timestamp with time zone
+);
+
 CREATE TABLE public.formula_checkpoints (
     name text NOT NULL,
     "position" bigint DEFAULT 0 NOT NULL,
@@ -557,6 +564,15 @@ CREATE TABLE public.formula_keyframes (
     state bytea NOT NULL
 );
 
+CREATE TABLE public.formula_keys (
+    kid text NOT NULL,
+    public bytea NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    signs_from timestamp with time zone NOT NULL,
+    retired_at timestamp with time zone
+);
+
 CREATE TABLE public.formula_motion_events (
     "position" bigint NOT NULL,
     participation uuid NOT NULL,
@@ -654,7 +670,10 @@ CREATE TABLE public.formula_refresh_tokens (
     issued_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
-    revoked_at timestamp with time zone
+    revoked_at timestamp with time zone,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    user_agent text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.formula_rollups_1d (
@@ -765,6 +784,9 @@ CREATE TABLE public.formula_uploads (
 
 ALTER TABLE ONLY public.formula_events ALTER COLUMN notification_id SET DEFAULT nextval('public.formula_events_notification_id_seq'::regclass);
 
+ALTER TABLE ONLY public.formula_api_keys
+    ADD CONSTRAINT formula_api_keys_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.formula_checkpoints
     ADD CONSTRAINT formula_checkpoints_pkey PRIMARY KEY (name);
 
@@ -800,6 +822,9 @@ ALTER TABLE ONLY public.formula_jobs
 
 ALTER TABLE ONLY public.formula_keyframes
     ADD CONSTRAINT formula_keyframes_pkey PRIMARY KEY (project, fingerprint, "position");
+
+ALTER TABLE ONLY public.formula_keys
+    ADD CONSTRAINT formula_keys_pkey PRIMARY KEY (kid);
 
 ALTER TABLE ONLY public.formula_log_levels
     ADD CONSTRAINT formula_log_levels_pkey PRIMARY KEY (logger);
@@ -857,6 +882,8 @@ ALTER TABLE ONLY public.formula_system_days
 
 ALTER TABLE ONLY public.formula_uploads
     ADD CONSTRAINT formula_uploads_pkey PRIMARY KEY (id);
+
+CREATE INDEX formula_api_keys_user_idx ON public.formula_api_keys USING btree (user_id);
 
 CREATE INDEX formula_daily_project_idx ON public.formula_daily USING btree (project, day);
 

@@ -35,6 +35,7 @@ AUDIT = Table(
         "project": "uuid",
         "ip": "text NOT NULL",
         "user_agent": "text NOT NULL",
+        "api_key": "uuid",
         "data": "jsonb NOT NULL",
         "words": "text",
     },
@@ -43,6 +44,7 @@ AUDIT = Table(
         "(at, position)",
         "(actor, position)",
         "(on_behalf_of, position) WHERE on_behalf_of IS NOT NULL",
+        "(api_key, position) WHERE api_key IS NOT NULL",
         "(aggregate, position)",
         "(subject, position)",
         "(type, position)",
@@ -74,6 +76,7 @@ class AuditRow(msgspec.Struct, frozen=True):
     project: UUID | None
     ip: str
     user_agent: str
+    api_key: UUID | None  # by which the actor came in
     data: dict[str, object]  # the event's own fields
 
 
@@ -100,6 +103,7 @@ def _row(recorded: Recorded[Event]) -> Row:
         "project": meta.project_id,
         "ip": meta.ip,
         "user_agent": meta.user_agent,
+        "api_key": meta.api_key,
         "data": event_text(recorded.event),
         "words": words(recorded.event),
     }
@@ -125,7 +129,7 @@ def _texts(event: type[Event]) -> tuple[str, ...]:
 PROJECTION = Projection(
     name="audit",
     group="audit",
-    version=3,
+    version=4,
     tables=(AUDIT,),
     events=tuple(EVENTS.values()),
     project=project,

@@ -30,7 +30,7 @@ LEADS: Mapping[str, LiteralString] = {
 
 COLUMNS: LiteralString = (
     "position, at, actor, on_behalf_of, command, command_id, correlation_id, causation,"
-    " aggregate, subject, version, type, project, ip, user_agent, data"
+    " aggregate, subject, version, type, project, ip, user_agent, api_key, data"
 )
 
 # `at` never decreases along the log; a command's positions follow one another.

@@ -229,6 +229,7 @@ READS = (
     Served("audit_pkey", "everything, newest first", audit(AuditFilter())),
     Served("audit_at_position_idx", "since a time", audit(AuditFilter(since=AT))),
     Served("audit_actor_position_idx", "by a person", audit(AuditFilter(actor=ID))),
+    Served("audit_api_key_position_idx", "by a key", of("audit", "api_key", "position")),
     Served(
         "audit_on_behalf_of_position_idx",
         "on somebody's behalf",
@@ -284,6 +285,8 @@ STORE = (
         "of a person",
         of("formula_refresh_tokens", "user_id", "token_hash"),
     ),
+    Served("formula_api_keys_pkey", "a key", of("formula_api_keys", "id", "id")),
+    Served("formula_api_keys_user_idx", "of a person", of("formula_api_keys", "user_id", "id")),
     Served(
         "formula_snapshots_pkey", "a stream's state", of("formula_snapshots", "stream", "stream")
     ),

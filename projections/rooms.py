@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.activity import ActivityRecorded
 from domain.document import DOCUMENT, DocumentEvent
+from domain.entry import ApiKeyRevoked, UserSignedOut, UserSignedOutEverywhere
 from domain.errors import Invalid
 from domain.file import FILE, FileEvent, FileInspected, Verdict
 from domain.kernel import Recorded
@@ -21,7 +22,7 @@ from domain.reaction import REACTION, ReactionEvent
 from domain.rooms import OPS, Room, RoomKind
 from domain.task import TASK, TaskEvent
 from domain.upkeep import UPKEEP, Checked, UpkeepEvent
-from domain.user import UserDeactivated, UserRoleChanged, UserSignedOut
+from domain.user import UserDeactivated, UserRoleChanged
 from infra.bus import Kind, user_room
 from projections.feed import ROOM_HEADS, ROOM_LOG
 from projections.frames import public_type
@@ -43,6 +44,16 @@ RoomEvent: TypeAlias = (
     | UserDeactivated
     | UserRoleChanged
     | UserSignedOut
+    | UserSignedOutEverywhere
+    | ApiKeyRevoked
+)
+
+RIGHTS = (
+    UserDeactivated,
+    UserRoleChanged,
+    UserSignedOut,
+    UserSignedOutEverywhere,
+    ApiKeyRevoked,
 )
 
 
@@ -52,7 +63,7 @@ def project(batch: Sequence[Recorded[RoomEvent]]) -> list[Write]:
 
 def _pushes(recorded: Recorded[RoomEvent]) -> list[Push]:
     event = recorded.event
-    if isinstance(event, UserDeactivated | UserRoleChanged | UserSignedOut):
+    if isinstance(event, RIGHTS):
         return [Push(user_room(recorded.stream), Kind.RIGHTS, recorded, recorded.stream)]
     name = public_type(type(event))
     pushes = [Push(room, Kind.EVENT, recorded, event, type=name) for room in _rooms(recorded)]
@@ -115,7 +126,7 @@ def _room_of(resource: str) -> list[str]:
 PROJECTION = Projection(
     name="rooms",
     group="live",
-    version=6,
+    version=7,
     tables=(ROOM_LOG, ROOM_HEADS),
     events=(
         *PROJECT.events,
@@ -128,9 +139,7 @@ PROJECTION = Projection(
         NotificationSent,
         *UPKEEP.events,
         *QUEUE.events,
-        UserDeactivated,
-        UserRoleChanged,
-        UserSignedOut,
+        *RIGHTS,
     ),
     project=project,
     by_stream=False,  # a room's frames are chained

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import msgspec
 
+from domain.entry import ApiKeyCreated, ApiKeyRevoked, UserSignedOut, UserSignedOutEverywhere
 from domain.kernel import Recorded
 from domain.user import (
     USER,
+    EmailVerified,
     PasswordSet,
     Role,
     UserDeactivated,
@@ -19,7 +21,6 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
-    UserSignedOut,
     UserStatus,
 )
 from infra.db import Connection
@@ -37,6 +38,7 @@ USERS = Table(
         "role": "text NOT NULL",
         "department": "text NOT NULL",
         "status": "text NOT NULL",
+        "email_verified": "boolean NOT NULL",
         "created_at": "timestamptz NOT NULL",
         "version": "bigint NOT NULL",
         "position": "bigint NOT NULL",
@@ -54,7 +56,8 @@ USERS = Table(
 )
 
 SELECT: LiteralString = (
-    "SELECT id, email, name, role, department, status, created_at, version, position FROM users"
+    "SELECT id, email, name, role, department, status, email_verified, created_at, version,"
+    " position FROM users"
 )
 FILTERS: dict[str, LiteralString] = {
     "role": "role = %(role)s",
@@ -74,6 +77,7 @@ class UserRow(msgspec.Struct, frozen=True):
     role: str
     department: str
     status: str
+    email_verified: bool
     created_at: datetime
     version: int
     position: int
@@ -100,19 +104,28 @@ def _changes(event: UserEvent) -> dict[str, object]:
                 "role": event.role.value,
                 "department": event.department,
                 "status": UserStatus.ACTIVE.value,
+                "email_verified": False,
                 "created_at": event.at,
             }
         case UserProfileChanged(name=name, department=department):
             return {"name": name, "department": department}
         case UserEmailChanged(email=email):
-            return {"email": email}
+            return {"email": email, "email_verified": False}
+        case EmailVerified():
+            return {"email_verified": True}
         case UserRoleChanged(role=role):
             return {"role": role.value}
         case UserDeactivated():
             return {"status": UserStatus.DEACTIVATED.value}
         case UserReactivated():
             return {"status": UserStatus.ACTIVE.value}
-        case PasswordSet() | UserSignedOut():
+        case (
+            PasswordSet()
+            | UserSignedOut()
+            | UserSignedOutEverywhere()
+            | ApiKeyCreated()
+            | ApiKeyRevoked()
+        ):
             return {}
         case _:
             assert_never(event)
@@ -182,7 +195,7 @@ async def count_users(db: Connection, status: UserStatus) -> int:
 PROJECTION = Projection(
     name="users",
     group="queries",
-    version=2,
+    version=3,
     tables=(USERS,),
     events=USER.events,
     project=project,

@@ -77,7 +77,7 @@ class Dismissed:
         user = (await self._runtime.load(USER, reader.user_id)).state
         if not user.active or not await self._may_be_in(reader, user):
             return LeaveReason.REMOVED
-        return LeaveReason.EXPIRED if reader.session in user.signed_out else None
+        return LeaveReason.EXPIRED if reader.session and user.entry.ended(reader.session) else None
 
     async def _may_be_in(self, reader: Reader, user: User) -> bool:
         if reader.project is not None:

@@ -23,6 +23,7 @@ from api.commands.output import out
 from api.listening import listen
 from api.seed import PASSWORD, seed, wanted
 from api.seed_data import PEOPLE
+from infra.db import connect
 from infra.embedded import prepare_postgres, prepare_valkey
 from infra.folder import hold_folder, kept_password
 from infra.instance import announced, base_url, with_key, with_secret
@@ -31,6 +32,7 @@ from infra.nodes import supervised
 from infra.processes import ProcessSpec, log_tail
 from infra.runtime import conninfo_ok, open_redis, open_runtime
 from infra.settings import Settings, child_environment, load_settings
+from infra.signing_keys import make_first
 from infra.supervisor import StartFailed, State, Supervisor
 from migrations.roles import APP, PROJECTOR, let_in
 from migrations.runner import migrate
@@ -105,7 +107,10 @@ async def _run(settings: Settings) -> None:
     async with Supervisor() as supervisor:
         try:
             ours = not settings.database_url
+            given = settings.jwt_secret
             settings = with_key(with_secret(await _servers(supervisor, settings)))
+            if not given:
+                await _keys(settings)
             with announced(settings):
                 async with Client(base_url(settings)) as client:
                     await _processes(supervisor, settings, client, ours=ours)
@@ -136,6 +141,12 @@ async def _servers(supervisor: Supervisor, settings: Settings) -> Settings:
         async with open_redis(settings) as redis:
             await redis.ping()  # pyright: ignore[reportUnknownMemberType]  # untyped in redis
     return settings
+
+
+async def _keys(settings: Settings) -> None:
+    """Who has named no secret gets a key pair; a named one signs until `formula keys rotate`."""
+    async with await connect(settings.database_url) as db:
+        await make_first(db, settings.jwt_secret)
 
 
 async def _processes(

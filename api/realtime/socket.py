@@ -24,7 +24,7 @@ from api.realtime.upgrade import RETRY_S
 from api.realtime.welcome import welcome_frame
 from api.realtime.wire import Line, text_frame
 from api.tokens import NotAuthenticated
-from domain.access import Who
+from domain.access import Action, Who
 from domain.participation import LeaveReason
 from domain.text import no_nul
 from domain.user import USER
@@ -253,6 +253,8 @@ class Connection:
 
     async def _welcome(self, caller: Caller, frame: p.Hello | p.Token | None) -> None:
         """The token is good: on a new connection say so and join what is asked, else renew."""
+        if not caller.within(Action.ROOM_JOIN):
+            raise NotAuthenticated("auth.out_of_scope")
         session = self.attendance.session
         known = session.who
         if known is not None and known.id != caller.id:
@@ -264,14 +266,14 @@ class Connection:
             session, expires=caller.expires, device=device
         )
         self._warned, self._login = False, caller.session
-        self._origin = msgspec.structs.replace(self._origin, actor=caller.id)
-        self.attendance.signed_in(Who(caller.id, caller.role), self._origin)
+        self._origin = msgspec.structs.replace(self._origin, actor=caller.id, api_key=caller.key)
+        self.attendance.signed_in(caller.who, self._origin)
         re = frame.id if frame is not None else None
         if known is not None:
             self.tell(p.Ack(re=re))
         else:
             self.tell(welcome_frame(self._runtime, self._epoch, self.id, caller.id, re))
-            await self._certainly(self._hear_of_rights(Who(caller.id, caller.role)))
+            await self._certainly(self._hear_of_rights(caller.who))
             if not self.attendance.session.rooms:
                 return
         if isinstance(frame, p.Hello):
@@ -317,10 +319,11 @@ class Connection:
         if not user.active:
             self.close(p.CloseCode.NOT_ALLOWED, "auth.deactivated")
             return
-        if self._login in user.signed_out:
+        if self._login is not None and user.entry.ended(self._login):
             self.close(p.CloseCode.NOT_AUTHENTICATED, "auth.signed_out")
             return
-        self.attendance.signed_in(Who(who.id, user.role), self._origin)
+        who = msgspec.structs.replace(who, role=user.role)
+        self.attendance.signed_in(who, self._origin)
         for project in {one.project for one in self.attendance.session.rooms.values()}:
             await self.attendance.review(project)
         await self.replays.review(self.attendance.session.who)

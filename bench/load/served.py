@@ -226,4 +226,4 @@ async def new_project(runtime: Runtime, users: Sequence[UUID]) -> str:
 def token(runtime: Runtime, user: UUID) -> str:
     ids = runtime.new_id(), runtime.new_id()
     content = claims(user, Role.MEMBER, *ids, runtime.now(), ttl_s=3_600)
-    return sign(content, runtime.settings.jwt_secret)
+    return sign(content, runtime.keys)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -253,9 +254,9 @@ def _seen(room: Room, user: UUID) -> tuple[object, object] | None:
 def _expire(client: Client, runtime: Runtime) -> None:
     """Put a token in the client's session whose time is over."""
     me = client.me
-    over = claims(me.id, me.role, REQUEST, REQUEST, runtime.now(), -1)
+    over = claims(me.id, me.role, REQUEST, REQUEST, runtime.now() - timedelta(minutes=2), 60)
     session = client._tokens._session  # pyright: ignore[reportPrivateUsage]  # time does not pass
     assert session is not None
-    token = sign(over, runtime.settings.jwt_secret)
+    token = sign(over, runtime.keys)
     changed = msgspec.structs.replace(session, access_token=token)
     client._tokens._session = changed  # pyright: ignore[reportPrivateUsage]  # the same

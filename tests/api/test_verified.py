@@ -6,34 +6,44 @@ import pytest
 
 from api import tokens, verified
 from api.tokens import NotAuthenticated
-from tests.api.test_tokens import CLAIMS, NOW, SECRET
+from infra.keyring import Keyring
+from tests.api.test_tokens import CLAIMS, FIRST, MINUTE, NOW, PAIRED, SHARED, pair, ring
 
-ANOTHER = "another-secret-that-is-long-enough-too"
-TOKEN = tokens.sign(CLAIMS, SECRET)
+ANOTHER = ring(secret="another-secret-that-is-long-enough-too")
+TOKEN = tokens.sign(CLAIMS, SHARED)
 
 
 @pytest.fixture(autouse=True)
 def known() -> None:
-    assert verified.read(TOKEN, SECRET, NOW) == CLAIMS
+    assert verified.read(TOKEN, SHARED, NOW) == CLAIMS
 
 
-def refused(token: str, secret: str = SECRET, seconds: int = 0) -> str:
+def refused(token: str, keys: Keyring = SHARED, seconds: int = 0) -> str:
     with pytest.raises(NotAuthenticated) as caught:
-        verified.read(token, secret, NOW + timedelta(seconds=seconds))
+        verified.read(token, keys, NOW + timedelta(seconds=seconds))
     return caught.value.code
 
 
 def test_it_says_again_what_it_said() -> None:
-    assert verified.read(TOKEN, SECRET, NOW + timedelta(seconds=899)) == CLAIMS
+    assert verified.read(TOKEN, SHARED, NOW + timedelta(seconds=899)) == CLAIMS
 
 
 def test_it_ends_at_its_time() -> None:
     assert refused(TOKEN, seconds=900) == "auth.expired"
-    assert verified.read(TOKEN, SECRET, NOW) == CLAIMS
+    assert verified.read(TOKEN, SHARED, NOW) == CLAIMS
 
 
-def test_another_secret_does_not_know_it() -> None:
+def test_others_keys_do_not_know_it() -> None:
     assert refused(TOKEN, ANOTHER) == "auth.bad_token"
+
+
+def test_what_a_retired_key_signed_holds_no_more() -> None:
+    keys = ring([pair(FIRST, NOW - MINUTE)])
+    token = tokens.sign(CLAIMS, keys)
+    assert verified.read(token, keys, NOW) == verified.read(token, PAIRED, NOW) == CLAIMS
+    assert verified.read(token, keys, NOW) == CLAIMS
+    keys.hold([pair(FIRST, NOW - MINUTE, retired_at=NOW)])
+    assert refused(token, keys) == "auth.bad_token"
 
 
 def test_whatever_is_changed_is_another_token() -> None:
@@ -45,8 +55,7 @@ def test_whatever_is_changed_is_another_token() -> None:
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verified, "MOST", 1)
-    other = tokens.sign(
-        tokens.claims(CLAIMS.sub, CLAIMS.role, CLAIMS.sid, CLAIMS.sid, NOW, 9), SECRET
-    )
+    content = tokens.claims(CLAIMS.sub, CLAIMS.role, CLAIMS.sid, CLAIMS.sid, NOW, 9)
+    other = tokens.sign(content, SHARED)
     for token in (other, TOKEN, other):
-        assert verified.read(token, SECRET, NOW).sub == CLAIMS.sub
+        assert verified.read(token, SHARED, NOW).sub == CLAIMS.sub

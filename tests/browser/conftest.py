@@ -82,7 +82,7 @@ class Stage:
     def token(self, person: Client, ttl_s: int = 900) -> str:
         me, runtime = person.me, self.server.runtime
         content = claims(me.id, me.role, uuid4(), uuid4(), runtime.now(), ttl_s)
-        return sign(content, runtime.settings.jwt_secret)
+        return sign(content, runtime.keys)
 
     async def page(self, url: str) -> Page:
         if self._kind == "node":

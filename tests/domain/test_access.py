@@ -102,6 +102,8 @@ ONESELF = {
     Action.USER_READ,
     Action.USER_CHANGE,
     Action.USER_SET_PASSWORD,
+    Action.USER_SESSIONS,
+    Action.USER_API_KEYS,
     Action.USER_PREFERENCES,
     Action.ACTIVITY_READ,
     Action.NOTIFICATION_READ,

@@ -3,23 +3,30 @@ from uuid import UUID
 
 import pytest
 
+from domain.entry import (
+    SIGN_OUTS,
+    RevokeApiKey,
+    SignOut,
+    SignOutEverywhere,
+    UserSignedOut,
+    UserSignedOutEverywhere,
+)
 from domain.errors import Invalid
 from domain.kernel import fold
 from domain.user import (
     MAX_DEPARTMENT,
     MAX_NAME,
-    SIGN_OUTS,
     USER,
     ChangeEmail,
     ChangeProfile,
     ChangeRole,
     DeactivateUser,
+    EmailVerified,
     PasswordSet,
     ReactivateUser,
     RegisterUser,
     Role,
     SetPassword,
-    SignOut,
     User,
     UserCommand,
     UserDeactivated,
@@ -28,10 +35,11 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
-    UserSignedOut,
     UserStatus,
+    VerifyEmail,
     normal_email,
 )
+from tests.domain.test_entry import CREATE, KEY
 from tests.dsl import check, refused
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -75,8 +83,12 @@ def test_texts_of_a_user_are_bounded(command: RegisterUser, code: str) -> None:
         ChangeRole(role=Role.GUEST),
         DeactivateUser(),
         ReactivateUser(),
-        SetPassword(),
+        SetPassword(at=NOW),
         SignOut(session=HERE),
+        SignOutEverywhere(at=NOW),
+        VerifyEmail(email="ann@x.io"),
+        CREATE,
+        RevokeApiKey(key=KEY),
     ],
 )
 def test_who_is_not_registered_cannot_be_changed(command: UserCommand) -> None:
@@ -152,20 +164,35 @@ def test_a_deactivated_user_can_come_back() -> None:
     check(USER, given=[ANN, GONE], when=ReactivateUser(), then=[UserReactivated()])
 
 
-def test_setting_a_password_leaves_a_trace_each_time() -> None:
-    check(USER, given=[ANN, PasswordSet()], when=SetPassword(), then=[PasswordSet()])
+def test_setting_a_password_leaves_a_trace_each_time_and_ends_every_login() -> None:
+    over = UserSignedOutEverywhere(at=NOW)
+    check(USER, given=[ANN, PasswordSet()], when=SetPassword(at=NOW), then=[PasswordSet(), over])
+
+
+def test_an_address_is_verified_once_and_another_one_anew() -> None:
+    verify, verified = VerifyEmail(email="ann@x.io"), EmailVerified(email="ann@x.io")
+    check(USER, given=[ANN], when=verify, then=[verified])
+    check(USER, given=[ANN, verified], when=verify, then=refused("auth.link_used"))
+    moved = [ANN, verified, UserEmailChanged(email="anne@x.io")]
+    assert fold(USER, [ANN, verified]).email_verified
+    assert not fold(USER, moved).email_verified
+    check(USER, given=moved, when=verify, then=refused("auth.link_used"))
+
+
+def test_who_is_not_active_gets_no_key() -> None:
+    check(USER, given=[ANN, GONE], when=CREATE, then=refused("user.not_active"))
 
 
 def test_a_login_ends_once_and_the_others_of_the_person_go_on() -> None:
     check(USER, given=[ANN], when=SignOut(session=HERE), then=[UserSignedOut(session=HERE)])
     check(USER, given=[ANN, UserSignedOut(session=HERE)], when=SignOut(session=HERE), then=[])
-    assert HERE in fold(USER, [ANN, UserSignedOut(session=HERE)]).signed_out
+    assert HERE in fold(USER, [ANN, UserSignedOut(session=HERE)]).entry.signed_out
 
 
 def test_only_the_newest_ends_of_logins_are_remembered() -> None:
     sessions = [UUID(int=number) for number in range(SIGN_OUTS + 1)]
     state = fold(USER, [ANN, *(UserSignedOut(session=session) for session in sessions)])
-    assert list(state.signed_out) == sessions[1:]
+    assert list(state.entry.signed_out) == sessions[1:]
 
 
 def test_the_state_is_what_the_events_say() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import jwt
@@ -10,10 +11,12 @@ import pytest
 from jwt.utils import base64url_encode
 
 from api.realtime import protocol as p
-from api.tokens import ALGORITHM, claims, sign
+from api.tokens import LONGEST_S, claims, sign
 from domain.lock import MIN_TTL_MS
 from domain.user import USER, DeactivateUser, Role
+from infra.keyring import Key, Keyring
 from infra.runtime import SYSTEM
+from infra.settings import Settings
 from tests.hostile.raw import upgraded
 from tests.hostile.siege import Siege
 from tests.integration.sockets import Json, Socket
@@ -21,6 +24,7 @@ from tests.integration.test_gateway import kind_of
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("hostile")]
 
+HOUR = timedelta(hours=1)
 AGAIN_S = 0.25  # before a lock that is held is asked for again
 CLOSED = {"access.denied", "room.not_joined", "room.not_found", "project.not_found"}
 OTHER = "another-secret-that-is-long-enough-as-well"
@@ -29,28 +33,39 @@ OTHER = "another-secret-that-is-long-enough-as-well"
 def forged(here: Siege) -> Mapping[str, str]:
     """Tokens in Ann's name, each wrong in one way."""
     runtime, ann = here.runtime, here.ann
-    now, secret = runtime.now(), runtime.settings.jwt_secret
+    now, keys = runtime.now(), runtime.keys
+    others = Keyring(Settings(jwt_secret=OTHER))
+    key = keys.signing(now)
     good = claims(ann, Role.ADMIN, uuid4(), uuid4(), now, 900)
     content: Json = msgspec.to_builtins(good)
-    head, body, seal = sign(good, secret).split(".")
+    head, body, seal = sign(good, keys).split(".")
     other_head = base64url_encode(b'{"alg":"HS512","typ":"JWT"}').decode()
     return {
         "none": jwt.encode(content, "", algorithm="none"),
         "no seal": f"{head}.{body}.",
-        "another's seal": f"{head}.{body}.{sign(good, OTHER).split('.')[2]}",
-        "another key": sign(good, OTHER),
+        "another's seal": f"{head}.{body}.{sign(good, others).split('.')[2]}",
+        "another key": sign(good, others),
         "another algorithm": f"{other_head}.{body}.{seal}",
-        "expired": sign(claims(ann, Role.ADMIN, uuid4(), uuid4(), now, -1), secret),
-        "another issuer": jwt.encode({**content, "iss": "else"}, secret, ALGORITHM),
-        "another audience": jwt.encode({**content, "aud": "else"}, secret, ALGORITHM),
-        "no subject": jwt.encode({**content, "sub": ""}, secret, ALGORITHM),
-        "an end that is no number": jwt.encode({**content, "exp": "1"}, secret, ALGORITHM),
-        "an end beyond all time": jwt.encode({**content, "exp": 10**18}, secret, ALGORITHM),
+        "expired": sign(claims(ann, Role.ADMIN, uuid4(), uuid4(), now - HOUR, 900), keys),
+        "another issuer": wrong(key, {**content, "iss": "else"}),
+        "another audience": wrong(key, {**content, "aud": "else"}),
+        "no subject": wrong(key, {**content, "sub": ""}),
+        "an end that is no number": wrong(key, {**content, "exp": "1"}),
+        "an end beyond all time": wrong(key, {**content, "exp": 10**18}),
+        "an end too far": wrong(key, {**content, "exp": good.exp + LONGEST_S}),
+        "a begin to come": wrong(key, {**content, "iat": good.iat + 60}),
+        "no key": jwt.encode(content, key.signs, key.algorithm),
+        "no API key": f"fk_{uuid4().hex}_{'x' * 43}",
         "another's content": f"{head}.{body[:-4]}AAAA.{seal}",
         "nobody": here.token(uuid4()),
         "no token": "x" * 4_000,
         "points": "." * 4_000,
     }
+
+
+def wrong(key: Key, content: Json) -> str:
+    """Signed by the right key."""
+    return jwt.encode(content, key.signs, key.algorithm, headers={"kid": key.kid})
 
 
 async def test_no_forged_token_gets_in(here: Siege) -> None:

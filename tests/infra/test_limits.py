@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from infra import buckets, sharing
 from infra.buckets import Buckets, Rate
 from infra.folder import free_port
-from infra.limits import Limits, address_of
+from infra.limits import Attempt, Limits, address_of
 from infra.runtime import open_redis
 from infra.settings import Settings
 from infra.sharing import Sharing
@@ -114,17 +114,30 @@ async def redis(settings: Settings) -> AsyncIterator[Redis]:
 async def test_only_wrong_attempts_to_sign_in_count(pair: tuple[Limits, Limits]) -> None:
     one, _ = pair
     for _ in range(20):
-        assert one.login("192.0.2.1", "ann") == 0.0
-        one.logged_in("192.0.2.1", "ann")
-    assert [one.login("192.0.2.1", "ann") > 0 for _ in range(4)] == [False, False, False, True]
-    assert one.login("192.0.2.2", "ann") == 0.0, "elsewhere she may still try"
-    assert one.login("192.0.2.1", "bob") == 0.0
+        assert one.login(Attempt("ann", "192.0.2.1")) == 0.0
+        one.logged_in(Attempt("ann", "192.0.2.1"))
+    waits = [one.login(Attempt("ann", "192.0.2.1")) > 0 for _ in range(4)]
+    assert waits == [False, False, False, True]
+    assert one.login(Attempt("ann", "192.0.2.2")) == 0.0, "elsewhere she may still try"
+    assert one.login(Attempt("bob", "192.0.2.1")) == 0.0
 
 
 async def test_an_account_is_guarded_against_many_addresses(pair: tuple[Limits, Limits]) -> None:
     one, _ = pair
-    tried = sum(one.login(f"192.0.2.{host}", "ann") == 0.0 for host in range(200))
+    tried = sum(one.login(Attempt("ann", f"192.0.2.{host}")) == 0.0 for host in range(200))
     assert tried == 30
+
+
+async def test_strangers_use_up_nothing_of_who_is_known(pair: tuple[Limits, Limits]) -> None:
+    one, _ = pair
+    while not one.login(Attempt("ann", f"192.0.2.{one.clock()}")):
+        pass
+    assert one.login(Attempt("ann", "198.51.100.1")) > 0, "an attacker, wherever"
+    home = Attempt("ann", "203.0.113.1", familiar=True)
+    phone = Attempt("ann", "198.51.100.1", device="7")
+    for known in (home, phone):
+        waits = [one.login(known) > 0 for _ in range(4)]
+        assert waits == [False, False, False, True], "and no more than anybody"
 
 
 async def test_seats_are_counted_on_all_nodes_and_given_up(pair: tuple[Limits, Limits]) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -122,3 +124,71 @@ def test_an_address_of_something_else_is_refused_by_name_without_its_password(va
         load_settings({"DATABASE_URL": value})
     assert "DATABASE_URL" in str(caught.value)
     assert "topsecret" not in str(caught.value)
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("a secret of lines\n")
+    assert load_settings({"JWT_SECRET_FILE": str(path)}).jwt_secret == "a secret of lines"
+
+
+def test_every_secret_may_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "value"
+    secrets = [one.name for one in explain(Settings()) if is_secret(one.name)]
+    assert {"JWT_SECRET", "JWT_SECRET_OLD", "DATABASE_URL", "SMTP_URL"} <= set(secrets)
+    for name in secrets:
+        path.write_text(SAMPLES.get(name, "postgresql://db.example/formula"))
+        given = load_settings({f"{name}_FILE": str(path)})
+        assert getattr(given, name.lower()) == path.read_text(), name
+    assert load_settings({"PORT_FILE": str(path)}) == Settings()
+
+
+SAMPLES = {
+    "LOCAL_STORAGE_KEY": "A" * 43 + "=",
+    "SMTP_URL": "smtp://mail.example",
+    "REDIS_URL": "redis://redis.example",
+    "REDIS_CLUSTER_URL": "redis://redis.example",
+}
+
+
+def is_secret(name: str) -> bool:
+    (field,) = [one for one in msgspec.structs.fields(Settings) if one.name.upper() == name]
+    meta: tuple[msgspec.Meta, ...] = getattr(field.type, "__metadata__", ())
+    return any((one.extra_json_schema or {}).get("secret") for one in meta)
+
+
+def test_a_file_that_cannot_be_read_and_a_secret_given_twice_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^JWT_SECRET_FILE: .*missing: No such file"):
+        load_settings({"JWT_SECRET_FILE": str(tmp_path / "missing")})
+    path = tmp_path / "secret"
+    path.write_text("the one")
+    with pytest.raises(SettingsError, match=r"^JWT_SECRET: is set, and JWT_SECRET_FILE") as caught:
+        load_settings({"JWT_SECRET": "another", "JWT_SECRET_FILE": str(path)})
+    assert "the one" not in str(caught.value)
+    assert "another" not in str(caught.value)
+
+
+def test_what_is_malformed_in_a_file_is_not_told(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not text"):
+        load_settings({"JWT_SECRET_FILE": str(path)})
+    path.write_text("hunter2")
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: ") as caught:
+        load_settings({"DATABASE_URL_FILE": str(path)})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_child_gets_the_secret_and_not_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text("of the file")
+    monkeypatch.setenv("JWT_SECRET_FILE", str(path))
+    monkeypatch.delenv("JWT_SECRET", raising=False)
+    settings = load_settings()
+    (shown,) = [one for one in explain(settings) if one.name == "JWT_SECRET"]
+    assert (shown.source, shown.value) == ("file", "********")
+    child = child_environment(settings)
+    assert load_settings(child) == settings
+    assert "JWT_SECRET_FILE" not in child

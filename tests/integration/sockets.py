@@ -103,11 +103,19 @@ class Served:
 
     def token(self, user: UUID, ttl_s: int = 900) -> str:
         content = claims(user, Role.MEMBER, uuid4(), uuid4(), self.runtime.now(), ttl_s)
-        return sign(content, self.runtime.settings.jwt_secret)
+        return sign(content, self.runtime.keys)
 
     async def open(self, user: UUID | None = None) -> Socket:
         """A socket, welcomed as `user`; without one, nobody is signed in yet."""
-        headers = {"Authorization": f"Bearer {self.token(user)}"} if user else {}
+        socket = await self.open_by(self.token(user) if user else "")
+        if user:
+            await socket.until(lambda frame: frame["op"] == "welcome")
+            await socket.until(lambda frame: frame["op"] == "joined")
+        return socket
+
+    async def open_by(self, token: str) -> Socket:
+        """A socket that has said a token, if there is one."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         connection = await connect(
             self.url,
             subprotocols=[Subprotocol(p.SUBPROTOCOL)],
@@ -117,9 +125,6 @@ class Served:
         )
         socket = Socket(connection)
         self._open.append(socket)
-        if user:
-            await socket.until(lambda frame: frame["op"] == "welcome")
-            await socket.until(lambda frame: frame["op"] == "joined")
         return socket
 
     async def close(self) -> None:

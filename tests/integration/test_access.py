@@ -165,6 +165,7 @@ PARAMETERS = (
     "position",
     "key",
     "upload",
+    "session",
 )
 
 
@@ -195,7 +196,7 @@ def let_in(answer: httpx.Response) -> bool:
 def token(runtime: Runtime, actor: Actor) -> str:
     """Of a log-in of its own: one of the routes ends it."""
     claims = tokens.claims(actor.id, actor.role, runtime.new_id(), NOBODY, runtime.now(), 900)
-    return tokens.sign(claims, runtime.settings.jwt_secret)
+    return tokens.sign(claims, runtime.keys)
 
 
 async def prepare(runtime: Runtime) -> None:

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from api.tokens import read
+from domain.entry import SignOut
 from domain.project import PROJECT, ProjectRole, RemoveMember
-from domain.user import USER, DeactivateUser, SignOut
+from domain.user import USER, DeactivateUser
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from tests.integration.sockets import Live, Socket, live_gateway
 
@@ -47,7 +48,7 @@ async def test_a_logout_ends_the_sockets_of_that_login_on_every_node(nodes: Node
     here, elsewhere = (nodes.one.token(nodes.user) for _ in range(2))
     ended = [await nodes.open(live, here) for live in (nodes.one, nodes.two)]
     kept = [await nodes.open(live, elsewhere) for live in (nodes.one, nodes.two)]
-    session = read(here, nodes.one.runtime.settings.jwt_secret, nodes.one.runtime.now()).sid
+    session = read(here, nodes.one.runtime.keys, nodes.one.runtime.now()).sid
     await nodes.one.runtime.execute(SYSTEM, USER, nodes.user, SignOut(session=session))
     async with asyncio.timeout(SOON_S):
         assert [await socket.closed() for socket in ended] == [4001, 4001]

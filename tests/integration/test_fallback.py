@@ -5,7 +5,8 @@ from itertools import pairwise
 from uuid import uuid4
 
 from api.tokens import read
-from domain.user import USER, DeactivateUser, SignOut
+from domain.entry import SignOut
+from domain.user import USER, DeactivateUser
 from infra.runtime import SYSTEM
 from tests.integration.conftest import refusal
 from tests.integration.reading import (
@@ -236,7 +237,7 @@ async def polled_until_closed(reader: Reader, waiting: asyncio.Task[Json]) -> Js
 
 async def test_a_logout_ends_the_streams_of_that_login(room: Room) -> None:
     bob, runtime = room.reader(), room.live.runtime
-    session = read(bob.token, runtime.settings.jwt_secret, runtime.now()).sid
+    session = read(bob.token, runtime.keys, runtime.now()).sid
     async with bob.stream() as stream:
         await stream.op("joined")
         await runtime.execute(SYSTEM, USER, room.bob, SignOut(session=session))

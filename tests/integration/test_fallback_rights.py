@@ -48,9 +48,9 @@ async def deactivate(room: Room) -> None:
 async def sign_out(room: Room, reader: Reader) -> None:
     """As who logged in, and logs out."""
     runtime = room.live.runtime
-    session = read(reader.token, runtime.settings.jwt_secret, runtime.now()).sid
+    session = read(reader.token, runtime.keys, runtime.now()).sid
     expires = runtime.now() + timedelta(hours=1)
-    await accounts.issue(runtime.db, accounts.Grant(session, room.bob), expires)
+    await accounts.issue(runtime.db, accounts.Grant(session, room.bob), expires, accounts.Device())
     answer = await room.client.post("/api/v1/auth/logout", headers=reader.headers)
     assert answer.status_code == 204, answer.text
 

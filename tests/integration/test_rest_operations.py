@@ -231,7 +231,7 @@ async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
     api.heart.set("ready")
     await api.heart.beat()
     ready = await api.client.get("/readyz")
-    there: Json = {"status": "ready", "missing": [], "degraded": []}
+    there: dict[str, object] = {"status": "ready", "missing": [], "degraded": []}
     assert (ready.status_code, ready.json()) == (200, there)
     api.heart.set("stopping")
     stopping = await api.client.get("/readyz")

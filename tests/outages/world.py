@@ -78,7 +78,7 @@ class World:
             for one in (create, add):
                 await runtime.execute(SYSTEM, PROJECT, self.project, one, project=self.project)
             content = claims(self.ann, Role.ADMIN, uuid4(), uuid4(), runtime.now(), 3_600)
-        self.token = sign(content, JWT_SECRET)
+            self.token = sign(content, runtime.keys)
         self.http.headers["Authorization"] = f"Bearer {self.token}"
 
     async def ready(self) -> httpx.Response:

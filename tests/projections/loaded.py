@@ -22,6 +22,7 @@ STORE = (
     "formula_job_needs",
     "formula_credentials",
     "formula_refresh_tokens",
+    "formula_api_keys",
     "formula_snapshots",
     "formula_dead_letters",
     "formula_daily",

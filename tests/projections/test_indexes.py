@@ -24,6 +24,7 @@ SMALL = frozenset(
         "formula_checkpoints",
         "formula_epoch",
         "formula_generations",
+        "formula_keys",
         "formula_migrations",
         "formula_motion_events",  # read by position, all of it or a project's
         "formula_nodes",

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from domain.activity import ActivityRecorded
+from domain.entry import UserSignedOut
 from domain.kernel import Event, Recorded
 from domain.lock import (
     LockAcquired,
@@ -31,7 +32,7 @@ from domain.project import (
 )
 from domain.registry import EVENTS
 from domain.task import CommentAdded, TaskStatus, TaskStatusChanged
-from domain.user import Role, UserDeactivated, UserRoleChanged, UserSignedOut
+from domain.user import Role, UserDeactivated, UserRoleChanged
 from infra.bus import Kind
 from projections import locks, members, motion, rooms
 from projections.members import MEMBERS, Member

@@ -5,6 +5,7 @@ from datetime import date
 import msgspec
 
 from domain.client import ClientArchived, ClientChanged, ClientCreated, ClientRestored, Contact
+from domain.entry import UserSignedOut
 from domain.kernel import Metadata
 from domain.notification import NotificationRead, NotificationSent
 from domain.priority import Priority
@@ -39,7 +40,6 @@ from domain.user import (
     UserReactivated,
     UserRegistered,
     UserRoleChanged,
-    UserSignedOut,
 )
 from projections import activity, audit, clients, notifications, projects, tasks, users
 from projections.model import Delete, Insert, Row, Sql, Upsert

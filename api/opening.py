@@ -1,0 +1,83 @@
+"""To let somebody in: with a password, or with the link of a mail; and what a log-in gives."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from litestar import Request
+
+from api import tokens
+from api.signed_in import Me, Session
+from api.tokens import NotAuthenticated
+from domain.email import email_stream
+from domain.errors import Invalid
+from domain.user import USER, User
+from infra import accounts
+from infra.accounts import Device, Grant
+from infra.limits import Attempt, address_of
+from infra.proofs import Purpose, holds, parse, prove
+from infra.runtime import Runtime
+
+NOBODY = UUID(int=0)
+MAX_AGENT = 200  # characters
+
+
+def account_of(email: str) -> UUID:
+    """The e-mail's aggregate, which says whose it is: a read model may not know a new user yet."""
+    try:
+        return email_stream(email)
+    except Invalid:
+        return NOBODY
+
+
+async def attempt(runtime: Runtime, account: UUID, user: UUID, address: str, said: str) -> Attempt:
+    """`said`: by the device, which a log-in gave it."""
+    proof, device = parse(said), ""
+    if proof is not None and proof.subject == account:
+        device = str(proof.number) if holds(runtime.settings, Purpose.DEVICE, proof) else ""
+    familiar = await accounts.has_come_from(runtime.db, user, address)
+    return Attempt(str(account), address, device, familiar)
+
+
+async def open_session(runtime: Runtime, request: Request[Any, Any, Any], user: UUID) -> Session:
+    """A new log-in. Raises NotAuthenticated."""
+    state = await active(runtime, user)
+    grant = Grant(runtime.new_id(), user)
+    token = await accounts.issue(runtime.db, grant, end(runtime), device_of(request))
+    return session(runtime, grant, token, state)
+
+
+def session(runtime: Runtime, grant: Grant, refresh_token: str, user: User) -> Session:
+    ttl_s = runtime.settings.jwt_access_ttl_s
+    claims = tokens.claims(
+        grant.user_id, user.role, grant.family, runtime.new_id(), runtime.now(), ttl_s
+    )
+    account, number = account_of(user.email), secrets.randbits(63)
+    return Session(
+        access_token=tokens.sign(claims, runtime.keys),
+        refresh_token=refresh_token,
+        expires_in=ttl_s,
+        user=me_of(grant.user_id, user),
+        device=prove(runtime.settings, Purpose.DEVICE, account, number),
+    )
+
+
+async def active(runtime: Runtime, user: UUID) -> User:
+    state = (await runtime.load(USER, user)).state
+    if not state.active:
+        raise NotAuthenticated("auth.deactivated")
+    return state
+
+
+def device_of(request: Request[Any, Any, Any]) -> Device:
+    agent = request.headers.get("user-agent", "").replace("\x00", "")
+    return Device(address_of(request.scope["client"]), agent[:MAX_AGENT])
+
+
+def end(runtime: Runtime) -> datetime:
+    return runtime.now() + timedelta(seconds=runtime.settings.jwt_refresh_ttl_s)
+
+
+def me_of(id_: UUID, user: User) -> Me:
+    return Me(id_, user.email, user.name, user.role, user.department, user.email_verified)

@@ -1,0 +1,53 @@
+"""Mail a link that is good once: to set another password, to say that an address is theirs.
+
+The link is made here, as the mail goes: neither the log nor a job's row ever has it.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from domain.errors import WrongState
+from domain.jobs import MailEmailVerification, MailPasswordReset
+from infra import accounts
+from infra.proofs import Purpose, prove
+from infra.runtime import Runtime
+from workers.letters import letter
+from workers.model import EMAIL, Context, Job
+from workers.people import active
+
+PAGES = "/api/v1/auth/pages"
+RESET_FOR, VERIFY_FOR = timedelta(minutes=30), timedelta(days=1)
+
+
+async def reset(context: Context, args: MailPasswordReset) -> None:
+    runtime = context.runtime
+    person = await active(runtime, args.user)
+    stored = await accounts.hash_of(runtime.db, args.user)
+    if stored is None:
+        raise WrongState("user.has_no_password", user=args.user)
+    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, stored, "reset")
+    mail = letter("reset", person, "Set another password", "", link=link)
+    await context.mail.send(mail, context.job)
+
+
+async def verify(context: Context, args: MailEmailVerification) -> None:
+    runtime = context.runtime
+    person = await active(runtime, args.user)
+    if person.email_verified:
+        raise WrongState("user.email_verified", user=args.user)
+    link = _link(runtime, Purpose.VERIFY, args.user, VERIFY_FOR, person.email, "verify")
+    await context.mail.send(
+        letter("verify", person, "Is this your address?", "", link=link), context.job
+    )
+
+
+def _link(
+    runtime: Runtime, purpose: Purpose, user: UUID, lasts: timedelta, state: str, page: str
+) -> str:
+    until = int((runtime.now() + lasts).timestamp())
+    token = prove(runtime.settings, purpose, user, until, state)
+    return f"{runtime.settings.public_url}{PAGES}/{page}?token={token}"
+
+
+RESET = Job("mail_password_reset", EMAIL, MailPasswordReset, reset)
+VERIFY = Job("mail_email_verification", EMAIL, MailEmailVerification, verify)
