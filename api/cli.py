@@ -118,7 +118,7 @@ COMMANDS = (
     Listed(
         "log-level",
         "api.commands.log_level:log_level",
-        "Change what every process logs for a while, without a restart.",
+        "Change what every process logs for a while; then the settings' level comes back.",
         LOOK,
     ),
     Listed("keys", "api.commands.keys:app", "Look after the keys that sign access tokens.", LOOK),
