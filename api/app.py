@@ -18,6 +18,7 @@ from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
+from api.counting import responses
 from api.direct import direct
 from api.documents import documents
 from api.edge import App
@@ -29,6 +30,7 @@ from api.jobs import jobs
 from api.locks import locks
 from api.metrics import metrics
 from api.operations import operations
+from api.performance import performance
 from api.preferences import preferences
 from api.project_files import project_files, told_of_files
 from api.projects import projects
@@ -73,6 +75,7 @@ ROUTERS = (
     holds,
     replays,
     realtime,
+    performance,
     receipts,
     fallback,
     operations,
@@ -97,6 +100,7 @@ def bind(
     passwords: Passwords | None = None,
 ) -> Litestar:
     """Let the application answer from an open runtime, in place of the one it had."""
+    times = responses()
     app.state.update(
         {
             "runtime": runtime,
@@ -107,7 +111,8 @@ def bind(
             "board": Board(runtime),
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
-            "counted": Metrics(gateway.hub.meters.metrics),
+            "responses": times,
+            "counted": Metrics([*gateway.hub.meters.metrics, times]),
         }
     )
     return app

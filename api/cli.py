@@ -103,6 +103,12 @@ COMMANDS = (
     Listed("projections", "api.commands.projections:app", "Look after the read models.", LOOK),
     Listed("jobs", "api.commands.job_orders:app", "Look after jobs and queues.", LOOK),
     Listed("files", "api.commands.files:app", "Look after what projects keep.", LOOK),
+    Listed(
+        "metrics",
+        "api.commands.metrics:app",
+        "See what the processes measured in the last minute, of each role together.",
+        LOOK,
+    ),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

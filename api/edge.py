@@ -11,6 +11,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from api.counting import STARTED, responded
 from infra.runtime import Runtime
 
 HEADER = b"x-request-id"
@@ -70,7 +71,7 @@ class App(Litestar):
 
 async def handle(scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -> None:
     """Headers for every answer, and one debug line: never a body, a token or a query."""
-    started = time.perf_counter()
+    started = scope["state"][STARTED] = time.perf_counter()
     status = 0
     identity = request_name(scope)
 
@@ -78,6 +79,7 @@ async def handle(scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
+            responded(scope, status)
             message["headers"] = _with_ours(message["headers"], identity)
         await send(message)
 

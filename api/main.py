@@ -17,6 +17,7 @@ from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
 from infra.log import configure_logging
+from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
 from infra.passwords import Passwords
 from infra.process import run
@@ -62,17 +63,18 @@ async def serve_app(settings: Settings, app: Litestar, passwords: Passwords) -> 
         ):
             heart.report = gateway.hub.meters.short
             bound = bind(app, runtime, heart, gateway, passwords)
-            server = Server(config(front(bound, gateway), settings))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
-            heart.set("ready")
-            log.info("listening", host=settings.host, port=settings.port)
-            try:
-                await asyncio.shield(serving)
-            finally:
-                heart.set("stopping")
-                await gateway.drain()
-                server.should_exit = True
-                await serving
+            async with sampling(runtime, "api", bound.state["counted"]):
+                server = Server(config(front(bound, gateway), settings))
+                serving = asyncio.create_task(server.serve(sockets=[listener]))
+                heart.set("ready")
+                log.info("listening", host=settings.host, port=settings.port)
+                try:
+                    await asyncio.shield(serving)
+                finally:
+                    heart.set("stopping")
+                    await gateway.drain()
+                    server.should_exit = True
+                    await serving
 
 
 def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

@@ -84,6 +84,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, _secret("bearer token for /metrics; empty: operators' access tokens only")
     ] = ""
 
+    metrics_every_s: Annotated[
+        int, Meta(ge=1, le=60, description="between two samples that a process writes of itself")
+    ] = 10
+    cpu_limit: Annotated[
+        float,
+        Meta(ge=0, description="cores that a process may use; 0: its cgroup's, or the machine's"),
+    ] = 0.0
+    memory_limit: Annotated[
+        int,
+        Meta(ge=0, description="bytes that a process may use; 0: its cgroup's, or the machine's"),
+    ] = 0
+
     aws_access_key_id: Annotated[str, _secret("S3 credentials")] = ""
     aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""

@@ -50,6 +50,22 @@ $$;
 
 COMMENT ON FUNCTION analytics.viewer() IS 'The person whose projects are seen; null: all projects are.';
 
+CREATE FUNCTION public.formula_add_buckets(total bigint[], more bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+BEGIN
+    IF more IS NULL THEN
+        RETURN total;
+    END IF;
+    IF total IS NULL THEN
+        RETURN more;
+    END IF;
+    FOR i IN 1 .. cardinality(more) LOOP
+        total[i] := coalesce(total[i], 0) + more[i];
+    END LOOP;
+    RETURN total;
+END $$;
+
 CREATE FUNCTION public.formula_advance(consumer text, from_position bigint, to_position bigint) RETURNS void
     LANGUAGE plpgsql
     AS $$
@@ -390,6 +406,11 @@ BEGIN
     END IF;
 END $$;
 
+CREATE AGGREGATE public.formula_sum_buckets(bigint[]) (
+    SFUNC = public.formula_add_buckets,
+    STYPE = bigint[]
+);
+
 CREATE TABLE public.formula_checkpoints (
     name text NOT NULL,
     "position" bigint DEFAULT 0 NOT NULL,
@@ -629,6 +650,63 @@ CREATE TABLE public.formula_refresh_tokens (
     revoked_at timestamp with time zone
 );
 
+CREATE TABLE public.formula_rollups_1d (
+    at timestamp with time zone CONSTRAINT formula_rollups_1m_at_not_null NOT NULL,
+    role text CONSTRAINT formula_rollups_1m_role_not_null NOT NULL,
+    metric text CONSTRAINT formula_rollups_1m_metric_not_null NOT NULL,
+    labels text CONSTRAINT formula_rollups_1m_labels_not_null NOT NULL,
+    samples bigint CONSTRAINT formula_rollups_1m_samples_not_null NOT NULL,
+    sum double precision CONSTRAINT formula_rollups_1m_sum_not_null NOT NULL,
+    min double precision CONSTRAINT formula_rollups_1m_min_not_null NOT NULL,
+    max double precision CONSTRAINT formula_rollups_1m_max_not_null NOT NULL,
+    last double precision CONSTRAINT formula_rollups_1m_last_not_null NOT NULL,
+    count bigint,
+    buckets bigint[]
+)
+PARTITION BY RANGE (at);
+
+CREATE TABLE public.formula_rollups_1h (
+    at timestamp with time zone CONSTRAINT formula_rollups_1m_at_not_null NOT NULL,
+    role text CONSTRAINT formula_rollups_1m_role_not_null NOT NULL,
+    metric text CONSTRAINT formula_rollups_1m_metric_not_null NOT NULL,
+    labels text CONSTRAINT formula_rollups_1m_labels_not_null NOT NULL,
+    samples bigint CONSTRAINT formula_rollups_1m_samples_not_null NOT NULL,
+    sum double precision CONSTRAINT formula_rollups_1m_sum_not_null NOT NULL,
+    min double precision CONSTRAINT formula_rollups_1m_min_not_null NOT NULL,
+    max double precision CONSTRAINT formula_rollups_1m_max_not_null NOT NULL,
+    last double precision CONSTRAINT formula_rollups_1m_last_not_null NOT NULL,
+    count bigint,
+    buckets bigint[]
+)
+PARTITION BY RANGE (at);
+
+CREATE TABLE public.formula_rollups_1m (
+    at timestamp with time zone NOT NULL,
+    role text NOT NULL,
+    metric text NOT NULL,
+    labels text NOT NULL,
+    samples bigint NOT NULL,
+    sum double precision NOT NULL,
+    min double precision NOT NULL,
+    max double precision NOT NULL,
+    last double precision NOT NULL,
+    count bigint,
+    buckets bigint[]
+)
+PARTITION BY RANGE (at);
+
+CREATE TABLE public.formula_samples (
+    at timestamp with time zone NOT NULL,
+    node uuid NOT NULL,
+    role text NOT NULL,
+    metric text NOT NULL,
+    labels text NOT NULL,
+    value double precision NOT NULL,
+    count bigint,
+    buckets bigint[]
+)
+PARTITION BY RANGE (at);
+
 CREATE TABLE public.formula_schedules (
     name text NOT NULL,
     seen_at timestamp with time zone NOT NULL
@@ -743,6 +821,15 @@ ALTER TABLE ONLY public.formula_readers
 ALTER TABLE ONLY public.formula_refresh_tokens
     ADD CONSTRAINT formula_refresh_tokens_pkey PRIMARY KEY (token_hash);
 
+ALTER TABLE ONLY public.formula_rollups_1d
+    ADD CONSTRAINT formula_rollups_1d_pkey PRIMARY KEY (metric, at, role, labels);
+
+ALTER TABLE ONLY public.formula_rollups_1h
+    ADD CONSTRAINT formula_rollups_1h_pkey PRIMARY KEY (metric, at, role, labels);
+
+ALTER TABLE ONLY public.formula_rollups_1m
+    ADD CONSTRAINT formula_rollups_1m_pkey PRIMARY KEY (metric, at, role, labels);
+
 ALTER TABLE ONLY public.formula_schedules
     ADD CONSTRAINT formula_schedules_pkey PRIMARY KEY (name);
 
@@ -796,6 +883,12 @@ CREATE INDEX formula_project_days_project_idx ON public.formula_project_days USI
 CREATE INDEX formula_refresh_tokens_family_idx ON public.formula_refresh_tokens USING btree (family);
 
 CREATE INDEX formula_refresh_tokens_user_idx ON public.formula_refresh_tokens USING btree (user_id);
+
+CREATE INDEX formula_rollups_1m_at_idx ON ONLY public.formula_rollups_1m USING btree (at);
+
+CREATE INDEX formula_samples_at_idx ON ONLY public.formula_samples USING btree (at);
+
+CREATE INDEX formula_samples_metric_at_idx ON ONLY public.formula_samples USING btree (metric, at);
 
 CREATE INDEX formula_uploads_expires_at_idx ON public.formula_uploads USING btree (expires_at);
 

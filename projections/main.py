@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from infra.log import configure_logging
+from infra.metrics import Metrics
+from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
 from infra.process import run
 from infra.runtime import open_runtime
@@ -28,7 +30,7 @@ async def project(names: Sequence[str], settings: Settings) -> None:
             heart.set("ready")
 
         mine = [projection for group in groups for projection in group.projections]
-        async with asyncio.TaskGroup() as tasks:
+        async with sampling(runtime, "projector", Metrics()), asyncio.TaskGroup() as tasks:
             tasks.create_task(run_groups(runtime, groups, note))
             tasks.create_task(Builders(runtime, mine).run())
 

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,8 @@ from infra.jobs.queues import queues_of
 from infra.jobs.working import Times
 from infra.log import configure_logging
 from infra.mail import Mailer
+from infra.metrics import Labels, Metric, Metrics, Totals
+from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
 from infra.process import run
 from infra.runtime import open_runtime
@@ -55,11 +57,25 @@ async def run_worker(
             Mailer(settings, runtime.now) as mail,
             Owners(runtime) as owners,
             Runner(runtime, mail, kinds, queues, tuning, owners) as runner,
+            sampling(runtime, "worker", metrics_of(runner.ended)),
             asyncio.TaskGroup() as tasks,
         ):
             heart.report = lambda: {"ended": ended_by_queue(runner.ended)}
             tasks.create_task(listen(runtime, runner, queues, note_queue))
             tasks.create_task(consume(runtime, kinds, tuning, note_lead, owners, runner.take))
+
+
+def metrics_of(ended: Mapping[tuple[str, str], int]) -> Metrics:
+    metrics = Metrics()
+
+    def attempts() -> list[Metric]:
+        values: dict[Labels, float] = {
+            (("queue", queue), ("state", state)): count for (queue, state), count in ended.items()
+        }
+        return [Totals("formula_jobs_ended_total", "attempts, by the state they left", values)]
+
+    metrics.include(attempts)
+    return metrics
 
 
 def times_of(settings: Settings) -> Times:
@@ -78,7 +94,8 @@ async def run_scheduler(settings: Settings) -> None:
             heart.detail = {"leads": leads}
             heart.set("ready")
 
-        await schedule(runtime, note)
+        async with sampling(runtime, "scheduler", Metrics()):
+            await schedule(runtime, note)
 
 
 def main() -> int:

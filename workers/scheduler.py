@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NoReturn
 from uuid import uuid5
 
@@ -15,6 +16,9 @@ from domain.lock import LOCK, ExpireLock
 from infra.db import Connection, leading
 from infra.eventstore.motion import maintain
 from infra.eventstore.types import Conflict, StoreOverloaded
+from infra.monitoring.partitions import drop_old
+from infra.monitoring.rolling import LEVELS, Level, roll
+from infra.monitoring.servers import Servers
 from infra.nodes import LEASE_S
 from infra.runtime import SYSTEM, Runtime
 from projections.analytics_views import refresh_views
@@ -63,6 +67,9 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("tell_ops", 2.0, TellOps(runtime)),
         Tick("alarms", 5.0, Alarms(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
+        Tick("measure", runtime.settings.metrics_every_s, Servers(runtime)),
+        Tick("drop_samples", 600.0, schedule.drop_samples),
+        *(Tick("roll_up", one.every_s, partial(schedule.roll_up, one)) for one in LEVELS),
     )
 
 
@@ -139,6 +146,16 @@ class Schedule:
         """The analysts' views follow every switch, whoever made it."""
         async with self._runtime.db.connection() as db:
             await refresh_views(db)
+
+    async def drop_samples(self, _now: float) -> None:
+        async with self._runtime.db.connection() as db:
+            dropped = await drop_old(db, self._runtime.now())
+        if dropped:
+            log.info("samples_dropped", partitions=dropped)
+
+    async def roll_up(self, level: Level, _now: float) -> None:
+        async with self._runtime.db.connection() as db:
+            await roll(db, level, self._runtime.now())
 
     async def keyframes(self, _now: float) -> None:
         async with reading(self._runtime) as db:

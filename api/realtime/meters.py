@@ -5,14 +5,15 @@ from datetime import datetime
 
 from api.realtime.ready import Ready
 from infra.bus import Entry, Kind
-from infra.metrics import Counter, Counters, Gauge, Histogram, Metric
+from infra.metrics import SECONDS, Counter, Counters, Gauge, Histogram, Metric
 from projections.frames import recorded_at
-
-# Seconds.
-LATENCY = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 KINDS = ("event", "motion", "presence", "head")
 MODES = ("snapshot", "resume")
+ENDS = ("clean", "abnormal", "missed_ping")
+
+ABNORMAL = 1006  # nobody said goodbye (RFC 6455, 7.4.1)
+FAILED = 1011
 
 
 def _none(*which: str) -> dict[str, int]:
@@ -50,10 +51,16 @@ class Meters:
         self.gaps = Counter("formula_gateway_gaps_total", "gaps that were found in rooms")
         self.healed = Counter("formula_gateway_healed_total", "frames mended from the log")
         self.closes = Counters("formula_gateway_closes_total", "connections ended", "code")
+        self.ends = Counters(
+            "formula_ws_closed_total",
+            "connections ended: with a word, without one, or for want of an answer to a ping",
+            "kind",
+            _none(*ENDS),
+        )
         self.latency = Histogram(
             "formula_gateway_latency_seconds",
             "from the append of a message's first event to its frames on their way to sockets",
-            LATENCY,
+            SECONDS,
         )
         self._gauges: list[Gauge] = []
 
@@ -78,6 +85,15 @@ class Meters:
                 self.latency.observe(max(waited.total_seconds(), 0.0))
                 return
 
+    def closed(self, code: int, reason: str) -> None:
+        self.closes.add(str(code))
+        if code == ABNORMAL:
+            self.ends.add("abnormal")
+        elif code == FAILED and reason.startswith("keepalive"):
+            self.ends.add("missed_ping")
+        else:
+            self.ends.add("clean")
+
     def gauge(self, name: str, about: str, read: Callable[[], float]) -> None:
         self._gauges.append(Gauge(f"formula_gateway_{name}", about, read))
 
@@ -95,6 +111,7 @@ class Meters:
             self.gaps,
             self.healed,
             self.closes,
+            self.ends,
             self.latency,
         ]
 

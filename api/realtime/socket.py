@@ -369,14 +369,14 @@ class Connection:
         self.attendance.drained()
         self.replays.drained()
 
-    def _closed(self, code: int, _reason: str) -> None:
+    def _closed(self, code: int, reason: str) -> None:
         """The socket is gone; `finished` waits until what others must hear of it is stored."""
-        self._meters.closes.add(str(code))
+        self._meters.closed(code, reason)
         self.attendance.closed = True
         while self.seats:
             self.seats.pop()()
         self.replays.close()
-        known = {int(one): reason for one, reason in REASONS.items()}
+        known = {int(one): why for one, why in REASONS.items()}
         self._spawn(self._goodbye(known.get(code, LeaveReason.DROPPED)))
 
     async def _goodbye(self, reason: LeaveReason) -> None:

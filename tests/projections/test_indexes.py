@@ -30,6 +30,10 @@ SMALL = frozenset(
         "formula_pruned",
         "formula_queues",
         "formula_readers",
+        "formula_rollups_1d",  # these and samples: read by metric and time, a partition or two
+        "formula_rollups_1h",
+        "formula_rollups_1m",
+        "formula_samples",
         "formula_schedules",
         "formula_skipped_events",
         "formula_slices",
