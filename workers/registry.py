@@ -8,6 +8,7 @@ from workers import (
     convert_file,
     hand_over_files,
     inspect_file,
+    mail_alerts,
     mail_digest,
     mail_notice,
     notify_assigned,
@@ -25,6 +26,7 @@ from workers import (
     send_digests,
     send_weekly_reports,
     snapshot_day,
+    tell_webhook,
 )
 from workers.model import Job
 
@@ -34,6 +36,8 @@ JOBS: tuple[Job[Any], ...] = (
     mail_digest.JOB,
     notify_assigned.JOB,
     notify_mentioned.JOB,
+    mail_alerts.JOB,
+    tell_webhook.JOB,
     announce.JOB,
     send_digests.JOB,
     send_weekly_reports.JOB,
