@@ -10,6 +10,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Scope
 
 from api.activity import feeds
+from api.alerts import alerts
 from api.analytics import analytics
 from api.answer import Answer
 from api.audit import audit
@@ -76,6 +77,7 @@ ROUTERS = (
     replays,
     realtime,
     performance,
+    alerts,
     receipts,
     fallback,
     operations,

@@ -109,6 +109,7 @@ COMMANDS = (
         "See what the processes measured in the last minute, of each role together.",
         LOOK,
     ),
+    Listed("alerts", "api.commands.alerts:app", "Look after alerts.", LOOK),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

@@ -165,6 +165,8 @@ PARAMETERS = (
     "position",
     "key",
     "upload",
+    "rule",
+    "silence",
 )
 
 
