@@ -11,6 +11,7 @@ from litestar.types import Scope
 
 from api.account_pages import account_pages
 from api.activity import feeds
+from api.alerts import alerts
 from api.analytics import analytics
 from api.answer import Answer
 from api.api_keys import api_keys
@@ -86,6 +87,7 @@ ROUTERS = (
     replays,
     realtime,
     performance,
+    alerts,
     receipts,
     fallback,
     operations,

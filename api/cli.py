@@ -122,6 +122,7 @@ COMMANDS = (
         LOOK,
     ),
     Listed("keys", "api.commands.keys:app", "Look after the keys that sign access tokens.", LOOK),
+    Listed("alerts", "api.commands.alerts:app", "Look after alerts.", LOOK),
     Listed("db", "api.commands.db:app", "Look into the database.", LOOK),
     Listed(
         "migrate",

@@ -24,4 +24,4 @@ def responded(scope: Scope, status: int) -> None:
     now, http = time.perf_counter(), cast("Mapping[str, Any]", scope)
     which = (http["path_template"], http["method"]) if "path_template" in http else UNKNOWN
     passed = now - http["state"].get(STARTED, now)
-    http["litestar_app"].state.responses.observe((*which, CLASSES[status // 100]), passed)
+    http["litestar_app"].state["responses"].observe((*which, CLASSES[status // 100]), passed)

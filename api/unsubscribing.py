@@ -30,6 +30,7 @@ KINDS: Mapping[Notice | None, str] = {
     Notice.REPORT: "reports",
     Notice.WEEKLY_REPORT: "weekly reports",
     Notice.FILE_REFUSED: "files that were refused",
+    Notice.ALERT: "critical alerts",
     None: "what is collected for you once a day",
 }
 

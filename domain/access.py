@@ -67,6 +67,8 @@ class Action(StrEnum):
     PROJECTIONS_READ = "projections.read"
     PROJECTIONS_MANAGE = "projections.manage"
     PROJECTIONS_EXPLAIN = "projections.explain"
+    ALERTS_READ = "alerts.read"
+    ALERTS_MANAGE = "alerts.manage"
     ANALYTICS_QUERY = "analytics.query"
     METRICS_READ = "metrics.read"
     LOGGING_MANAGE = "logging.manage"
@@ -162,6 +164,8 @@ RULES: Mapping[Action, Rule] = {
     Action.PROJECTIONS_READ: _rule(Role.OPERATOR),
     Action.PROJECTIONS_MANAGE: _rule(Role.OPERATOR),
     Action.PROJECTIONS_EXPLAIN: _rule(Role.AUDITOR),  # shows what is in the rows
+    Action.ALERTS_READ: _rule(Role.OPERATOR),
+    Action.ALERTS_MANAGE: _rule(Role.OPERATOR),
     Action.ANALYTICS_QUERY: _rule(Role.MANAGER, *READERS),  # managers: their own projects
     Action.METRICS_READ: _rule(Role.OPERATOR),
     Action.LOGGING_MANAGE: _rule(Role.OPERATOR),

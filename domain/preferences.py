@@ -27,6 +27,7 @@ class Notice(StrEnum):
     REPORT = "report"
     WEEKLY_REPORT = "report.weekly"
     FILE_REFUSED = "file.refused"
+    ALERT = "alert"
 
 
 class Channels(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +52,7 @@ DEFAULTS: Mapping[Notice, Channels] = {
     Notice.REPORT: Channels(),
     Notice.WEEKLY_REPORT: Channels(),
     Notice.FILE_REFUSED: Channels(),
+    Notice.ALERT: Channels(),
 }
 
 

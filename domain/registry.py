@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.activity import ACTIVITY
+from domain.alert import ALERT
 from domain.announcement import ANNOUNCEMENT
 from domain.audit import AUDIT
 from domain.client import CLIENT
@@ -25,6 +26,7 @@ from domain.project import PROJECT
 from domain.queue import QUEUE
 from domain.reaction import REACTION
 from domain.receipt import RECEIPT
+from domain.silence import SILENCE
 from domain.task import TASK
 from domain.upkeep import UPKEEP
 from domain.user import USER
@@ -53,6 +55,8 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     LOG_LEVEL,
     JOB,
     QUEUE,
+    ALERT,
+    SILENCE,
 )
 
 

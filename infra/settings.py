@@ -122,6 +122,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=0, description="bytes that a process may use; 0: its cgroup's, or the machine's"),
     ] = 0
 
+    alert_rules: Annotated[
+        str, Meta(description="TOML file that changes, adds or disables alert rules; empty: none")
+    ] = ""
+    alert_webhook_url: Annotated[
+        str, _secret("http(s)://… that is told of alerts; empty: none", HTTP)
+    ] = ""
+    alert_webhook_secret: Annotated[str, _secret("signs what ALERT_WEBHOOK_URL gets")] = ""
+    alert_webhook_private: Annotated[
+        bool, Meta(description="ALERT_WEBHOOK_URL may be on a private or loopback address")
+    ] = False
+
     aws_access_key_id: Annotated[str, _secret("S3 credentials")] = ""
     aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""

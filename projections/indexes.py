@@ -14,6 +14,7 @@ from domain.project import ProjectStatus
 from domain.task import TaskStatus
 from domain.user import Role, UserStatus
 from projections.activity import activity_of_project, activity_of_user
+from projections.alerts import history_of
 from projections.audit_list import list_audit
 from projections.clients import get_client, list_clients
 from projections.digests import Hour, due_digests
@@ -44,6 +45,7 @@ def audit(wanted: AuditFilter) -> Query:
 
 
 READS = (
+    Served("alert_history_pkey", "of a rule", partial(history_of, rule="rule 7")),
     Served("users_pkey", "a person", partial(get_user, user=ID)),
     Served("users_name_id_idx", "people by name", list_users),
     Served("users_role_name_id_idx", "of a role", partial(list_users, role=Role.AUDITOR)),

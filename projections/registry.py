@@ -4,6 +4,7 @@ from typing import Any
 
 from projections import (
     activity,
+    alerts,
     analytics_flow,
     analytics_heat,
     analytics_history,
@@ -22,6 +23,7 @@ from projections import (
     reactions,
     receipts,
     rooms,
+    silences,
     tasks,
     timeline,
     users,
@@ -44,6 +46,8 @@ PROJECTIONS: tuple[Projection[Any], ...] = (
     activity.PROJECTION,
     notifications.PROJECTION,
     preferences.PROJECTION,
+    alerts.PROJECTION,
+    silences.PROJECTION,
     digests.PROJECTION,
     audit.PROJECTION,
     timeline.PROJECTION,

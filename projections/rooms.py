@@ -9,6 +9,8 @@ from typing import TypeAlias
 from uuid import UUID
 
 from domain.activity import ActivityRecorded
+from domain.alert import ALERT
+from domain.alert_events import AlertEvent
 from domain.document import DOCUMENT, DocumentEvent
 from domain.entry import ApiKeyRevoked, UserSignedOut, UserSignedOutEverywhere
 from domain.errors import Invalid
@@ -20,6 +22,7 @@ from domain.project import PROJECT, MemberRemoved, MemberRoleChanged, ProjectEve
 from domain.queue import QUEUE, QueueEvent
 from domain.reaction import REACTION, ReactionEvent
 from domain.rooms import OPS, Room, RoomKind
+from domain.silence import SILENCE, SilenceEvent
 from domain.task import TASK, TaskEvent
 from domain.upkeep import UPKEEP, Checked, UpkeepEvent
 from domain.user import UserDeactivated, UserRoleChanged
@@ -28,6 +31,7 @@ from projections.feed import ROOM_HEADS, ROOM_LOG
 from projections.frames import public_type
 from projections.model import Projection, Push, Write
 
+FOR_OPERATORS = UPKEEP.events + QUEUE.events + ALERT.events + SILENCE.events
 NAMES = 50_000  # rooms whose names are kept: writing an id down is what costs most here
 
 RoomEvent: TypeAlias = (
@@ -41,6 +45,8 @@ RoomEvent: TypeAlias = (
     | NotificationSent
     | UpkeepEvent
     | QueueEvent
+    | AlertEvent
+    | SilenceEvent
     | UserDeactivated
     | UserRoleChanged
     | UserSignedOut
@@ -87,7 +93,7 @@ def _rooms(recorded: Recorded[RoomEvent]) -> list[str]:
             return [] if mail_only else [user_room(user)]
         case Checked(differences=differences):
             return [OPS] if differences else []
-        case _ if isinstance(event, UPKEEP.events + QUEUE.events):
+        case _ if isinstance(event, FOR_OPERATORS):
             return [OPS]
         case _ if isinstance(event, LOCK.events):
             return in_project + _room_of(event.resource)
@@ -139,6 +145,8 @@ PROJECTION = Projection(
         NotificationSent,
         *UPKEEP.events,
         *QUEUE.events,
+        *ALERT.events,
+        *SILENCE.events,
         *RIGHTS,
     ),
     project=project,

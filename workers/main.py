@@ -14,11 +14,13 @@ from infra.jobs.working import Times
 from infra.log import observe
 from infra.mail import Mailer
 from infra.metrics import Labels, Metric, Metrics, Totals
+from infra.monitoring.rules import load_rules
 from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
 from infra.process import run
 from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
+from infra.webhooks import hook_of
 from workers.consumer import consume
 from workers.listening import listen
 from workers.model import Job
@@ -40,6 +42,7 @@ async def run_worker(
     tuning = tuning or Tuning(times_of(settings))
     listens = dict.fromkeys((queue.name for queue in queues), False)
     leads = {"jobs": False}
+    hook_of(settings)  # raises SettingsError
     async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
 
         def beat() -> None:
@@ -88,7 +91,8 @@ def times_of(settings: Settings) -> Times:
 
 
 async def run_scheduler(settings: Settings) -> None:
-    """Keep the timers until cancelled. Ready means: it leads or stands by."""
+    """Keep the timers until cancelled. Ready means: it leads or stands by. Raises SettingsError."""
+    load_rules(settings)  # also where it stands by
     async with open_runtime(settings) as runtime, heartbeat(runtime, "scheduler") as heart:
 
         def note(leads: bool) -> None:

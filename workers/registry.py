@@ -8,6 +8,7 @@ from workers import (
     convert_file,
     hand_over_files,
     inspect_file,
+    mail_alerts,
     mail_digest,
     mail_link,
     mail_notice,
@@ -26,6 +27,7 @@ from workers import (
     send_digests,
     send_weekly_reports,
     snapshot_day,
+    tell_webhook,
 )
 from workers.model import Job
 
@@ -37,6 +39,8 @@ JOBS: tuple[Job[Any], ...] = (
     mail_link.VERIFY,
     notify_assigned.JOB,
     notify_mentioned.JOB,
+    mail_alerts.JOB,
+    tell_webhook.JOB,
     announce.JOB,
     send_digests.JOB,
     send_weekly_reports.JOB,

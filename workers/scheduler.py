@@ -18,6 +18,7 @@ from infra.eventstore.motion import maintain
 from infra.eventstore.types import Conflict, StoreOverloaded
 from infra.monitoring.partitions import drop_old
 from infra.monitoring.rolling import LEVELS, Level, roll
+from infra.monitoring.rules import load_rules
 from infra.monitoring.servers import Servers
 from infra.nodes import LEASE_S
 from infra.runtime import SYSTEM, Runtime
@@ -26,6 +27,7 @@ from projections.locks import LockRow, expired_locks
 from projections.read import reading
 from projections.replay.keyframes import keep_up
 from workers.alarms import Alarms
+from workers.alerting import Alerting
 from workers.denied import Denied
 from workers.dismissed import Dismissed
 from workers.nightly import NightlyCheck
@@ -52,8 +54,8 @@ class Tick(msgspec.Struct, frozen=True):
 
 
 def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
-    """Everything that is due by itself, fresh for a new leader."""
-    schedule = Schedule(runtime)
+    """Everything that is due by itself, fresh for a new leader. Raises SettingsError."""
+    schedule, every_s = Schedule(runtime), runtime.settings.metrics_every_s
     return (
         Tick("expire_locks", 1.0, schedule.expire_locks),
         Tick("reap", 1.0, Reaper(runtime, lease_s)),
@@ -67,7 +69,8 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("tell_ops", 2.0, TellOps(runtime)),
         Tick("alarms", 5.0, Alarms(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
-        Tick("measure", runtime.settings.metrics_every_s, Servers(runtime)),
+        Tick("measure", every_s, Servers(runtime)),
+        Tick("alert", every_s, Alerting(runtime, load_rules(runtime.settings))),
         Tick("drop_samples", 600.0, schedule.drop_samples),
         *(Tick("roll_up", one.every_s, partial(schedule.roll_up, one)) for one in LEVELS),
     )

@@ -16,11 +16,13 @@ from api.commands.failures import said
 from api.listening import listen
 from infra.folder import LEAST_FREE, SERVER_USER, EmbeddedError, require_reachable
 from infra.instance import find_instance
+from infra.monitoring.rules import load_rules
 from infra.nodes import ROLES, nodes
 from infra.replica import standing
 from infra.runtime import Clock, Runtime
 from infra.settings import Settings, SettingsError
 from infra.smtp import smtp_options
+from infra.webhooks import hook_of
 from migrations.runner import pending
 from projections.projector import lag
 
@@ -48,6 +50,7 @@ def of_machine(settings: Settings) -> Iterator[Check]:
     yield _port(settings)
     yield _secret(settings)
     yield _storage(settings)
+    yield _alerts(settings)
 
 
 def _python() -> Check:
@@ -122,6 +125,15 @@ def _storage(settings: Settings) -> Check:
         detail = "LOCAL_STORAGE_KEY is not set: only `formula up` makes one"
         return Check("file storage", "warn", detail)
     return _writable("file storage", Path(settings.local_storage_path).resolve())
+
+
+def _alerts(settings: Settings) -> Check:
+    try:
+        rules, hook = load_rules(settings), hook_of(settings)
+    except SettingsError as error:
+        return Check("alerts", "fail", str(error))
+    told = f", {hook.host} is told" if hook else ""
+    return Check("alerts", "ok", f"{len(rules)} rules{told}")
 
 
 def _writable(name: str, folder: Path) -> Check:

@@ -1,7 +1,7 @@
 """formula jobs: what workers do, did and will do, and how the queues are."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from api.commands.asking import AsUser, asking, caller, connected
-from api.commands.output import JsonFlag, out, print_json, running_settings
+from api.commands.output import JsonFlag, columns, out, print_json, running_settings
 from api.job_rights import see, whose
 from api.rights import Caller
 from domain.access import Action
@@ -246,16 +246,6 @@ def schedules(as_user: AsUser = None, json: JsonFlag = False) -> None:
 async def _schedules(as_user: str | None) -> list[ScheduleRow]:
     async with asking(running_settings(), as_user, Action.JOBS_READ) as runtime:
         return await list_schedules(runtime)
-
-
-def columns(lines: Sequence[tuple[str, ...]]) -> Text:
-    """Whole, however narrow the terminal is: ids are there to be copied."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = (
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        for line in lines
-    )
-    return Text("\n".join(line.rstrip() for line in padded), no_wrap=True, overflow="ignore")
 
 
 def _state(one: JobRow) -> str:

@@ -1,11 +1,13 @@
 """What commands share: settings, the console, JSON lines; one clear line when they fail."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, NoReturn
 
 import msgspec
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from infra.instance import with_instance
 from infra.settings import Settings, load_settings
@@ -40,3 +42,13 @@ def print_json(value: object) -> None:
     """One line."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
     sys.stdout.flush()
+
+
+def columns(lines: Sequence[tuple[str, ...]]) -> Text:
+    """Whole, however narrow the terminal is: ids are there to be copied."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return Text("\n".join(line.rstrip() for line in padded), no_wrap=True, overflow="ignore")

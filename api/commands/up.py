@@ -28,12 +28,14 @@ from infra.embedded import prepare_postgres, prepare_valkey
 from infra.folder import hold_folder, kept_password
 from infra.instance import announced, base_url, with_key, with_secret
 from infra.log import configure_logging
+from infra.monitoring.rules import load_rules
 from infra.nodes import supervised
 from infra.processes import ProcessSpec, log_tail
 from infra.runtime import conninfo_ok, open_redis, open_runtime
 from infra.settings import Settings, child_environment, load_settings
 from infra.signing_keys import make_first
 from infra.supervisor import StartFailed, State, Supervisor
+from infra.webhooks import hook_of
 from migrations.roles import APP, PROJECTOR, let_in
 from migrations.runner import migrate
 
@@ -65,7 +67,9 @@ def up(
     settings = _given(load_settings(), port, data, demo)
     shown = msgspec.structs.replace(settings, log_format="pretty", log_level="warning")
     configure_logging(shown, "supervisor")
-    listen(settings).close()  # a port that is taken is said before anything is started
+    listen(settings).close()  # what is wrong here is said before anything is started
+    load_rules(settings)
+    hook_of(settings)
     with hold_folder(settings.data):
         asyncio.run(_until_told(_run(settings)))
 

@@ -50,7 +50,7 @@ GROUP BY role, metric, labels ORDER BY metric, role, labels LIMIT %(most)s
 """
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A figure of the last `over_s` seconds, of all nodes together.
 
     `labels`: "status=5xx", or several by commas; series with these and any others count.

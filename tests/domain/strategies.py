@@ -15,6 +15,7 @@ START = datetime(2030, 1, 1, tzinfo=UTC)
 IDS = [UUID(int=number) for number in range(1, 4)]
 TEXTS = ["", " a ", "b", "ann@x.io", "bob@x.io", "ops", f"project:{IDS[0]}", "\x00", "x" * 201]
 NUMBERS = [-1, 0, 1, 2, 3, 5_000, 30_000, 300_001]  # versions and milliseconds
+FIGURES = [-1.0, 0.0, 0.62, 0.7, 0.85, 1.0]
 TIMES = [START + timedelta(seconds=seconds) for seconds in (0, 1, 20, 40)]
 DAYS = [date(2030, 1, 1), date(2030, 2, 1)]
 RAWS = [msgspec.Raw(data) for data in (b"{}", b'{"x":1}', b"[", rb'"\u0000"', b'"\xff"')]
@@ -23,6 +24,7 @@ SIMPLE: dict[type[inspect.Type], st.SearchStrategy[Any]] = {
     inspect.StrType: st.sampled_from(TEXTS) | st.text(max_size=5),
     inspect.UUIDType: st.sampled_from(IDS),
     inspect.IntType: st.sampled_from(NUMBERS),
+    inspect.FloatType: st.sampled_from(FIGURES),
     inspect.BoolType: st.booleans(),
     inspect.DateTimeType: st.sampled_from(TIMES),
     inspect.DateType: st.sampled_from(DAYS),

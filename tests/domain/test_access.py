@@ -96,6 +96,8 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.PROJECTIONS_MANAGE,
         Action.NOTIFICATION_ANNOUNCE,
         Action.REPORT_PERFORMANCE,
+        Action.ALERTS_READ,
+        Action.ALERTS_MANAGE,
     },
 }
 ONESELF = {

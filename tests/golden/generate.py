@@ -46,6 +46,7 @@ def sample(struct: type[S]) -> S:
 
 SIMPLE: dict[type[inspect.Type], Any] = {
     inspect.IntType: 30_000,
+    inspect.FloatType: 0.875,
     inspect.BoolType: True,
     inspect.DateTimeType: datetime(2030, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC),
     inspect.DateType: date(2030, 1, 2),

@@ -166,6 +166,8 @@ PARAMETERS = (
     "key",
     "upload",
     "session",
+    "rule",
+    "silence",
 )
 
 

@@ -1,0 +1,185 @@
+"""Webhooks arrive signed, and go nowhere that only we can reach."""
+
+import asyncio
+import hmac
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from domain.errors import Invalid
+from infra import webhooks
+from infra.settings import Settings, SettingsError
+from infra.webhooks import NotDelivered, deliver, hook_of, is_public, resolve, signature
+
+AT = datetime(2030, 1, 1, tzinfo=UTC)
+BODY = b'{"event":"fired"}'
+SECRET = "a secret that both know"
+
+
+class Receiver(msgspec.Struct):
+    """An HTTP server that keeps what it gets, and answers as it is told."""
+
+    port: int = 0
+    answer: bytes = b"HTTP/1.1 204 No Content\r\n\r\n"
+    requests: list[tuple[str, dict[str, str], bytes]] = []
+    hangs: bool = False
+
+    handling: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self.handling.add(task)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {
+            name.lower(): value for name, _, value in (one.partition(": ") for one in head[1:])
+        }
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.requests.append((head[0], headers, body))
+        if self.hangs:
+            await reader.read()  # until they give up
+        else:
+            writer.write(self.answer)
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def receiving(**options: Any) -> AsyncGenerator[Receiver]:
+    receiver = Receiver(**options)
+    server = await asyncio.start_server(receiver, "127.0.0.1", 0)
+    receiver.port = server.sockets[0].getsockname()[1]
+    yield receiver
+    server.close()
+    await asyncio.gather(*receiver.handling)
+
+
+def settings(url: str, *, private: bool = True) -> Settings:
+    return Settings(
+        alert_webhook_url=url, alert_webhook_secret=SECRET, alert_webhook_private=private
+    )
+
+
+async def test_it_arrives_once_and_signed() -> None:
+    async with receiving() as receiver:
+        url = f"http://localhost:{receiver.port}/hook?of=us"
+        assert await deliver(settings(url), "job 7", BODY, AT)
+    [(line, headers, body)] = receiver.requests
+    assert (line, body) == ("POST /hook?of=us HTTP/1.1", BODY)
+    assert headers["host"] == f"localhost:{receiver.port}"
+    assert headers["content-type"] == "application/json"
+    assert headers["x-formula-delivery"] == "job 7"
+    stamp, _, given = headers["x-formula-signature"].partition(",v1=")
+    assert stamp == f"t={int(AT.timestamp())}"
+    signed = f"{int(AT.timestamp())}.".encode() + body
+    assert given == hmac.new(SECRET.encode(), signed, "sha256").hexdigest()
+
+
+def test_the_signature_is_of_the_time_too() -> None:
+    assert signature(SECRET, BODY, AT) != signature(SECRET, BODY, AT.replace(second=1))
+    assert signature(SECRET, BODY, AT) != signature("another", BODY, AT)
+
+
+async def test_without_an_address_nobody_is_told() -> None:
+    assert not await deliver(Settings(), "job", BODY, AT)
+
+
+@pytest.mark.parametrize("status", ["302 Found\r\nLocation: http://127.0.0.1/", "404 No", "500 No"])
+async def test_what_is_not_taken_is_tried_again_and_no_redirect_is_followed(status: str) -> None:
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with receiving(answer=answer) as receiver:
+        with pytest.raises(NotDelivered, match=status[:3]):
+            await deliver(settings(f"http://127.0.0.1:{receiver.port}/"), "job", BODY, AT)
+    assert len(receiver.requests) == 1
+
+
+async def test_who_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "TIMEOUT_S", 0.2)
+    async with receiving(hangs=True) as receiver:
+        with pytest.raises(NotDelivered):
+            await deliver(settings(f"http://127.0.0.1:{receiver.port}/"), "job", BODY, AT)
+    assert len(receiver.requests) == 1
+
+
+async def test_who_is_away_is_tried_again() -> None:
+    async with receiving() as receiver:
+        pass
+    with pytest.raises(NotDelivered):
+        await deliver(settings(f"http://127.0.0.1:{receiver.port}/"), "job", BODY, AT)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0.0.0.0", "10.0.0.1", "192.168.1.1",  # noqa: S104
+     "172.16.0.1", "169.254.169.254", "100.64.0.1", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]",
+     "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "224.0.0.1", "168.63.129.16"],
+)  # fmt: skip
+async def test_our_own_network_is_never_asked(host: str) -> None:
+    async with receiving() as receiver:
+        url = f"http://{host}:{receiver.port}/"
+        with pytest.raises(Invalid) as caught:
+            await deliver(settings(url, private=False), "job", BODY, AT)
+    assert caught.value.code == "webhook.private_address"
+    assert receiver.requests == []
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"])
+def test_what_all_the_world_can_ask_is_asked(address: str) -> None:
+    assert is_public(address)
+
+
+async def test_what_was_looked_up_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that says something else the second time gains nothing: it is asked once."""
+    asked: list[str] = []
+    async with receiving() as receiver:
+
+        async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+            asked.append(host)
+            here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+            return [here] if host == "changes.example" and len(asked) == 1 else []
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo, raising=False)
+        url = f"http://changes.example:{receiver.port}/"
+        assert await deliver(settings(url), "job", BODY, AT)
+        assert [one for one in asked if one == "changes.example"] == ["changes.example"]
+    assert receiver.requests[0][1]["host"] == f"changes.example:{receiver.port}"
+
+
+async def test_one_private_address_among_others_is_enough_to_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def getaddrinfo(_host: str, port: int, **_: Any) -> list[Any]:
+        both = ("1.1.1.1", "10.0.0.1")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in both]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo, raising=False)
+    hook = hook_of(settings("https://two.example/"))
+    assert hook is not None
+    with pytest.raises(Invalid):
+        await resolve(hook, private=False)
+    assert await resolve(hook, private=True) == ["1.1.1.1", "10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://", "ALERT_WEBHOOK_URL"),
+        ("http://user:word@x.example/", "ALERT_WEBHOOK_URL"),
+        ("http://x.example:99999/", "ALERT_WEBHOOK_URL"),
+        ("http://été.example/", "ALERT_WEBHOOK_URL"),
+    ],
+)
+def test_an_address_that_is_none_is_told(url: str, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        hook_of(settings(url))
+
+
+def test_a_secret_is_needed() -> None:
+    with pytest.raises(SettingsError, match="ALERT_WEBHOOK_SECRET"):
+        hook_of(Settings(alert_webhook_url="https://x.example/"))
