@@ -1,6 +1,7 @@
 """The rooms a connection is in and the locks it holds: coming, staying, going."""
 
 import asyncio
+from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
@@ -32,6 +33,15 @@ from infra.runtime import Origin, Runtime
 FOR_GOOD = (LeaveReason.SAID, LeaveReason.REMOVED)
 
 AGAIN_S = (0.5, 2.0, 8.0, 30.0)  # after which a goodbye that could not be stored is said again
+
+# What others are told when the server ended the connection; any other end is a drop.
+REASONS: Mapping[int, LeaveReason] = {
+    p.CloseCode.NORMAL: LeaveReason.SAID,
+    p.CloseCode.GOING_AWAY: LeaveReason.SAID,
+    p.CloseCode.RESTARTING: LeaveReason.CLOSING,
+    p.CloseCode.NOT_AUTHENTICATED: LeaveReason.EXPIRED,
+    p.CloseCode.NOT_ALLOWED: LeaveReason.REMOVED,
+}
 
 log = structlog.get_logger()
 

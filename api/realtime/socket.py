@@ -14,7 +14,7 @@ from api.auth import Caller, authenticate
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.allowance import Allowance
-from api.realtime.attendance import Attendance
+from api.realtime.attendance import REASONS, Attendance
 from api.realtime.failures import failure
 from api.realtime.hub import Hub
 from api.realtime.locking import Granted
@@ -35,15 +35,6 @@ from projections.read import reading
 
 MAX_IN_FLIGHT = 1_000  # effects of one connection that are not answered yet
 EXPIRING_S = 60.0  # how long before its end a token's is announced
-
-# What others are told when the server ended the connection; any other end is a drop.
-REASONS = {
-    p.CloseCode.NORMAL: LeaveReason.SAID,
-    p.CloseCode.GOING_AWAY: LeaveReason.SAID,
-    p.CloseCode.RESTARTING: LeaveReason.CLOSING,
-    p.CloseCode.NOT_AUTHENTICATED: LeaveReason.EXPIRED,
-    p.CloseCode.NOT_ALLOWED: LeaveReason.REMOVED,
-}
 
 log = structlog.get_logger()
 
@@ -389,8 +380,7 @@ class Connection:
         while self.seats:
             self.seats.pop()()
         self.replays.close()
-        known = {int(one): why for one, why in REASONS.items()}
-        self._spawn(self._goodbye(known.get(code, LeaveReason.DROPPED)))
+        self._spawn(self._goodbye(REASONS.get(code, LeaveReason.DROPPED)))
 
     async def _goodbye(self, reason: LeaveReason) -> None:
         """What others must hear, after what the client still asked for."""
