@@ -75,7 +75,8 @@ async def test_operators_and_admins_get_one_mail_for_a_group(projected: Runtime)
         await seen(projected, 0.9, CPU, MEMORY)
         await seen(projected, 5.0, DEAD)
         await office.ended("mail_notice", 2)
-    assert len(await office.jobs("mail_alerts")) == 1
+    ran = [one for one in await office.jobs("mail_alerts") if one.attempts]
+    assert len(ran) == 1, "the other was not to be while there was this one"
     told = mails(projected)
     assert len(told) == 2
     assert sorted({line for one in told for line in one.splitlines() if line[:3] == "To:"}) == [
