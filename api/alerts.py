@@ -23,7 +23,7 @@ from infra.runtime import Runtime
 from projections.alerts import AlertMoment, AlertRow, get_alert, history_of, list_alerts
 from projections.silences import SilenceRow, list_silences
 
-State = Annotated[AlertState | None, QueryParameter(description="that are so")]
+Standing = Annotated[AlertState | None, QueryParameter(name="state", description="that are so")]
 Fires = Annotated[Severity | None, QueryParameter(description="that fire as this")]
 Group = Annotated[str | None, QueryParameter(max_length=MAX_NAME, description="of this group")]
 Over = Annotated[bool, QueryParameter(description="also those that are over")]
@@ -52,7 +52,7 @@ class Shown(msgspec.Struct, frozen=True):
 @get("/", opt={"action": Action.ALERTS_READ})
 async def list_all(
     db: NamedDependency[Connection],
-    state: State = None,
+    standing: Standing = None,
     severity: Fires = None,
     group: Group = None,
     limit: Limit = 50,
@@ -61,7 +61,7 @@ async def list_all(
     """By rule; those that were never pending are not among them."""
     after = from_cursor(cursor, str)
     found = await list_alerts(
-        db, state=state, severity=severity, group=group, after=after, limit=limit + 1
+        db, state=standing, severity=severity, group=group, after=after, limit=limit + 1
     )
     return page(found, limit, lambda row: row.rule)
 

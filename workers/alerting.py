@@ -9,6 +9,7 @@ import structlog
 
 from domain.alert import ALERT, AlertCommand, Observe, WithdrawAlert, alert_stream
 from domain.alert_events import AlertFired, AlertResolved, AlertWorsened, Watch
+from domain.registry import tag_of
 from infra.eventstore.types import Conflict
 from infra.monitoring.history import Query, windows
 from infra.monitoring.rules import Rule
@@ -65,9 +66,9 @@ class Alerting:
             return
         for event in outcome.events:
             if isinstance(event, AlertFired | AlertWorsened):
-                log.warning("alert", rule=rule, event=type(event).__name__, value=event.value)
+                log.warning("alert", rule=rule, what=tag_of(type(event)), value=event.value)
             elif isinstance(event, AlertResolved):
-                log.info("alert", rule=rule, event=type(event).__name__, value=event.value)
+                log.info("alert", rule=rule, what=tag_of(type(event)), value=event.value)
 
 
 def _wide(query: Query, least_s: float) -> Query:
