@@ -193,7 +193,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="addresses and networks, by commas, that X-Forwarded-For is taken of")
     ] = ""
     allowed_origins: Annotated[
-        str, Meta(description="of pages that may open a WebSocket, by commas; empty: the same host")
+        str,
+        Meta(description="of pages that may call REST and open WebSockets; empty: the same host"),
     ] = ""
     websocket_deflate: Annotated[
         bool, Meta(description="offer compression: for slow links, at a price in CPU and memory")
