@@ -129,6 +129,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_endpoint_url: Annotated[
         str, Meta(description="a server that speaks S3; empty: Amazon's", pattern=HTTP)
     ] = ""
+    aws_ca_bundle: Annotated[
+        str, Meta(description="PEM of who signs that server's certificate; empty: the usual ones")
+    ] = ""
     aws_kms_key_id: Annotated[
         str, Meta(description="KMS key that S3 encrypts files with; empty: S3's own (AES256)")
     ] = ""

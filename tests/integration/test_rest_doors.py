@@ -12,6 +12,7 @@ import pytest
 from api.entrance import MAX_URL
 from api.http_protocol import MAX_HEAD
 from infra.blobs.door import Blobs
+from infra.links import Links
 from tests.integration.conftest import Api, refusal
 from tests.integration.sockets import Live
 
@@ -145,7 +146,10 @@ async def test_no_failure_tells_of_its_cause(
         raise error
 
     monkeypatch.setattr(Blobs, "head", failing)
-    monkeypatch.setattr("api.files.Links.check", lambda *_arguments: None)
+
+    def checked(*_arguments: object) -> None: ...
+
+    monkeypatch.setattr(Links, "check", checked)
     answer = await api.client.get("/api/v1/files/k/content")
     assert answer.status_code == status
     silent(answer)
