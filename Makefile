@@ -56,6 +56,18 @@ check: .venv/installed ## format, lint, types, architecture
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# In a venv of its own: what audits the dependencies is none of them.
+AUDIT := .venv/audit
+$(AUDIT)/installed: .venv/installed
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	touch $@
+
+.PHONY: audit
+audit: $(AUDIT)/installed ## ask for known vulnerabilities of the dependencies (needs the internet)
+	@$(AUDIT)/bin/pip-audit --requirement requirements.lock --require-hashes --disable-pip \
+		--progress-spinner off --format json | $(BIN)/python -m tests.audited
+
 .PHONY: fmt
 fmt: .venv/installed ## format and mend what can be mended
 	$(BIN)/ruff format

@@ -1,6 +1,6 @@
 """The REST application: routers, what they are given, and what guards them."""
 
-from litestar import Litestar, Request, Router
+from litestar import Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -25,7 +25,7 @@ from api.comments import comments
 from api.counting import responses
 from api.direct import direct
 from api.documents import documents
-from api.edge import App
+from api.entrance import App
 from api.errors import refused, rejected
 from api.files import files
 from api.health import livez, readyz, startupz
@@ -106,14 +106,15 @@ PARTS = ("runtime", "heart", "gateway", "passwords", "counted", "board")
 
 
 def bind(
-    app: Litestar,
+    app: App,
     runtime: Runtime,
     heart: Heart,
     gateway: Gateway,
     passwords: Passwords | None = None,
-) -> Litestar:
+) -> App:
     """Let the application answer from an open runtime, in place of the one it had."""
     times = responses()
+    app.follow(runtime.settings)
     app.state.update(
         {
             "runtime": runtime,
@@ -130,7 +131,7 @@ def bind(
     return app
 
 
-def create_app() -> Litestar:
+def create_app() -> App:
     """The application, which answers once it is bound."""
     return App(
         route_handlers=[

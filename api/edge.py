@@ -3,12 +3,10 @@
 import time
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TypeAlias, cast
 from uuid import UUID
 
 import structlog
-from litestar import Litestar
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
@@ -17,8 +15,20 @@ from infra.runtime import Runtime
 from infra.tracing import Kind, Trace, begun, span
 
 HEADER, TRACEPARENT = b"x-request-id", b"traceparent"
-NO_SNIFF = (b"x-content-type-options", b"nosniff")
-NO_STORE = (b"cache-control", b"no-store")
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+
+ALWAYS: Headers = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),  # addresses have people's ids in them, links are a right
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+HTTPS_ONLY = (b"strict-transport-security", b"max-age=31536000")  # of this host, for a year
+# An answer may have its own: pages have styles, files are shown elsewhere, some things are kept.
+YIELDING = frozenset(name for name, _ in ALWAYS[3:])
 
 log = structlog.get_logger()
 
@@ -71,19 +81,9 @@ def _uuid(text: str) -> str:
         return ""
 
 
-class App(Litestar):
-    """The application, and what is done at its edge for every request."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != ScopeType.HTTP:
-            await super().__call__(scope, receive, send)
-            return
-        scope["litestar_app"] = self
-        scope.setdefault("state", {})
-        await handle(scope, receive, send, super().__call__)
-
-
-async def handle(scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -> None:
+async def handle(
+    scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp, always: Headers
+) -> None:
     """Headers for every answer, and one debug line: never a body, a token or a query."""
     started = scope["state"][STARTED] = time.perf_counter()
     status = 0
@@ -94,7 +94,7 @@ async def handle(scope: HTTPScope, receive: Receive, send: Send, app: ASGIApp) -
         if message["type"] == "http.response.start":
             status = message["status"]
             responded(scope, status)
-            message["headers"] = _with_ours(message["headers"], identity)
+            message["headers"] = _with_ours(message["headers"], always, identity)
         await send(message)
 
     bound = bind_contextvars(request_id=identity)
@@ -130,10 +130,12 @@ def _tell(open_: span, request: HTTPScope, status: int) -> None:
         open_.error = str(status)
 
 
-def _with_ours(headers: Iterable[tuple[bytes, bytes]], identity: str) -> list[tuple[bytes, bytes]]:
-    ours = [*headers, NO_SNIFF, (HEADER, identity.encode())]
-    for name, _ in ours:
-        if name == NO_STORE[0]:
-            return ours
-    ours.append(NO_STORE)
-    return ours
+def _with_ours(
+    headers: Iterable[tuple[bytes, bytes]], always: Headers, identity: str
+) -> list[tuple[bytes, bytes]]:
+    for name, _ in headers:
+        if name in YIELDING:
+            said = YIELDING & {one for one, _ in headers}
+            always = tuple(one for one in always if one[0] not in said)
+            break
+    return [*headers, *always, (HEADER, identity.encode())]

@@ -76,7 +76,7 @@ def _headers(blob: Blob) -> dict[str, str]:
         "Content-Disposition": disposition(blob.name),
         "Content-Security-Policy": "sandbox; default-src 'none'",  # a file is never a page of ours
         "Cache-Control": "private, no-store",
-        "Referrer-Policy": "no-referrer",  # the address is the right to it
+        "Cross-Origin-Resource-Policy": "cross-origin",  # whoever has the link may show it
     }
 
 

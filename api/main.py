@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import structlog
 import uvicorn
-from litestar import Litestar
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.app import bind, create_app
+from api.entrance import App
 from api.http_protocol import HttpProtocol
 from api.listening import BACKLOG, listen
 from api.realtime import protocol as p
@@ -53,7 +53,7 @@ async def serve(settings: Settings) -> None:
     await serve_app(settings, create_app(), Passwords())
 
 
-async def serve_app(settings: Settings, app: Litestar, passwords: Passwords) -> None:
+async def serve_app(settings: Settings, app: App, passwords: Passwords) -> None:
     """Serve until cancelled; then readiness goes first, sockets drain, requests finish."""
     with listen(settings) as listener:
         async with (

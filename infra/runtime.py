@@ -196,7 +196,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         Keyring(settings),
         ApiKeys(pool),
         _replica(settings),
-        _cluster(settings),
+        open_cluster(settings),
     )
     try:
         async with services.running(*_parts(runtime, writer)):
@@ -326,7 +326,7 @@ def _replica(settings: Settings) -> Replica | None:
     return Replica(open_pool(settings.database_replica_url, settings.database_pool_size))
 
 
-def _cluster(settings: Settings) -> RedisCluster | None:
+def open_cluster(settings: Settings) -> RedisCluster | None:
     """Connects when first used; a shard that is away is a gap that gateways mend from the log."""
     if not settings.redis_cluster_url:
         return None

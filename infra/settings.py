@@ -140,6 +140,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     aws_endpoint_url: Annotated[
         str, Meta(description="a server that speaks S3; empty: Amazon's", pattern=HTTP)
     ] = ""
+    aws_ca_bundle: Annotated[
+        str, Meta(description="PEM of who signs that server's certificate; empty: the usual ones")
+    ] = ""
     aws_kms_key_id: Annotated[
         str, Meta(description="KMS key that S3 encrypts files with; empty: S3's own (AES256)")
     ] = ""
@@ -204,7 +207,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="addresses and networks, by commas, that X-Forwarded-For is taken of")
     ] = ""
     allowed_origins: Annotated[
-        str, Meta(description="of pages that may open a WebSocket, by commas; empty: the same host")
+        str,
+        Meta(description="of pages that may call REST and open WebSockets; empty: the same host"),
     ] = ""
     websocket_deflate: Annotated[
         bool, Meta(description="offer compression: for slow links, at a price in CPU and memory")

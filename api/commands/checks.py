@@ -10,10 +10,13 @@ from pathlib import Path
 
 import msgspec
 import psycopg
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from api.commands.failures import said
 from api.listening import listen
+from domain.errors import Refused
+from infra.blobs.model import Unavailable
 from infra.folder import LEAST_FREE, SERVER_USER, EmbeddedError, require_reachable
 from infra.instance import find_instance
 from infra.monitoring.rules import load_rules
@@ -166,6 +169,10 @@ async def of_services(runtime: Runtime) -> AsyncIterator[Check]:
         yield check
     yield await of_replica(runtime)
     yield await _redis(runtime)
+    if runtime.cluster is not None:
+        yield await _cluster(runtime.cluster)
+    if runtime.blobs.far is not None:
+        yield await _s3(runtime)
     waiting = pending(runtime.settings.database_url)
     if waiting:
         yield Check("migrations", "fail", f"{', '.join(waiting)} pending: run `formula migrate`")
@@ -225,6 +232,22 @@ async def _redis(runtime: Runtime) -> Check:
     if kept.get("appendonly") == "yes":
         return Check("Redis", "ok", "append-only file is on")
     return Check("Redis", "warn", "appendonly is off: hints are sent again after a restart")
+
+
+async def _cluster(cluster: RedisCluster) -> Check:
+    try:
+        await cluster.initialize()
+    except (RedisError, RedisClusterException, OSError) as error:
+        return Check("Redis cluster", "fail", f"{error}: check REDIS_CLUSTER_URL")
+    return Check("Redis cluster", "ok", "answers")
+
+
+async def _s3(runtime: Runtime) -> Check:
+    try:
+        await runtime.blobs.probe()
+    except (Refused, Unavailable) as error:
+        return Check("S3", "fail", f"{error}: check AWS_S3_BUCKET and AWS_ENDPOINT_URL")
+    return Check("S3", "ok", "answers")
 
 
 async def _processes(runtime: Runtime) -> Check:

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, SSLError
 
 from domain.errors import Invalid
 from infra.blobs.model import (
@@ -191,6 +191,11 @@ class S3:
             if code in {"InvalidRange", "416"}:
                 raise _Beyond from None
             raise Unavailable(f"S3 does not {what}: {code}") from error
+        except SSLError as error:
+            why: object = cast(Any, error).kwargs[
+                "error"
+            ]  # the whole would have the address, which names a file
+            raise Unavailable(f"S3's certificate is refused: {why}") from error
         except BotoCoreError as error:
             raise Unavailable(f"S3 does not {what}: {type(error).__name__}") from error
 
@@ -271,7 +276,8 @@ def _client(settings: Settings, checksums: str = "when_supported") -> Any:
         aws_secret_access_key=settings.aws_secret_access_key,
         region_name=settings.aws_region,
     )
-    return session.client("s3", endpoint_url=own or None, config=config)
+    ca = settings.aws_ca_bundle or None
+    return session.client("s3", endpoint_url=own or None, verify=ca, config=config)
 
 
 def _code(error: Any) -> str:
