@@ -4,9 +4,6 @@ from litestar import Request, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Scope
 
 from api.account_pages import account_pages
@@ -23,6 +20,7 @@ from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
 from api.counting import responses
+from api.describing import OPENAPI, Strict, describe
 from api.direct import direct
 from api.documents import documents
 from api.entrance import App
@@ -133,7 +131,7 @@ def bind(
 
 def create_app() -> App:
     """The application, which answers once it is bound."""
-    return App(
+    app = App(
         route_handlers=[
             Router("/api/v1", route_handlers=ROUTERS, before_request=enter, middleware=[Bounded()]),
             livez,
@@ -157,8 +155,11 @@ def create_app() -> App:
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=OPENAPI,
+        plugins=[Strict()],
         debug=False,
     )
+    describe(app)
+    return app
 
 
 def _part(name: str) -> Provide:
@@ -170,18 +171,3 @@ def _part(name: str) -> Provide:
 
 def _caller(request: Request[Caller, None, State]) -> Caller:
     return request.user
-
-
-OPENAPI = OpenAPIConfig(
-    title="Formula",
-    version="1",
-    description="Project management in which people work together live.",
-    path="/schema",
-    render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],  # the pages' scripts are on a CDN
-    components=Components(
-        security_schemes={
-            "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
-        }
-    ),
-    security=[{"bearer": []}],
-)

@@ -22,13 +22,18 @@ KEYS = UUID("5fd0a7f2-6f0f-5d0c-9a67-2f1d2ab3c9e4")  # where keys that are not U
 
 IfMatch: TypeAlias = Annotated[
     str | None,
-    HeaderParameter(name="If-Match", description='the version to change, as in ETag: `"7"`'),
+    HeaderParameter(
+        name="If-Match",
+        description='the version to change, as in ETag: `"7"`',
+        schema_extra={"pattern": r'^(\*|"[0-9]{1,18}")$'},  # told of; read below
+    ),
 ]
 IdempotencyKey: TypeAlias = Annotated[
     str | None,
     HeaderParameter(
         name="Idempotency-Key",
         description="a UUID, or text up to 200 characters: sent again, it answers as before",
+        schema_extra={"min_length": 1},
     ),
 ]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from psycopg import OperationalError
 
@@ -30,19 +31,26 @@ class Readiness(msgspec.Struct, frozen=True):
     degraded: Sequence[str] = ()
 
 
+NOT_YET = {
+    HTTP_503_SERVICE_UNAVAILABLE: ResponseSpec(
+        data_container=Readiness, generate_examples=False, description="Not ready."
+    )
+}
+
+
 @get("/livez", opt={"action": Open.PUBLIC})
 async def livez() -> Alive:
     """Asks nobody: to start this process anew would not mend what is away."""
     return Alive()
 
 
-@get("/startupz", opt={"action": Open.PUBLIC})
+@get("/startupz", opt={"action": Open.PUBLIC}, responses=NOT_YET)
 async def startupz(heart: NamedDependency[Heart]) -> Response[Readiness]:
     """200 for good once it was ready for the first time."""
     return _answer(Readiness("ready" if heart.started else "starting"))
 
 
-@get("/readyz", opt={"action": Open.PUBLIC})
+@get("/readyz", opt={"action": Open.PUBLIC}, responses=NOT_YET)
 async def readyz(
     runtime: NamedDependency[Runtime], heart: NamedDependency[Heart]
 ) -> Response[Readiness]:

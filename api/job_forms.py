@@ -1,5 +1,6 @@
 """How jobs are asked for, in a request or on the command line."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -39,7 +40,7 @@ class NewJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NewBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`then` runs when all the others are over, however they ended."""
 
-    jobs: Annotated[tuple[NewJob, ...], Meta(min_length=1, max_length=MAX_BATCH)]
+    jobs: Annotated[Sequence[NewJob], Meta(min_length=1, max_length=MAX_BATCH)]
     then: NewJob | None = None
 
 

@@ -17,7 +17,11 @@ K = TypeVar("K")
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=200, description="rows of a page")]
 Cursor: TypeAlias = Annotated[
     str | None,
-    QueryParameter(max_length=MAX_CURSOR, description="`next` of the page before"),
+    QueryParameter(
+        max_length=MAX_CURSOR,
+        description="`next` of the page before",
+        schema_extra={"max_length": MAX_CURSOR},
+    ),
 ]
 
 

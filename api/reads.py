@@ -17,7 +17,11 @@ from projections.read import reading, wait_for
 
 MinPosition: TypeAlias = Annotated[
     int | None,
-    QueryParameter(ge=0, description="answer only once what was written there can be read"),
+    QueryParameter(
+        ge=0,
+        description="answer only once what was written there can be read",
+        schema_extra={"minimum": 0},  # Litestar drops the bounds of what may be left out
+    ),
 ]
 
 

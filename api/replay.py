@@ -30,7 +30,12 @@ MAX_MOMENT = 40  # characters
 EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}  # the route's own is JSON
 
 When: TypeAlias = Annotated[
-    str | None, QueryParameter(max_length=MAX_MOMENT, description="a position, or RFC 3339")
+    str | None,
+    QueryParameter(
+        max_length=MAX_MOMENT,
+        description="a position, or RFC 3339",
+        schema_extra={"max_length": MAX_MOMENT},
+    ),
 ]
 
 
@@ -72,7 +77,9 @@ async def replay(
     speed: Annotated[float, QueryParameter(ge=SLOWEST, le=FASTEST)] = 1.0,
     limit: Limit = 200,
     cursor: Cursor = None,
-    last: Annotated[int | None, HeaderParameter(name="Last-Event-ID", ge=0)] = None,
+    last: Annotated[
+        int | None, HeaderParameter(name="Last-Event-ID", ge=0, schema_extra={"minimum": 0})
+    ] = None,
 ) -> RoomThen | ServerSentEvent:
     """The room `at` a moment; or, with `from`, what happened until `to`, as server-sent events.
 

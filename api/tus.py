@@ -55,7 +55,12 @@ async def enter_by_tus(request: Request[Any, Any, Any]) -> None:
         raise UnknownProtocol("upload.unknown_protocol", known=VERSION)
 
 
-@route(["/", "/{upload:uuid}"], http_method=[HttpMethod.OPTIONS], opt={"action": Open.PUBLIC})
+@route(
+    ["/", "/{upload:uuid}"],
+    http_method=[HttpMethod.OPTIONS],
+    opt={"action": Open.PUBLIC},
+    status_code=204,
+)
 async def options(runtime: NamedDependency[Runtime]) -> Response[None]:
     """What of tus there is."""
     headers = {
@@ -63,7 +68,7 @@ async def options(runtime: NamedDependency[Runtime]) -> Response[None]:
         "Tus-Max-Size": str(runtime.settings.max_file_size),
         "Tus-Checksum-Algorithm": ",".join(HASHES),
     }
-    return Response(None, status_code=204, headers=headers)
+    return Response(None, headers=headers)
 
 
 @post("/", opt={"action": Open.SIGNED_IN}, status_code=201)

@@ -34,12 +34,16 @@ After: TypeAlias = Annotated[
         ge=0,
         lt=10**MAX_DIGITS,
         description="the last position one has of the room; none: a snapshot",
+        schema_extra={"minimum": 0, "exclusive_maximum": 10**MAX_DIGITS},
     ),
 ]
 Wait: TypeAlias = Annotated[
     int | None,
     QueryParameter(
-        ge=0, le=MAX_WAIT_MS, description="milliseconds: a long poll; none: Server-Sent Events"
+        ge=0,
+        le=MAX_WAIT_MS,
+        description="milliseconds: a long poll; none: Server-Sent Events",
+        schema_extra={"minimum": 0, "maximum": MAX_WAIT_MS},
     ),
 ]
 Epoch: TypeAlias = Annotated[

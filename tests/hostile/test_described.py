@@ -1,0 +1,98 @@
+"""The API does what its description says, whoever asks and whatever is asked: schemathesis."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle
+from uuid import UUID
+
+import pytest
+
+from api import tokens
+from domain.user import Role
+from infra.instance import base_url
+from infra.runtime import Runtime, open_runtime
+from projections.read import wait_for
+from tests.conftest import fresh_database
+from tests.databases import Databases
+from tests.faults.children import full
+from tests.hostile.described import Finding, configured, described, found
+from tests.hostile.siege import Besieged, besieged
+from tests.integration.sockets import Served
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.faults,
+    pytest.mark.xdist_group("described"),
+    pytest.mark.timeout(900 if full() else 240),
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module"),  # schemathesis does
+]
+
+PEOPLE = 50  # of a role: some routes end whoever asks
+MANY = 40  # of an operation with all its edges there are a hundred requests
+SHARES = {"admin": 1, "member": 4, "": 4}  # of the operations each asks for every such one
+
+
+@pytest.fixture(scope="module")
+def alone(
+    databases: Databases, read_models: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Besieged]:
+    """A server that nobody else is disturbed by: an admin stops what runs."""
+    folder = tmp_path_factory.mktemp("described")
+    with (
+        fresh_database(databases, read_models, folder) as settings,
+        besieged(settings, folder) as it,
+    ):
+        yield it
+
+
+@pytest.mark.parametrize("role", SHARES)
+async def test_the_api_does_what_its_description_says(role: str, alone: Besieged) -> None:
+    known = len(alone.bugs())
+    async with open_runtime(alone.settings) as runtime:
+        token = await tokens_of(runtime, role)
+        findings, answers = await asyncio.to_thread(asked, base_url(alone.settings), role, token)
+    assert [finding.text for finding in findings] == []
+    assert alone.bugs()[known:] == []
+    assert answers[200], answers  # not all was refused
+    assert answers.total() > 100, answers
+
+
+async def tokens_of(runtime: Runtime, role: str) -> Callable[[], str] | None:
+    """Another person's each time, of a new log-in."""
+    if not role:
+        return None
+    served = Served(runtime, "")
+    people = [await served.user("x", Role(role)) for _ in range(PEOPLE)]
+    for group in ("queries", "live"):
+        await wait_for(runtime, group, await runtime.store.head())
+    return partial(_signed, runtime, cycle(people))
+
+
+def _signed(runtime: Runtime, people: Iterator[UUID]) -> str:
+    claims = tokens.claims(
+        next(people), Role.MEMBER, runtime.new_id(), runtime.new_id(), runtime.now(), 900
+    )
+    return tokens.sign(claims, runtime.keys)
+
+
+def asked(
+    url: str, role: str, token: Callable[[], str] | None
+) -> tuple[list[Finding], Counter[int]]:
+    """All operations with all that schemathesis knows in the long run, a share in the short."""
+    runs = (
+        [(configured(20, "examples", "coverage", "fuzzing"), 1), (configured(100, "stateful"), 1)]
+        if full()
+        else [
+            (configured(1, "fuzzing"), SHARES[role]),
+            (configured(1, "coverage"), MANY),
+        ]
+    )
+    findings, answers = list[Finding](), Counter[int]()
+    for config, every in runs:
+        schema = described(url, config, token, every, offset=list(SHARES).index(role))
+        more, counted = found(schema)
+        findings += more
+        answers += counted
+    return findings, answers
