@@ -32,7 +32,7 @@ def items() -> Iterator[Item]:
 def functions_of(file: str) -> frozenset[str]:
     tree = ast.parse((HERE / file).read_text())
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return frozenset(node.name for node in tree.body if isinstance(node, functions))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, functions))
 
 
 def test_each_item_is_there_once_with_a_state() -> None:
