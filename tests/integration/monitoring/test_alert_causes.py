@@ -21,12 +21,12 @@ from domain.jobs import QueueName
 from domain.project import PROJECT, CreateProject
 from domain.queue import QUEUE, DiscardDead, queue_stream
 from infra.db import connect
-from infra.embedded import Embedded
 from infra.metrics import Metrics
 from infra.monitoring.machine import use_of
 from infra.monitoring.rules import DEFAULTS
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from tests.conftest import fresh_database, projecting
+from tests.databases import Databases
 from tests.integration.conftest import Api
 from tests.integration.monitoring.watched import comes, events, process, quick, told, watched
 from tests.integration.sockets import Live, live_gateway
@@ -37,9 +37,9 @@ GIB = 1 << 30
 
 
 @pytest.fixture
-async def read(servers: Embedded, read_models: str, tmp_path: Path) -> AsyncIterator[Runtime]:
+async def read(databases: Databases, read_models: str, tmp_path: Path) -> AsyncIterator[Runtime]:
     """Read models serve, and nobody keeps them up to date."""
-    with fresh_database(servers, read_models, tmp_path) as settings:
+    with fresh_database(databases, read_models, tmp_path) as settings:
         async with open_runtime(settings) as runtime:
             yield runtime
 
