@@ -31,7 +31,7 @@ tour: .venv/installed ## show what a running Formula does, step by step
 # Half of what a test takes is waiting: more of them at a time than there are cores.
 .PHONY: test
 test: .venv/installed ## all tests, against real servers
-	$(BIN)/pytest -n 4 --dist loadgroup
+	$(BIN)/pytest -n 3 --dist loadgroup
 
 .PHONY: test-fast
 test-fast: .venv/installed ## the tests that need no servers

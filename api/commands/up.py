@@ -117,10 +117,13 @@ async def _run(settings: Settings) -> None:
                 await _keys(settings)
             with announced(settings):
                 async with Client(base_url(settings)) as client:
-                    await _processes(supervisor, settings, client, ours=ours)
+                    app, others = settings, settings
+                    if ours:
+                        app, others = await asyncio.to_thread(_logins, settings)
+                    await _processes(supervisor, app, others, client)
                     await _demo(supervisor, settings)
                     _welcome(settings)
-                    async with supervised(settings.database_url, supervisor):
+                    async with supervised(others.database_url, supervisor):
                         await asyncio.Event().wait()
         finally:
             with step("Stopped"):
@@ -154,19 +157,11 @@ async def _keys(settings: Settings) -> None:
 
 
 async def _processes(
-    supervisor: Supervisor, settings: Settings, client: Client, *, ours: bool
+    supervisor: Supervisor, app: Settings, others: Settings, client: Client
 ) -> None:
-    """The API stops first and the servers last: each needs those that stop after it.
-
-    On a server of `ours` each process has a user of its own, which may no more than it needs.
-    """
+    """The API stops first and the servers last: each needs those that stop after it."""
     servers = tuple(state.name for state in supervisor.state())
-    app, projector = settings, settings
-    if ours:
-        app, projector = await asyncio.to_thread(_logins, settings)
-    roles = [
-        _child(projector, name, *arguments, needs=servers) for name, arguments in ROLES.items()
-    ]
+    roles = [_child(others, name, *arguments, needs=servers) for name, arguments in ROLES.items()]
     api = _child(app, "api", "api.main", needs=(*servers, *ROLES), ready=partial(_answers, client))
     with step("Processes: api, projector, worker, scheduler"):
         await supervisor.start(*roles, api)
@@ -174,7 +169,7 @@ async def _processes(
 
 
 def _logins(settings: Settings) -> tuple[Settings, Settings]:
-    """The settings of the API, and those of the others."""
+    """The settings of the API, and those of the others: each user may no more than it needs."""
     return _as(settings, APP), _as(settings, PROJECTOR)
 
 

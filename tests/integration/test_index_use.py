@@ -14,7 +14,7 @@ from tests.integration.command import formula
 
 MANY = """
 INSERT INTO users SELECT gen_random_uuid(), 'e' || n, 'n' || n,
-    CASE WHEN n %% 1000 = 0 THEN 'guest' ELSE 'member' END, '', 'active', now(), 1, n
+    CASE WHEN n %% 1000 = 0 THEN 'guest' ELSE 'member' END, '', 'active', false, now(), 1, n
 FROM generate_series(1, %(rows)s) n
 """
 

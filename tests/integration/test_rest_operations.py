@@ -153,7 +153,7 @@ async def test_operators_see_of_what_each_process_is_made(api: Api) -> None:
     [process] = await operator.get(path)
     services = {one["name"]: one["state"] for one in process["services"]}
     assert process["role"] == "api"
-    needed = {"postgres", "redis", "writer", "states", "limits", "heartbeat", "gateway"}
+    needed = {"postgres", "redis", "writer", "states", "keys", "limits", "heartbeat", "gateway"}
     assert services == dict.fromkeys(needed, "up")
 
 

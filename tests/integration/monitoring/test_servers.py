@@ -1,6 +1,7 @@
 """What the leader measures of the servers, of the log and of the queues."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -12,7 +13,7 @@ from infra.metrics import Family, Metric, Metrics
 from infra.monitoring.samples import canonical
 from infra.monitoring.sampling import shared
 from infra.monitoring.servers import ROLE, Servers, postgres, redis
-from infra.nodes import heartbeat
+from infra.nodes import Heart
 from infra.runtime import Runtime, open_redis
 from tests.integration.conftest import Api
 from tests.integration.monitoring.given import rows
@@ -90,9 +91,9 @@ async def test_a_leader_counts_from_its_first_look_on(runtime: Runtime, db: Conn
 
 async def test_scrapers_read_what_processes_without_a_port_have_counted(api: Api) -> None:
     otto = await api.as_("operator")
-    async with heartbeat(api.runtime, "worker"):
-        await Servers(api.runtime)(0.0)
-        answer = await scraped(api, otto.token)
+    await Heart(api.runtime.db, uuid4(), "worker", list, api.runtime.now).beat()
+    await Servers(api.runtime)(0.0)
+    answer = await scraped(api, otto.token)
     lines = answer.text.splitlines()
     assert 'formula_nodes_ready{role="cluster",of="api"} 0' in lines, "none is ready here"
     assert len([one for one in lines if one == "# TYPE formula_http_seconds histogram"]) == 1
