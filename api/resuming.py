@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -155,8 +155,8 @@ async def _joined(call: Call, upload: Resumable, parts: Sequence[str]) -> Outcom
 
     # A key for this attempt alone: another, with a lease that has run out, cannot throw it away.
     key = f"f-{upload.id.hex}-{runtime.new_id().hex[-8:]}"
-    content = _content(runtime, parts)
-    received = await receive(runtime.blobs, key, upload.name, content, upload.length, note)
+    async with aclosing(_content(runtime, parts)) as content:
+        received = await receive(runtime.blobs, key, upload.name, content, upload.length, note)
     return await keep(call, wanted(upload), received)
 
 
