@@ -66,6 +66,7 @@ def test_a_registered_user_has_a_whole_row() -> None:
                     "role": "member",
                     "department": "",
                     "status": "active",
+                    "email_verified": False,
                     "created_at": at(1),
                 }
             ],
@@ -94,6 +95,7 @@ def test_a_users_changes_fold_into_one_row() -> None:
                     "position": 8,
                     "department": "IT",
                     "email": "a@x.org",
+                    "email_verified": False,
                     "role": "auditor",
                     "status": "active",
                 }
@@ -305,6 +307,7 @@ def test_audit_keeps_where_an_event_came_from() -> None:
                     "project": P2,
                     "ip": "127.0.0.1",
                     "user_agent": "curl",
+                    "api_key": None,
                     "data": '{"name":"Anna"}',
                     "words": "Anna",
                 }
