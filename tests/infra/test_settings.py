@@ -148,6 +148,7 @@ SAMPLES = {
     "SMTP_URL": "smtp://mail.example",
     "REDIS_URL": "redis://redis.example",
     "REDIS_CLUSTER_URL": "redis://redis.example",
+    "ALERT_WEBHOOK_URL": "https://hooks.example",
 }
 
 
