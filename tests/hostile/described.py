@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 import schemathesis
 from schemathesis.auths import AuthContext, AuthProvider
-from schemathesis.core.result import Ok
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.generation.case import Case
@@ -77,22 +76,12 @@ def configured(examples: int, *phases: str) -> schemathesis.Config:
     )
 
 
-def described(
-    url: str,
-    config: schemathesis.Config,
-    token: Callable[[], str] | None,
-    every: int,
-    offset: int,
-) -> BaseSchema:
-    """What the server says of itself; of its operations every such one."""
+def described(url: str, config: schemathesis.Config, token: Callable[[], str] | None) -> BaseSchema:
+    """What the server says of itself."""
     schema = from_url(f"{url}/schema/openapi.json", config=config)
     if token:
         schema.auth(refresh_interval=None)(signed(token))
-    if every == 1:
-        return schema
-    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
-    names = [operation.label for operation in operations[offset::every]]
-    return schema.include(name=names)
+    return schema
 
 
 def found(schema: BaseSchema) -> tuple[list[Finding], Counter[int]]:
