@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 import tests
 from infra.settings import Settings, child_environment
 from tests.infra.until import until
@@ -111,6 +113,10 @@ def loading(settings: Settings, diary: Path, callers: int = CALLERS) -> Generato
 
 def full() -> bool:
     return os.environ.get("FORMULA_FAULTS") == "full"
+
+
+# Whole systems that come and go for minutes.
+LONG = pytest.mark.skipif(not full(), reason="takes minutes: make faults")
 
 
 def times(count: int) -> int:

@@ -19,7 +19,7 @@ import pytest
 from infra.folder import free_port
 from infra.runtime import Runtime
 from infra.settings import Settings, child_environment
-from tests.faults.children import LIMIT_S
+from tests.faults.children import LIMIT_S, LONG
 from tests.faults.dying_api import POINTS
 from tests.faults.sending import left, uploading
 from tests.http import answers
@@ -28,7 +28,7 @@ from tests.integration.reading import asking
 from tests.integration.tus import Tus
 from tests.workers.office import until
 
-pytestmark = [pytest.mark.services, pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.services, pytest.mark.faults, LONG, pytest.mark.timeout(300)]
 
 SIZE, FIRST = 3_000_000, 1_000_000  # bytes
 WHOLE = (b"what is put together only once\n" * SIZE)[:SIZE]

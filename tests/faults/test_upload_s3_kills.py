@@ -19,6 +19,7 @@ from infra.blobs.tape import PART
 from infra.runtime import Runtime
 from infra.settings import Settings
 from tests.blobs.conftest import Bucket, alone, files, in_s3, made, opened, put, read
+from tests.faults.children import LONG
 from tests.faults.s3_killing import killed_before
 from tests.faults.sending import Ann, left, uploading
 from tests.http import PLAIN
@@ -128,6 +129,7 @@ async def test_a_part_of_an_upload_comes_again_as_well(
     await kept(ann, bucket, UUID(path.rpartition("/")[2]), content)
 
 
+@LONG
 async def test_killed_at_any_step_of_a_hand_over_it_is_done_by_the_next(
     server: Seaweed, bucket: Bucket, settings: Settings
 ) -> None:
@@ -149,6 +151,7 @@ async def test_killed_at_any_step_of_a_hand_over_it_is_done_by_the_next(
     assert step > LOOK
 
 
+@LONG
 async def test_killed_at_any_step_of_a_direct_upload_s_end_it_is_a_file_once(
     ann: Ann, server: Seaweed, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

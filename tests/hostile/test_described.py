@@ -16,7 +16,7 @@ from infra.runtime import Runtime, open_runtime
 from projections.read import wait_for
 from tests.conftest import fresh_database
 from tests.databases import Databases
-from tests.faults.children import full
+from tests.faults.children import LONG
 from tests.hostile.described import Finding, configured, described, found
 from tests.hostile.siege import Besieged, besieged
 from tests.integration.sockets import Served
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.faults,
     pytest.mark.xdist_group("described"),
-    pytest.mark.skipif(not full(), reason="takes minutes for each role: make faults"),
+    LONG,
     pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore:Do not use the `random` module"),  # schemathesis does
 ]

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
 
+from tests.faults.children import LONG
 from tests.integration.sockets import Socket
 from tests.outages.probes import FILES, PROBES, TEXT, Visit, mails
 from tests.outages.table import TABLE, Away
@@ -21,6 +22,7 @@ from tests.outages.world import World, world
 pytestmark = [
     pytest.mark.services,
     pytest.mark.faults,
+    LONG,
     pytest.mark.timeout(600),
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("outages"),
