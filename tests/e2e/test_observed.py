@@ -186,6 +186,7 @@ async def keep_busy(observed: Observed) -> set[str]:
         me = susan.get("/auth/me").json()["id"]
         change = {"current": PASSWORD, "password": NEW}
         assert susan.put(f"/users/{me}/password", json=change).is_success
+    with rest(observed, token(observed, "susan", NEW)) as susan:
         link = linked(susan)
         used |= set(parse_qs(urlsplit(link).query)["X-Amz-Signature"])
         susan.post("/auth/logout")
