@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 import msgspec
-import structlog
 from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
-from redis.exceptions import RedisError
 
+from api.cached import cached, remember
 from domain.access import Action
 from infra.monitoring.history import NOW_S, Series, current
 from infra.monitoring.trends import Trend, parsed, trend, wanted
@@ -19,8 +18,6 @@ LIFE_S = 10  # of an answer: samples come no faster
 MAX_NAME = 300  # characters
 
 T = TypeVar("T")
-
-log = structlog.get_logger()
 
 Metric = Annotated[str, QueryParameter(max_length=MAX_NAME, description="its name")]
 Since = Annotated[datetime | None, QueryParameter(name="from", description="an hour ago")]
@@ -72,23 +69,15 @@ async def trends(
 
 
 async def _kept(runtime: Runtime, key: str, type_: type[T]) -> T | None:
-    """Without Redis it is made each time."""
+    found = await cached(runtime, key)
     try:
-        found = await runtime.redis.get(f"{runtime.settings.redis_prefix}{key}")
         return None if found is None else msgspec.json.decode(found, type=type_)
-    except (RedisError, OSError) as error:
-        log.debug("cache_not_read", key=key, error=repr(error))
     except msgspec.ValidationError:  # another version keeps something else there
-        log.debug("cache_of_another_version", key=key)
-    return None
+        return None
 
 
 async def _keep(runtime: Runtime, key: str, made: T) -> T:
-    name = f"{runtime.settings.redis_prefix}{key}"
-    try:
-        await runtime.redis.set(name, msgspec.json.encode(made), ex=LIFE_S)
-    except (RedisError, OSError) as error:
-        log.debug("cache_not_written", key=key, error=repr(error))
+    await remember(runtime, key, msgspec.json.encode(made), LIFE_S)
     return made
 
 

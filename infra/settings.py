@@ -8,31 +8,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
+from infra import setting_kinds as kinds
+
 
 class SettingsError(Exception):
     """A setting is missing or malformed: one line for each, naming the variable."""
 
 
-POSTGRES = r"^(postgres(ql)?://.*|.*=.*)?$"  # an address, or libpq's key=value pairs
-REDIS = r"^((rediss?|unix)://.*)?$"
-SMTP = r"^(smtps?://.*)?$"
-HTTP = r"^(https?://.*)?$"
-KEYS = r"^([A-Za-z0-9+/]{43}=(,[A-Za-z0-9+/]{43}=)*)?$"  # 32 bytes in base64, by commas
-SYSLOG = r"^((udp|tcp)://[^/]+:\d+|unix:///.+)?$"
 IN_FILE = "_FILE"  # after a secret's name: the file that has it
-CLAMAV = r"^(tcp://[^/]+|unix:///.+)?$"
-
-
-Workers = Annotated[int, Meta(ge=1, le=500, description="jobs at a time in a worker process")]
-Retries = Annotated[int, Meta(ge=0, le=50, description="of a job that fails")]
-PerMinute = Annotated[int, Meta(ge=0, description="jobs handed out, by all; 0: no limit")]
-TimeoutS = Annotated[
-    int, Meta(ge=0, le=86_400, description="that a job may take; 0: as long as its kind may")
-]
-
-
-def _secret(text: str, pattern: str = ".*") -> Meta:
-    return Meta(description=text, pattern=pattern, extra_json_schema={"secret": True})
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,14 +33,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="logs go there too: udp://host:port, tcp://host:port, unix:///dev/log",
-            pattern=SYSLOG,
+            pattern=kinds.SYSLOG,
         ),
     ] = ""
     otel_exporter_otlp_endpoint: Annotated[
-        str, Meta(description="OTLP/HTTP receiver of traces and logs; empty: none", pattern=HTTP)
+        str,
+        Meta(description="OTLP/HTTP receiver of traces and logs; empty: none", pattern=kinds.HTTP),
     ] = ""
     otel_exporter_otlp_headers: Annotated[
-        str, _secret("sent with each batch: name=value, by commas")
+        str, kinds.secret("sent with each batch: name=value, by commas")
     ] = ""
     otel_traces_sampler_arg: Annotated[
         float, Meta(ge=0, le=1, description="share of traces collected where the caller has no say")
@@ -66,8 +50,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(pattern="^(otlp|none)$", description="none: the receiver takes no logs")
     ] = "otlp"
 
-    database_url: Annotated[str, _secret("Postgres; empty: the embedded server", POSTGRES)] = ""
-    database_replica_url: Annotated[str, _secret("streaming replica for queries", POSTGRES)] = ""
+    database_url: Annotated[
+        str, kinds.secret("Postgres; empty: the embedded server", kinds.POSTGRES)
+    ] = ""
+    database_replica_url: Annotated[
+        str, kinds.secret("streaming replica for queries", kinds.POSTGRES)
+    ] = ""
     database_pool_size: Annotated[int, Meta(ge=1, le=200, description="connections a process")] = 10
     event_compress_above: Annotated[
         int,
@@ -86,18 +74,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rebuild_on_deploy: Annotated[
         bool, Meta(description="a changed read model is built anew by itself")
     ] = True
-    redis_url: Annotated[str, _secret("Redis; empty: the embedded Valkey", REDIS)] = ""
-    redis_password: Annotated[str, _secret("password of REDIS_URL where it has none")] = ""
+    redis_url: Annotated[str, kinds.secret("Redis; empty: the embedded Valkey", kinds.REDIS)] = ""
+    redis_password: Annotated[str, kinds.secret("password of REDIS_URL where it has none")] = ""
     redis_cluster_url: Annotated[
-        str, _secret("a node of a cluster that carries the live frames; empty: REDIS_URL", REDIS)
+        str,
+        kinds.secret(
+            "a node of a cluster that carries the live frames; empty: REDIS_URL", kinds.REDIS
+        ),
     ] = ""
     redis_prefix: Annotated[str, Meta(description="put before every key and channel")] = "formula:"
 
     jwt_secret: Annotated[
-        str, _secret("signs access tokens and links; empty: made on the first start")
+        str, kinds.secret("signs access tokens and links; empty: made on the first start")
     ] = ""
     jwt_secret_old: Annotated[
-        str, _secret("the JWT_SECRET before: what it signed and sealed still holds")
+        str, kinds.secret("the JWT_SECRET before: what it signed and sealed still holds")
     ] = ""
     jwt_access_ttl_s: Annotated[
         int, Meta(ge=30, le=86_400, description="life of an access token")
@@ -107,7 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
 
     metrics_token: Annotated[
-        str, _secret("bearer token for /metrics; empty: operators' access tokens only")
+        str, kinds.secret("bearer token for /metrics; empty: operators' access tokens only")
     ] = ""
 
     metrics_every_s: Annotated[
@@ -126,19 +117,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="TOML file that changes, adds or disables alert rules; empty: none")
     ] = ""
     alert_webhook_url: Annotated[
-        str, _secret("http(s)://… that is told of alerts; empty: none", HTTP)
+        str, kinds.secret("http(s)://… that is told of alerts; empty: none", kinds.HTTP)
     ] = ""
-    alert_webhook_secret: Annotated[str, _secret("signs what ALERT_WEBHOOK_URL gets")] = ""
+    alert_webhook_secret: Annotated[str, kinds.secret("signs what ALERT_WEBHOOK_URL gets")] = ""
     alert_webhook_private: Annotated[
         bool, Meta(description="ALERT_WEBHOOK_URL may be on a private or loopback address")
     ] = False
 
-    aws_access_key_id: Annotated[str, _secret("S3 credentials")] = ""
-    aws_secret_access_key: Annotated[str, _secret("S3 credentials")] = ""
+    aws_access_key_id: Annotated[str, kinds.secret("S3 credentials")] = ""
+    aws_secret_access_key: Annotated[str, kinds.secret("S3 credentials")] = ""
     aws_s3_bucket: Annotated[str, Meta(description="bucket for files")] = ""
     aws_region: str = "us-east-1"
     aws_endpoint_url: Annotated[
-        str, Meta(description="a server that speaks S3; empty: Amazon's", pattern=HTTP)
+        str, Meta(description="a server that speaks S3; empty: Amazon's", pattern=kinds.HTTP)
     ] = ""
     aws_ca_bundle: Annotated[
         str, Meta(description="PEM of who signs that server's certificate; empty: the usual ones")
@@ -147,11 +138,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="KMS key that S3 encrypts files with; empty: S3's own (AES256)")
     ] = ""
     cloudfront_url: Annotated[
-        str, Meta(description="https://… of the CDN before the bucket; empty: none", pattern=HTTP)
+        str,
+        Meta(description="https://… of the CDN before the bucket; empty: none", pattern=kinds.HTTP),
     ] = ""
     cloudfront_key_pair_id: Annotated[str, Meta(description="which key CloudFront checks by")] = ""
     cloudfront_private_key: Annotated[
-        str, _secret("RSA key in PEM that signs links to the CDN; \\n stands for a line break")
+        str, kinds.secret("RSA key in PEM that signs links to the CDN; \\n stands for a line break")
     ] = ""
     max_file_size: Annotated[int, Meta(ge=1, description="bytes of one upload")] = 104_857_600
     files_quota_project: Annotated[
@@ -168,13 +160,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="clamd that scans uploads, tcp://host:port or unix:///socket;"
             " empty: built-in signatures",
-            pattern=CLAMAV,
+            pattern=kinds.CLAMAV,
         ),
     ] = ""
     local_storage_enabled: bool = True
     local_storage_path: str = "./uploads"
     local_storage_key: Annotated[
-        str, _secret("seals files on the local disk; empty: made on the first start", KEYS)
+        str,
+        kinds.secret("seals files on the local disk; empty: made on the first start", kinds.KEYS),
     ] = ""
     local_public_url: str = "http://localhost:5014/uploads"
 
@@ -214,30 +207,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="offer compression: for slow links, at a price in CPU and memory")
     ] = False
 
-    email_workers: Workers = 5
-    email_retries: Retries = 3
-    email_per_minute: PerMinute = 0
-    email_timeout_s: TimeoutS = 0
-    reports_workers: Workers = 2
-    reports_retries: Retries = 2
-    reports_per_minute: PerMinute = 0
-    reports_timeout_s: TimeoutS = 0
-    files_workers: Workers = 3
-    files_retries: Retries = 3
-    files_per_minute: PerMinute = 0
-    files_timeout_s: TimeoutS = 0
-    notifications_workers: Workers = 10
-    notifications_retries: Retries = 5
-    notifications_per_minute: PerMinute = 0
-    notifications_timeout_s: TimeoutS = 0
-    analytics_workers: Workers = 1
-    analytics_retries: Retries = 2
-    analytics_per_minute: PerMinute = 0
-    analytics_timeout_s: TimeoutS = 0
-    maintenance_workers: Workers = 1
-    maintenance_retries: Retries = 2
-    maintenance_per_minute: PerMinute = 0
-    maintenance_timeout_s: TimeoutS = 0
+    email_workers: kinds.Workers = 5
+    email_retries: kinds.Retries = 3
+    email_per_minute: kinds.PerMinute = 0
+    email_timeout_s: kinds.TimeoutS = 0
+    reports_workers: kinds.Workers = 2
+    reports_retries: kinds.Retries = 2
+    reports_per_minute: kinds.PerMinute = 0
+    reports_timeout_s: kinds.TimeoutS = 0
+    files_workers: kinds.Workers = 3
+    files_retries: kinds.Retries = 3
+    files_per_minute: kinds.PerMinute = 0
+    files_timeout_s: kinds.TimeoutS = 0
+    notifications_workers: kinds.Workers = 10
+    notifications_retries: kinds.Retries = 5
+    notifications_per_minute: kinds.PerMinute = 0
+    notifications_timeout_s: kinds.TimeoutS = 0
+    analytics_workers: kinds.Workers = 1
+    analytics_retries: kinds.Retries = 2
+    analytics_per_minute: kinds.PerMinute = 0
+    analytics_timeout_s: kinds.TimeoutS = 0
+    maintenance_workers: kinds.Workers = 1
+    maintenance_retries: kinds.Retries = 2
+    maintenance_per_minute: kinds.PerMinute = 0
+    maintenance_timeout_s: kinds.TimeoutS = 0
     job_retry_base_s: Annotated[
         float, Meta(ge=0.1, le=3_600, description="most before the first retry, then doubled")
     ] = 15.0
@@ -262,7 +255,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: Annotated[str, Meta(description="of the schedules' hours, an IANA name")] = "UTC"
 
     smtp_url: Annotated[
-        str, _secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER", SMTP)
+        str, kinds.secret("smtp[s]://user:password@host:port; empty: MAIL_FOLDER", kinds.SMTP)
     ] = ""
     mail_from: Annotated[str, Meta(description="sender of every mail")] = (
         "Formula <no-reply@formula.invalid>"

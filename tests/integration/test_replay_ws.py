@@ -15,7 +15,7 @@ from domain.access import Who
 from domain.activity import ACTIVITY, RecordActivity
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, ChangeRole, Role
-from infra.runtime import SYSTEM, Runtime
+from infra.runtime import SYSTEM, Runtime, open_runtime
 from projections.replay import session
 from projections.replay.session import FASTEST
 from projections.timeline import PROJECTION as TIMELINE
@@ -29,7 +29,8 @@ LATER = timedelta(hours=1)
 
 @pytest.fixture
 async def live(projected: Runtime) -> AsyncIterator[Live]:
-    async with live_gateway(projected) as running:
+    """A node of its own: what REST answers is another's."""
+    async with open_runtime(projected.settings) as runtime, live_gateway(runtime) as running:
         yield running
 
 

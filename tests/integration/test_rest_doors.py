@@ -21,11 +21,11 @@ JSON = "content-type: application/json"
 WAIT_S = 15.0
 # Of ours or of a library: a traceback, a statement, a path, a class.
 TELLING = re.compile(
-    rb"Traceback|line \d+|\.py|/home|/usr|/work|/tmp|SELECT|INSERT|FROM|psycopg|[Ll]itestar|msgspec"
+    rb"Traceback|line \d+|\.py|/home|/usr|/srv|/tmp|SELECT|INSERT|FROM|psycopg|[Ll]itestar|msgspec"
     rb"|redis|uvicorn|botocore|\b(api|infra|domain|projections)\.[a-z]|<class|object at 0x"
     rb"|\b[A-Z][a-z]+[A-Z]\w+|[a-z]Error\b|Exception|secret"
 )
-SECRET = 'SELECT secret FROM users; File "/work/infra/db.py", line 7, in psycopg.Error'
+SECRET = 'SELECT secret FROM users; File "/srv/infra/db.py", line 7, in psycopg.Error'
 
 
 def asked(method: str, target: str, *lines: str, body: bytes = b"") -> bytes:
