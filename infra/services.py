@@ -3,7 +3,6 @@ is watched, started anew when it fails, and stopped before those it needs.
 """
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -11,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from graphlib import TopologicalSorter
+from random import Random
 from typing import cast
 
 import msgspec
@@ -25,6 +25,9 @@ JITTER = 0.2  # of a pause, up or down: what failed together does not come back 
 MOST_TOLD = 200  # characters of an error
 
 log = structlog.get_logger()
+
+# Of our own: whoever else counts on the module's, in whatever thread, is not disturbed.
+_random = Random()  # noqa: S311, no secret
 
 
 class State(StrEnum):
@@ -285,7 +288,7 @@ def _later(pause_s: float, most_s: float = float("inf")) -> float:
 
 
 def _jittered(pause_s: float) -> float:
-    return pause_s * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311, no secret
+    return pause_s * _random.uniform(1 - JITTER, 1 + JITTER)
 
 
 def _said(error: Exception) -> str:
