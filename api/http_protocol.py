@@ -17,6 +17,7 @@ EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the tr
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HEAD_S = 10.0  # from the connection, or the answer before, to the end of a request's headers
 MAX_HEAD = 32 * 1024  # bytes of a request line and its headers; and what one read has beyond them
+LINGER_S = 2.0  # in which what still comes is passed over, and as many bytes as a head may have
 STALL_S = 60.0  # without a byte of a body that is to come, or of an answer that is taken
 LOOKS = 4  # at a sender in that time
 TOO_LARGE = b"431 Request Header Fields Too Large"
@@ -34,6 +35,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.drop_rest: Callable[[], None] | None = None  # while the connection is lent
         self.body_timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
+        self.lingering = False  # the answer is a refusal, and no more is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -53,15 +55,28 @@ class HttpProtocol(HttpToolsProtocol):
         self.hear()
         if self.head_timer is not None:
             self.head_size += len(data)
+        if self.lingering:
+            if self.head_size > MAX_HEAD:
+                self.transport.close()
+            return
         super().data_received(data)
         if self.head_timer is not None and self.head_size > MAX_HEAD:
             self.refuse(TOO_LARGE)
+            self.linger()
 
     def refuse(self, why: bytes) -> None:
         if not self.transport.is_closing():
             end = b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             self.transport.write(b"HTTP/1.1 " + why + end)
-            self.transport.close()
+
+    def linger(self) -> None:
+        """A socket that is closed with bytes unread is reset, and the reset overtakes the answer
+        (RFC 9112, 9.6).
+        """
+        self.lingering, self.head_size = True, 0
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -84,6 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.await_body()
         else:
             self.refuse(TOO_LATE)
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         self.body_arrived()
