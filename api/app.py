@@ -54,6 +54,7 @@ from api.tus import say_version, tus
 from api.unsubscribing import unsubscribing
 from api.uploads import uploads
 from api.users import users
+from infra.admission import DOOR
 from infra.jobs.board import Board
 from infra.metrics import Metrics
 from infra.nodes import Heart
@@ -112,6 +113,8 @@ def bind(
 ) -> App:
     """Let the application answer from an open runtime, in place of the one it had."""
     times = responses()
+    counted = Metrics([*gateway.hub.meters.metrics, times, DROPPED])
+    counted.include(DOOR.metrics)
     app.follow(runtime.settings)
     app.state.update(
         {
@@ -123,7 +126,7 @@ def bind(
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
             "responses": times,
-            "counted": Metrics([*gateway.hub.meters.metrics, times, DROPPED]),
+            "counted": counted,
         }
     )
     return app

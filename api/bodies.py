@@ -13,6 +13,7 @@ from typing import Any, cast
 from litestar import Request
 
 from api.http_protocol import HttpProtocol, serving
+from infra.admission import aside
 from infra.blobs.blocks import BLOCK, Piece, Shelf
 
 LEAST = BLOCK  # bytes still to come: below, it is not worth it
@@ -55,8 +56,9 @@ class Rest(asyncio.BufferedProtocol):
         """A block, or what came in a while, or before the end. Empty: no more comes."""
         while not (self._full or self._is_over):
             try:
-                async with asyncio.timeout(WHILE_S):
-                    await self._news.wait()
+                with aside():
+                    async with asyncio.timeout(WHILE_S):
+                        await self._news.wait()
             except TimeoutError:
                 self._shelve()
             self._news.clear()

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from api.counting import STARTED, UNKNOWN, responded
+from infra.admission import leave
 from infra.runtime import Runtime
 from infra.tracing import Kind, Trace, begun, span
 
@@ -93,6 +94,7 @@ async def handle(
         nonlocal status
         if message["type"] == "http.response.start":
             status = message["status"]
+            leave()
             responded(scope, status)
             message["headers"] = _with_ours(message["headers"], always, identity)
         await send(message)

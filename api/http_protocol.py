@@ -11,8 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from httptools import HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.turning_away import MOST_BODY, busy
+from infra.admission import DOOR, Place
+
+PLACE = "formula.place"  # where a request's state holds its place among those that are worked on
+PROBES = (b"/livez", b"/readyz", b"/startupz", b"/metrics")  # they ask how it is: always let in
 EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the transport
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HEAD_S = 10.0  # from the connection, or the answer before, to the end of a request's headers
@@ -36,6 +41,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.body_timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
         self.lingering = False  # the answer is a refusal, and no more is read
+        self.turned_away = False  # the request whose body is passed over
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -85,8 +91,33 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_arrived()
-        super().on_headers_complete()
+        if DOOR.full and self.may_be_turned_away():
+            self.turned_away = True
+            DOOR.turned_away.add(self.parser.get_method().decode("ascii"))
+        else:
+            super().on_headers_complete()
         self.await_body()
+
+    def may_be_turned_away(self) -> bool:
+        """Sockets have a bound of their own; and an answer must not overtake one before it."""
+        return (
+            (not self.cycle or self.cycle.response_complete)
+            and not self.parser.should_upgrade()
+            and not self.url.startswith(PROBES)
+        )
+
+    def turn_away(self) -> None:
+        self.turned_away = False
+        keeps = self.parser.should_keep_alive() and self.body_size <= MOST_BODY
+        self.transport.write(busy(keep_alive=keeps))
+        if keeps:
+            self.await_head()
+        else:
+            self.linger()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.scope.setdefault("state", {})[PLACE] = Place(DOOR)
+        super()._start_asgi_task(cycle, app)
 
     def await_body(self) -> None:
         self.body_timer = self.loop.call_later(STALL_S / LOOKS, self.look_for_body)
@@ -103,11 +134,19 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.body_arrived()
-        super().on_message_complete()
+        if self.turned_away:
+            self.turn_away()
+        elif not self.lingering:
+            super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         self.body_size += len(body)
-        super().on_body(body)
+        if self.turned_away:
+            if self.body_size > MOST_BODY:
+                self.body_arrived()
+                self.turn_away()
+        elif not self.lingering:
+            super().on_body(body)
 
     @property
     def body_left(self) -> int:

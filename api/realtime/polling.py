@@ -9,6 +9,7 @@ from litestar.types import Receive, Scope, Send
 from api.realtime.answering import hang_up, told
 from api.realtime.outlet import End
 from api.realtime.reader import Reader
+from infra.admission import aside
 
 GATHER_S = 0.05  # what comes right after the first news goes with it
 
@@ -55,7 +56,8 @@ class Poll:
             left = end_at - loop.time()
             if left <= 0 or self._outlet.end is not None or self._outlet.over:
                 return frames
-            more = await self._outlet.taken(left)
+            with aside():
+                more = await self._outlet.taken(left)
             if any(told(frame).news for frame in more):
                 await asyncio.sleep(GATHER_S)
                 more += await self._outlet.taken(0)

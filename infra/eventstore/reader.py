@@ -13,6 +13,7 @@ from psycopg.rows import args_row
 
 from domain.kernel import Event, Recorded
 from domain.upcasts import stored_as
+from infra.admission import aside
 from infra.db import Pool, connect
 from infra.eventstore.codec import decode, decode_metadata, motion_metadata
 from infra.eventstore.types import MAX_READ, First
@@ -270,7 +271,8 @@ async def reached(pool: Pool, consumer: str, position: int, timeout_s: float) ->
     while await checkpoint(pool, consumer) < position:
         if loop.time() >= deadline:
             return False
-        await asyncio.sleep(pause_s)
+        with aside():
+            await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 1.5, LOOK_MOST_S)
     return True
 
