@@ -172,7 +172,7 @@ class Lane:
     def _start(self, claim: Claim) -> None:
         if (older := self._running.get(claim.id)) is not None:  # called off and retried at once
             self.lose(claim.id, older.claim.attempt)
-        progress = Progress(self._runtime, claim)
+        progress = Progress(self._runtime, claim, self._crew.owners)
         task = asyncio.create_task(self._crew.attempt(claim, progress), name=claim.name)
         one = Running(claim, progress, task)
         self._held[claim.id] = claim.attempt
@@ -218,7 +218,7 @@ class Lane:
             log.error("job_dead", job=str(claim.id), name=claim.name, attempt=claim.attempt)
         else:
             log.debug("job_ended", job=str(claim.id), name=claim.name, state=state)
-        one.progress.over(state, error, self._crew.owners)
+        one.progress.over(state, error)
 
 
 def _in_words(end: End, error: psycopg.Error) -> End:

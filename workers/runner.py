@@ -162,7 +162,7 @@ class Runner:
             return End(claim.id, claim.attempt, JobState.DEAD, f"unreadable arguments: {error}")
         timeout_s = self._bounds[claim.queue] or kind.timeout_s
         try:
-            await progress.begun()
+            progress.begun()
             async with asyncio.timeout(timeout_s):
                 result = _json(await kind.run(context, args))
         except Refused as refusal:

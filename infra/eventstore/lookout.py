@@ -26,6 +26,7 @@ class Lookout:
         self._conninfo = conninfo
         self._pipe: Pipe | None = None
         self._opening = asyncio.Lock()  # two would open two
+        self._closed = False
 
     async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
         """(position, stream, version) of durable events above `after`, oldest first.
@@ -58,15 +59,22 @@ class Lookout:
             self._pipe.cut()
 
     async def close(self) -> None:
-        if self._pipe is not None:
-            await self._pipe.close()
+        self._closed = True
+        await self._drop()
 
     async def _open(self) -> Pipe:
         async with self._opening:
             if self._pipe is None or self._pipe.lost.done():
-                await self.close()
+                await self._drop()
                 self._pipe = await open_pipe(self._conninfo, "", {"moved": MOVED}, ())
+            if self._closed:  # who still asks must leave no connection behind
+                await self._drop()
+                raise psycopg.OperationalError("closed")
             return self._pipe
+
+    async def _drop(self) -> None:
+        if self._pipe is not None:
+            await self._pipe.close()
 
 
 def _moved(row: Row) -> tuple[int, UUID, int]:

@@ -24,6 +24,7 @@ class Busy:
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
         self.begun: list[str] = []
+        self._news = asyncio.Event()
         self.url = ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -33,6 +34,7 @@ class Busy:
             await send({"type": f"{message}.complete"})
             return
         self.begun.append(scope["path"])
+        self._news.set()
         match scope["path"]:
             case "/work":
                 await self.go_on.wait()
@@ -53,7 +55,8 @@ class Busy:
     async def has_begun(self, count: int) -> None:
         async with asyncio.timeout(WAIT_S):
             while len(self.begun) < count:
-                await asyncio.sleep(0.005)
+                self._news.clear()
+                await self._news.wait()
 
 
 class Caller:

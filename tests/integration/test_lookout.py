@@ -1,5 +1,6 @@
 """The connection that looks at the log."""
 
+import asyncio
 from uuid import uuid4
 
 import psycopg
@@ -49,3 +50,16 @@ async def test_after_its_connection_was_lost_it_looks_over_another(runtime: Runt
             continue
     assert answers >= 1
     await lookout.close()
+
+
+async def test_who_asks_when_it_was_closed_leaves_no_connection_behind(runtime: Runtime) -> None:
+    name = f"lookout-{uuid4()}"
+    lookout = Lookout(make_conninfo(runtime.settings.database_url, application_name=name))
+    opening = asyncio.create_task(lookout.moved(0, 1))
+    await asyncio.sleep(0)  # it has begun to connect
+    await lookout.close()
+    for asked in (opening, lookout.moved(0, 1)):
+        with pytest.raises(psycopg.OperationalError):
+            await asked
+    async with runtime.db.connection() as db:
+        assert not await (await db.execute(TERMINATE, (name,))).fetchall()

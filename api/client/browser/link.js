@@ -202,14 +202,17 @@ export class Link {
     if (this.state === "live" || urgent) this.#socket?.send(JSON.stringify(frame));
   }
 
-  /** Another token for the connection there is. Without one the server ends it, and says so. */
+  /** Another token for the connection there is, live already or not: it may end before it is.
+   *  Without one the server ends it, and says so. */
   async #renew() {
+    const socket = this.#socket;
     try {
       this.#used = await this.#token(this.#used);
     } catch {
       return;
     }
-    if (this.#used) this.tell({ op: "token", token: this.#used });
+    if (this.#used && socket === this.#socket)
+      socket?.send(JSON.stringify({ op: "token", token: this.#used }));
   }
 
   /** Whether to come back after that close code. */
