@@ -180,6 +180,26 @@ async def test_a_second_token_that_is_not_taken_ends_it() -> None:
         assert await page.run("return stale") == [None, "token 1"]
 
 
+async def test_a_token_that_ends_before_all_rooms_are_back_is_renewed() -> None:
+    renewed = asyncio.get_running_loop().create_future()
+
+    async def handler(server: Peer) -> None:
+        await server.greet()
+        if server.number == 1:
+            await server.join(1)
+            await server.connection.close(p.CloseCode.RESTARTING)
+        else:
+            await server.tell(p.Expiring(in_=1_000))
+            renewed.set_result(await server.hear())
+            await server.joined(1, "resume")
+
+    async with peer(handler) as page:
+        await call(page, JOIN, name=ROOM)
+        async with asyncio.timeout(WAIT_S):
+            assert await renewed == p.Token(token="token 3")
+        await state(page, "live")
+
+
 async def test_it_waits_as_long_as_a_server_that_goes_asks_for() -> None:
     came: list[float] = []
 
