@@ -49,12 +49,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The shortest come last, so that no process of the run ends long before the other.
 
     After pytest-randomly, whose order is kept otherwise.
     """
     items.sort(key=lambda item: item.path.parent.name in SHORT)
+    if config.getoption("loadgroup", default=False):
+        for item in items:  # there was a pytest in which they did not, and nothing said so
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError(f"xdist's groups do not hold: {item.nodeid}")
 
 
 def open_folder() -> str:
