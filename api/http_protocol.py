@@ -14,9 +14,8 @@ from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.turning_away import MOST_BODY, busy
-from infra.admission import DOOR, Place
+from infra.admission import DOOR, Place, aside, place
 
-PLACE = "formula.place"  # where a request's state holds its place among those that are worked on
 PROBES = (b"/livez", b"/readyz", b"/startupz", b"/metrics")  # they ask how it is: always let in
 EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the transport
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
@@ -116,8 +115,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.linger()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        cycle.scope.setdefault("state", {})[PLACE] = Place(DOOR)
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, admitted(Place(DOOR), app))
 
     def await_body(self) -> None:
         self.body_timer = self.loop.call_later(STALL_S / LOOKS, self.look_for_body)
@@ -199,6 +197,23 @@ class HttpProtocol(HttpToolsProtocol):
         if self.body_timer is not None:
             self.body_timer.cancel()
             self.body_timer = None
+
+
+def admitted(mine: Place, app: Any) -> Any:
+    """Counted until its answer begins; while more of the request is to come, it stands aside."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        async def heard() -> Any:
+            with aside():
+                return await receive()
+
+        place.set(mine)
+        try:
+            await app(scope, heard, send)
+        finally:
+            mine.leave()
+
+    return run
 
 
 def serving(scope: Mapping[str, object]) -> HttpProtocol | None:

@@ -2,9 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -12,12 +11,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.app import bind, create_app
 from api.entrance import App
-from api.http_protocol import PLACE, HttpProtocol
+from api.http_protocol import HttpProtocol
 from api.listening import BACKLOG, listen
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
-from infra.admission import Place, aside, place
 from infra.log import observe
 from infra.monitoring.sampling import sampling
 from infra.nodes import heartbeat
@@ -46,27 +44,9 @@ def front(app: ASGIApp, gateway: Gateway) -> ASGIApp:
         if scope["type"] == "websocket" and scope["path"] == p.PATH:
             await gateway(scope, receive, send)
         else:
-            await admitted(app, scope, receive, send)
+            await app(scope, receive, send)
 
     return route
-
-
-async def admitted(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Counted until the answer begins; while more of a request is to come, it stands aside."""
-    mine = cast("Mapping[str, Mapping[str, object]]", scope).get("state", {}).get(PLACE)
-    if not isinstance(mine, Place):
-        await app(scope, receive, send)
-        return
-
-    async def heard() -> Any:
-        with aside():
-            return await receive()
-
-    place.set(mine)
-    try:
-        await app(scope, heard, send)
-    finally:
-        mine.leave()
 
 
 async def serve(settings: Settings) -> None:

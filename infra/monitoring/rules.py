@@ -131,6 +131,14 @@ DEFAULTS: tuple[Rule, ...] = (
         group="requests",
     ),
     Rule(
+        name="turned_away",
+        about="requests a second that were refused, as a process had all it takes on to do",
+        query=Query("formula_http_turned_away_total", how="rate"),
+        warning=1.0,
+        critical=50.0,
+        group="requests",
+    ),
+    Rule(
         name="loop_lag",
         about="how late the event loop is, 99 % of the time",
         query=Query("formula_loop_lag_seconds", how="p99"),

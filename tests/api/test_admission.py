@@ -2,93 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import msgspec
 import pytest
 
 from api.main import config, front
 from api.turning_away import MOST_BODY
-from infra.admission import DOOR, aside, leave
+from infra.admission import DOOR
 from infra.settings import Settings
+from tests.api.busy import Busy, calling
 from tests.integration.sockets import WAIT_S, listening
 
 MOST = 2
-
-
-class Busy:
-    """An application whose requests take until they are let go."""
-
-    def __init__(self) -> None:
-        self.go_on = asyncio.Event()
-        self.begun: list[str] = []
-        self._news = asyncio.Event()
-        self.url = ""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            while (message := (await receive())["type"]) != "lifespan.shutdown":
-                await send({"type": f"{message}.complete"})
-            await send({"type": f"{message}.complete"})
-            return
-        self.begun.append(scope["path"])
-        self._news.set()
-        match scope["path"]:
-            case "/work":
-                await self.go_on.wait()
-            case "/upload":
-                while (await receive()).get("more_body"):
-                    pass
-            case "/news":
-                with aside():
-                    await self.go_on.wait()
-            case "/stream":
-                leave()
-                await self.go_on.wait()
-            case _:
-                pass
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def has_begun(self, count: int) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while len(self.begun) < count:
-                self._news.clear()
-                await self._news.wait()
-
-
-class Caller:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    def ask(self, path: str, *lines: str, body: bytes = b"", length: int | None = None) -> None:
-        size = len(body) if length is None else length
-        head = [f"POST {path} HTTP/1.1", "host: x", f"content-length: {size}", *lines, "", ""]
-        self._writer.write("\r\n".join(head).encode() + body)
-
-    def send(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        async with asyncio.timeout(WAIT_S):
-            head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.split("\r\n")[:-2]
-            headers = dict(line.lower().split(": ", 1) for line in lines)
-            body = await self._reader.readexactly(int(headers.get("content-length", 0)))
-        return int(first.split()[1]), headers, body
-
-    async def status(self, path: str, *lines: str, body: bytes = b"") -> int:
-        self.ask(path, *lines, body=body)
-        return (await self.answer())[0]
-
-    def hang_up(self) -> None:
-        self._writer.transport.abort()
-
-    async def is_hung_up(self) -> bool:
-        async with asyncio.timeout(WAIT_S):
-            return not await self._reader.read(1)
 
 
 @pytest.fixture
@@ -100,18 +26,6 @@ async def busy(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Busy]:
         yield app
         app.go_on.set()
     assert not DOOR.inside
-
-
-@asynccontextmanager
-async def calling(busy: Busy, count: int) -> AsyncGenerator[list[Caller]]:
-    where, opened = urlsplit(busy.url), list[tuple[Any, Any]]()
-    for _ in range(count):
-        opened.append(await asyncio.open_connection(where.hostname, where.port))
-    try:
-        yield [Caller(*one) for one in opened]
-    finally:
-        for _, writer in opened:
-            writer.close()
 
 
 async def test_who_comes_when_all_are_busy_is_told_to_come_again(busy: Busy) -> None:
