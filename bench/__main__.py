@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from bench import api, append, files, jobs, projections, realtime
+from bench import api, append, files, jobs, projections, realtime, soak, watching
 from bench.environment import environment
 from bench.harness import Stage, say, stage
 from bench.report import Report, Row, save, table
@@ -22,8 +22,13 @@ SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "jobs": jobs.run,
     "projections": projections.run,
     "realtime": realtime.run,
+    "soak": soak.run,
+    "watching": watching.run,
 }
-ABOUT = tuple(module.__doc__ or "" for module in (api, append, files, jobs, projections, realtime))
+ABOUT = tuple(
+    module.__doc__ or ""
+    for module in (api, append, files, jobs, projections, realtime, soak, watching)
+)
 
 
 def main() -> int:

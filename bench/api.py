@@ -1,4 +1,4 @@
-"""api: requests a second and their latencies, by kind of route, beside Litestar alone."""
+"""api: requests a second by kind of route, beside Litestar alone; three times as many as it can."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from bench.child import Sample
 from bench.contestant import contestant
 from bench.harness import Results, Stage, compete
 from bench.load.loops import Window
+from bench.load.overload import TIMES, Overload
 from bench.load.rest import BARE, Rest
 from bench.report import Row, Target
 from infra.settings import Settings
@@ -29,16 +30,35 @@ ROUTES: Mapping[str, tuple[str, float | None]] = {
 
 def run(stage: Stage) -> list[Row]:
     window = Window(1.0, 0.3) if stage.quick else Window(3.0, 0.5)
-    load = Rest(_settings(stage), CALLERS, window)
+    load = Rest(settings(stage), CALLERS, window)
     results = compete([contestant(MINE, load)], 1 if stage.quick else 3)
     results.samples[LITESTAR] = [_beside(one) for one in results.samples[MINE]]
     rows = [row for route in ROUTES for row in _rows(results, route)]
-    return [*rows, results.row(f"{LITESTAR}, {CALLERS} callers", "answers/s", MINE, "bare per_s")]
+    alone = results.row(f"{LITESTAR}, {CALLERS} callers", "answers/s", MINE, "bare per_s")
+    return [*rows, alone, *_overload(stage)]
 
 
-def _settings(stage: Stage) -> Settings:
+def _overload(stage: Stage) -> list[Row]:
+    """Its peak is of the same run, before and after."""
+    window = Window(1.0, 0.3) if stage.quick else Window(8.0, 2.0)
+    load = Overload(settings(stage, "overload"), CALLERS, window)
+    results = compete([contestant(MINE, load)], 1 if stage.quick else 3)
+    title = f"{TIMES} x the peak"
+    return [
+        results.row("a task read 4 times, changed once", "answers/s", MINE, "peak"),
+        results.row(f"{title}: asked for", "requests/s", MINE, "offered"),
+        results.row(f"{title}: answered", "answers/s", MINE, "good"),
+        results.row(f"{title}: of the peak", "", MINE, "share", target=Target(least=0.8)),
+        results.row(f"{title}: turned away (503)", "answers/s", MINE, "refused"),
+        results.row(f"{title}: p99 of what is answered", "ms", MINE, "good p99"),
+        results.row(f"{title}: p99 of what is turned away", "ms", MINE, "refused p99"),
+        results.row(f"{title}: rate afterwards", "answers/s", MINE, "after"),
+    ]
+
+
+def settings(stage: Stage, database: str = "api") -> Settings:
     return msgspec.structs.replace(
-        stage.database("api"),
+        stage.database(database),
         local_storage_path=str(stage.folder / "files"),
         local_storage_key=STORAGE_KEY,
     )

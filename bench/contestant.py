@@ -14,7 +14,7 @@ import msgspec
 
 from bench.child import Sample
 
-LIMIT_S = 300.0  # of one process: one that hangs must not hang the suite
+LIMIT_S = 300.0  # of one process, mostly: one that hangs must not hang the suite
 MAX_WORDS = 300  # characters of what a process that failed said last
 
 
@@ -26,16 +26,19 @@ class Contestant(msgspec.Struct, frozen=True):
 
     name: str
     processes: tuple[msgspec.Struct, ...]
+    limit_s: float = LIMIT_S
 
 
-def contestant(name: str, *processes: msgspec.Struct) -> Contestant:
-    return Contestant(name, processes)
+def contestant(name: str, *processes: msgspec.Struct, limit_s: float = LIMIT_S) -> Contestant:
+    return Contestant(name, processes, limit_s)
 
 
 def play(one: Contestant) -> Sample:
     """One round of one contestant; a process that fails is an error in its sample."""
     with ExitStack() as stack:
-        running = [stack.enter_context(_started(arguments)) for arguments in one.processes]
+        running = [
+            stack.enter_context(_started(arguments, one.limit_s)) for arguments in one.processes
+        ]
         if len(running) > 1:
             for process in running:
                 process.until_ready()
@@ -47,7 +50,7 @@ def play(one: Contestant) -> Sample:
 class _Process:
     """Speaks with a child as bench.child does. What it logs goes to a file: a pipe could fill."""
 
-    def __init__(self, arguments: msgspec.Struct, said: IO[bytes]) -> None:
+    def __init__(self, arguments: msgspec.Struct, said: IO[bytes], limit_s: float) -> None:
         program = [sys.executable, "-m", type(arguments).__module__, msgspec.json.encode(arguments)]
         self._said = said
         self._child = subprocess.Popen(
@@ -57,7 +60,8 @@ class _Process:
             stderr=said,
             start_new_session=True,
         )
-        self._limit = Timer(LIMIT_S, self._kill)
+        self._limit_s = limit_s
+        self._limit = Timer(limit_s, self._kill)
         self._limit.start()
 
     def until_ready(self) -> None:
@@ -78,7 +82,7 @@ class _Process:
             return msgspec.json.decode(printed.splitlines()[-1], type=Sample)
         self._said.seek(0)
         words = self._said.read().decode(errors="replace").strip().splitlines()
-        ended = f"no answer, exit code {self._child.returncode} (time limit: {LIMIT_S:.0f} s)"
+        ended = f"no answer, exit code {self._child.returncode} (time limit: {self._limit_s:.0f} s)"
         return Sample({}, 1, words[-1][:MAX_WORDS] if words else ended)
 
     def close(self) -> None:
@@ -93,9 +97,9 @@ class _Process:
 
 
 @contextmanager
-def _started(arguments: msgspec.Struct) -> Generator[_Process]:
+def _started(arguments: msgspec.Struct, limit_s: float) -> Generator[_Process]:
     with tempfile.TemporaryFile() as said:
-        process = _Process(arguments, said)
+        process = _Process(arguments, said, limit_s)
         try:
             yield process
         finally:

@@ -48,6 +48,14 @@ class Team(msgspec.Struct, frozen=True):
     tasks: Sequence[UUID]
 
 
+class Backend(msgspec.Struct, frozen=True):
+    """What API processes have in common."""
+
+    settings: Settings
+    projector: psutil.Process
+    teams: Sequence[Team]
+
+
 class Side(msgspec.Struct, frozen=True):
     """A server, and what each caller asks it, by route."""
 
@@ -59,7 +67,8 @@ class Side(msgspec.Struct, frozen=True):
 def run(load: Rest) -> Sample:
     """By route: `<route> per_s`, `p50`, `p99` (ms), and `cpu` (µs of the API process a request)."""
     with ExitStack() as stack:
-        formula, bare = _formula(load, stack), _bare(load.callers, stack)
+        backend = prepared(load.settings, load.callers, stack)
+        formula, bare = api(backend, stack), _bare(load.callers, stack)
         return uvloop.run(_measured(formula, bare, load.window))
 
 
@@ -67,24 +76,25 @@ async def _measured(formula: Side, bare: Side, window: Window) -> Sample:
     """What is beside a route is beside it in time too."""
     found: dict[str, list[Measured]] = {}
     for route in formula.routes:
-        found[route] = [await _one(formula, route, window)]
-        found.setdefault(BARE, []).append(await _one(bare, BARE, window))
+        found[route] = [await measured(formula, route, window)]
+        found.setdefault(BARE, []).append(await measured(bare, BARE, window))
     values = {
-        f"{route} {metric}": median(one.values[metric] for one in measured)
-        for route, measured in found.items()
-        for metric in measured[0].values
+        f"{route} {metric}": median(one.values[metric] for one in rounds)
+        for route, rounds in found.items()
+        for metric in rounds[0].values
     }
-    failed = [one for measured in found.values() for one in measured if one.errors]
+    failed = [one for rounds in found.values() for one in rounds if one.errors]
     return Sample(
         values, sum(one.errors for one in failed), next((one.error for one in failed), "")
     )
 
 
-async def _one(side: Side, route: str, window: Window) -> Measured:
+async def measured(side: Side, route: str, window: Window) -> Measured:
+    """With `cpu`: µs of the server a request."""
     spent = Spent({"api": side.process})
-    measured = await asked(side.port, side.routes[route], window)
-    cpu = 1e6 * spent.seconds()["api"] / max(measured.answers, 1)
-    return msgspec.structs.replace(measured, values={**measured.values, "cpu": cpu})
+    found = await asked(side.port, side.routes[route], window)
+    cpu = 1e6 * spent.seconds()["api"] / max(found.answers, 1)
+    return msgspec.structs.replace(found, values={**found.values, "cpu": cpu})
 
 
 def _bare(callers: int, stack: ExitStack) -> Side:
@@ -96,22 +106,28 @@ def _bare(callers: int, stack: ExitStack) -> Side:
     return Side(port, process, {BARE: [cycle([ask]) for _ in range(callers)]})
 
 
-def _formula(load: Rest, stack: ExitStack) -> Side:
-    port = free_port()
-    settings = msgspec.structs.replace(
-        unlimited(load.settings, port), rate_limit_user_max_requests=NEVER_REACHED
+def prepared(settings: Settings, callers: int, stack: ExitStack) -> Backend:
+    """What is there to be asked for, and the projector; servers come and go beside it."""
+    own = msgspec.structs.replace(
+        unlimited(settings, free_port()), rate_limit_user_max_requests=NEVER_REACHED
     )
-    env = child_environment(settings)
     groups = [word for group in GROUPS for word in ("--group", group)]
-    started(stack, (sys.executable, "-m", "projections.main", *groups), env)
-    teams = asyncio.run(_prepared(settings, load.callers))
-    api = started(stack, (sys.executable, "-m", "api.main"), env)
+    projector = started(
+        stack, (sys.executable, "-m", "projections.main", *groups), child_environment(own)
+    )
+    return Backend(own, projector, asyncio.run(_teams(own, callers)))
+
+
+def api(backend: Backend, stack: ExitStack, program: str = "api.main") -> Side:
+    port = free_port()
+    settings = msgspec.structs.replace(backend.settings, port=port)
+    process = started(stack, (sys.executable, "-m", program), child_environment(settings))
     until_listening(port)
-    files = {team.project: _sent(port, api.pid, team) for team in teams}
-    return Side(port, api, _routes(teams, files))
+    files = {team.project: _sent(port, process.pid, team) for team in backend.teams}
+    return Side(port, process, _routes(backend.teams, files))
 
 
-async def _prepared(settings: Settings, callers: int) -> list[Team]:
+async def _teams(settings: Settings, callers: int) -> list[Team]:
     async with open_runtime(settings) as runtime:
         teams = [await _team(runtime, max(1, callers // PROJECTS)) for _ in range(PROJECTS)]
         await until_ready(runtime, GROUPS)

@@ -1,0 +1,144 @@
+"""Requests that come when they are due, whether others are answered or not."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, cast
+
+import msgspec
+
+from bench.load.loops import Latencies, Tally, Window, arrivals
+from bench.load.requests import END_S, HEAD_END, LENGTH, MAX_WORDS
+
+REFUSED = b"HTTP/1.1 503 "
+RETRY = b"\r\nretry-after: "
+
+
+class Came(msgspec.Struct):
+    """What became of what was due while the window was open."""
+
+    due: int = 0
+    good: int = 0
+    refused: int = 0  # told when to come again
+
+
+async def due(
+    port: int, requests: Iterator[bytes], rate: int, lines: int, window: Window
+) -> tuple[dict[str, float], Tally]:
+    """`good` and `refused` a second, `offered`, and milliseconds since they were due.
+
+    Nobody waits for a connection without that counting: time runs from when a request was due.
+    """
+    tally, came, end = Tally(), Came(), time.perf_counter() + window.before_s + window.seconds
+    since = time.perf_counter() + window.before_s
+    desk = _Desk(tally, came, Latencies(since), Latencies(since), since, end)
+    loop = asyncio.get_running_loop()
+    for _ in range(lines):
+        await loop.create_connection(lambda: _Line(desk), "127.0.0.1", port)
+    async for at in arrivals(rate, window.before_s + window.seconds):
+        came.due += at >= since
+        desk.ask(next(requests), at)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            await desk.settled()
+    desk.close()
+    values = {
+        "offered": came.due / window.seconds,
+        "good": came.good / window.seconds,
+        "refused": came.refused / window.seconds,
+        **desk.latencies.values("good"),
+        **desk.refusals.values("refused"),
+    }
+    return values, tally
+
+
+class _Desk:
+    """Gives what is due to whichever connection is free."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        came: Came,
+        latencies: Latencies,
+        refusals: Latencies,
+        since: float,
+        end: float,
+    ) -> None:
+        self.latencies, self.refusals = latencies, refusals
+        self.all: list[_Line] = []
+        self.free: deque[_Line] = deque()
+        self._tally, self._came, self._since, self._end = tally, came, since, end
+        self._waiting: deque[tuple[bytes, float]] = deque()
+        self._settled = asyncio.Event()
+
+    def ask(self, request: bytes, at: float) -> None:
+        if self.free:
+            self.free.popleft().send(request, at)
+        else:
+            self._waiting.append((request, at))
+
+    def answered(self, line: "_Line", answer: bytes, at: float) -> None:
+        counts = at >= self._since and time.perf_counter() <= self._end
+        head = answer[:MAX_WORDS].lower()
+        if answer.startswith(b"HTTP/1.1 2"):
+            self.latencies.record(at)
+            self._tally.done += 1
+            self._came.good += counts
+        elif answer.startswith(REFUSED) and RETRY in head:
+            self.refusals.record(at)
+            self._came.refused += counts
+        else:
+            self._tally.failed(ConnectionError(answer[:MAX_WORDS].decode(errors="replace")))
+        if self._waiting:
+            line.send(*self._waiting.popleft())
+        else:
+            self.free.append(line)
+            if len(self.free) == len(self.all):
+                self._settled.set()
+
+    def lost(self, line: "_Line") -> None:
+        self.all.remove(line)
+        self._tally.failed(ConnectionError("closed"))
+
+    async def settled(self) -> None:
+        """Every answer has come."""
+        if len(self.free) < len(self.all):
+            self._settled.clear()
+            await self._settled.wait()
+
+    def close(self) -> None:
+        for line in self.all:
+            line.close()
+
+
+class _Line(asyncio.Protocol):
+    def __init__(self, desk: _Desk) -> None:
+        self._desk, self._received, self._at, self._closing = desk, b"", 0.0, False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("Any", transport)
+        self._desk.all.append(self)
+        self._desk.free.append(self)
+
+    def send(self, request: bytes, at: float) -> None:
+        self._at = at
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received = self._received + data if self._received else data
+        head, _, body = self._received.partition(HEAD_END)
+        length = LENGTH.search(head)
+        if length is None or len(body) < int(length[1]):
+            return
+        answer, self._received = self._received, b""
+        self._desk.answered(self, answer, self._at)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, asyncio's
+        if not self._closing:
+            self._desk.lost(self)
+
+    def close(self) -> None:
+        self._closing = True
+        self._transport.close()
