@@ -13,10 +13,12 @@ from typing import Any, cast
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.realtime.protocol import PATH as SOCKETS
 from api.turning_away import MOST_BODY, busy
 from infra.admission import DOOR, Place, aside, place
 
-PROBES = (b"/livez", b"/readyz", b"/startupz", b"/metrics")  # they ask how it is: always let in
+# Who asks how it is, and sockets.
+ALWAYS = (b"/livez", b"/readyz", b"/startupz", b"/metrics", SOCKETS.encode())
 EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the transport
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HEAD_S = 10.0  # from the connection, or the answer before, to the end of a request's headers
@@ -40,7 +42,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.body_timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
         self.lingering = False  # the answer is a refusal, and no more is read
-        self.turned_away = False  # the request whose body is passed over
+        self.turned_away: bool | None = None  # of the request; None: not decided yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -85,25 +87,33 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.body_size = 0
+        self.body_size, self.turned_away = 0, None
         cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self.transport}
 
     def on_headers_complete(self) -> None:
         self.head_arrived()
-        if DOOR.full and self.may_be_turned_away():
-            self.turned_away = True
+        if self.is_turned_away():
             DOOR.turned_away.add(self.parser.get_method().decode("ascii"))
         else:
             super().on_headers_complete()
         self.await_body()
 
-    def may_be_turned_away(self) -> bool:
-        """Sockets have a bound of their own; and an answer must not overtake one before it."""
-        return (
-            (not self.cycle or self.cycle.response_complete)
-            and not self.parser.should_upgrade()
-            and not self.url.startswith(PROBES)
-        )
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.is_turned_away():
+            super().on_header(name, value)
+
+    def is_turned_away(self) -> bool:
+        """Decided once its address is known: then nothing of it is kept.
+
+        Sockets have a bound of their own; and an answer must not overtake one before it.
+        """
+        if self.turned_away is None:
+            self.turned_away = (
+                DOOR.full
+                and (not self.cycle or self.cycle.response_complete)
+                and not self.url.startswith(ALWAYS)
+            )
+        return self.turned_away
 
     def turn_away(self) -> None:
         self.turned_away = False

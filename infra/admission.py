@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 from infra.metrics import Counters, Gauges, Metric
 
-MOST = 256  # more do not raise the throughput, they only wait for one another
+MOST = 128  # more do not raise the throughput, they only wait for one another
 RETRY_AFTER_S = 1
 
 
