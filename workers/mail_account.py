@@ -70,7 +70,8 @@ async def _before(runtime: Runtime, changed: Recorded[Event]) -> User:
     while len(events) < changed.version - 1:
         found = await runtime.store.read_stream(changed.stream, len(events), MAX_READ)
         events += [one.event for one in found]
-    return fold(USER, events[: changed.version - 1])
+    before = events[: changed.version - 1]
+    return fold(USER, [one for one in before if isinstance(one, USER.events)])
 
 
 JOB = Job(
