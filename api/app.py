@@ -46,6 +46,7 @@ from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
 from api.receipts import receipts
 from api.recovering import recovering
+from api.refusals import DENIED
 from api.replay import replays
 from api.rows import Rows
 from api.sessions import sessions, user_sessions
@@ -111,7 +112,7 @@ def bind(
     passwords: Passwords | None = None,
 ) -> App:
     """Let the application answer from an open runtime, in place of the one it had."""
-    times = responses()
+    times, refusals = responses(), gateway.hub.refusals
     app.follow(runtime.settings)
     app.state.update(
         {
@@ -123,7 +124,8 @@ def bind(
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
             "responses": times,
-            "counted": Metrics([*gateway.hub.meters.metrics, times, DROPPED]),
+            "refusals": refusals,
+            "counted": Metrics([*gateway.hub.meters.metrics, times, refusals.counted, DROPPED]),
         }
     )
     return app
@@ -149,7 +151,7 @@ def create_app() -> App:
             "call": Provide(provide_call, sync_to_thread=False),
             "db": Provide(provide_db),
         },
-        exception_handlers={HTTPException: rejected, Exception: refused},
+        exception_handlers={HTTPException: rejected, Exception: refused, **DENIED},
         response_class=Answer,
         before_send=[say_version],
         request_max_body_size=MAX_BODY,
