@@ -46,6 +46,7 @@ from api.realtime.gateway import Gateway
 from api.realtime.routes import realtime
 from api.receipts import receipts
 from api.recovering import recovering
+from api.refusals import DENIED
 from api.replay import replays
 from api.rows import Rows
 from api.sessions import sessions, user_sessions
@@ -112,8 +113,8 @@ def bind(
     passwords: Passwords | None = None,
 ) -> App:
     """Let the application answer from an open runtime, in place of the one it had."""
-    times = responses()
-    counted = Metrics([*gateway.hub.meters.metrics, times, DROPPED])
+    times, refusals = responses(), gateway.hub.refusals
+    counted = Metrics([*gateway.hub.meters.metrics, times, refusals.counted, DROPPED])
     counted.include(DOOR.metrics)
     app.follow(runtime.settings)
     app.state.update(
@@ -126,6 +127,7 @@ def bind(
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
             "responses": times,
+            "refusals": refusals,
             "counted": counted,
         }
     )
@@ -152,7 +154,7 @@ def create_app() -> App:
             "call": Provide(provide_call, sync_to_thread=False),
             "db": Provide(provide_db),
         },
-        exception_handlers={HTTPException: rejected, Exception: refused},
+        exception_handlers={HTTPException: rejected, Exception: refused, **DENIED},
         response_class=Answer,
         before_send=[say_version],
         request_max_body_size=MAX_BODY,

@@ -161,15 +161,15 @@ async def guard(request: Request[Any, Any, Any]) -> None:
     user = caller.id if opt.get("own") else concerned.user
     try:
         await require_known(runtime, caller, action, project=concerned.project, user=user)
-    except NotFound:
+    except NotFound as error:
         for kind in IN_PROJECT.keys() & path.keys():
-            raise _none(kind, path) from None
+            raise _none(kind, path, type(error)) from None
         raise
 
 
-def _none(kind: str, path: Mapping[str, Any]) -> NotFound:
+def _none(kind: str, path: Mapping[str, Any], error: type[NotFound] = NotFound) -> NotFound:
     """As if there were no such thing, whether or not there is."""
-    return NotFound(f"{kind}.not_found", **{kind: path[kind]})
+    return error(f"{kind}.not_found", **{kind: path[kind]})
 
 
 def _scrapes(runtime: Runtime, token: str) -> bool:

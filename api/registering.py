@@ -16,7 +16,7 @@ from infra.runtime import Origin, Runtime
 Email = Annotated[str, Meta(max_length=320, examples=["grace@example.com"])]
 Name = Annotated[str, Meta(max_length=500, examples=["Grace Hopper"])]
 Department = Annotated[str, Meta(max_length=500, examples=["Research"])]
-LEAST_PASSWORD, MOST_PASSWORD = 10, 200  # characters
+LEAST_PASSWORD, MOST_PASSWORD = 12, 128  # characters, of new ones: older ones let in still
 Password = Annotated[
     str,
     Meta(min_length=LEAST_PASSWORD, max_length=MOST_PASSWORD, examples=["correct horse battery"]),

@@ -7,7 +7,7 @@ import msgspec
 
 from domain import access
 from domain.access import Action
-from domain.errors import NotFound
+from domain.errors import Hidden, NotFound
 from domain.project import PROJECT, ProjectRole
 from domain.scopes import READING
 from domain.user import Role
@@ -70,8 +70,10 @@ async def require_known(
     if project is not None:
         exists, role = await _membership(runtime, caller, project)
         owner = access.Who(caller.id, caller.role)  # what a key is not for its owner knows of
-        if not exists or not access.allowed(Action.PROJECT_READ, owner, project_role=role):
+        if not exists:
             raise NotFound("project.not_found", project=project)
+        if not access.allowed(Action.PROJECT_READ, owner, project_role=role):
+            raise Hidden("project.not_found", project=project)
     access.require(action, caller.who, project_role=role, oneself=user == caller.id)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
 import msgspec
@@ -16,8 +17,10 @@ from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.registry import tag_of
 from domain.task import TASK, AddComment, CreateTask
 from domain.user import UserRegistered
+from infra.hosts import is_loopback
 from infra.passwords import Passwords
 from infra.runtime import Origin, Runtime
+from infra.settings import Settings
 
 SEED = UUID("0c3b8f0e-5a58-5d3a-8f6e-2f4f7d7f5014")  # every id of the workspace follows from it
 PASSWORD = "formula-demo-1"  # noqa: S105, documented: a demo is for everybody
@@ -40,6 +43,14 @@ def person_id(name: str) -> UUID:
 
 def project_id(name: str) -> UUID:
     return uuid5(SEED, f"project {name}")
+
+
+def reached_by(settings: Settings) -> str:
+    """The setting that lets others reach it, with its value; "" where this machine alone does."""
+    url = urlsplit(settings.public_url)
+    if url.scheme == "https" or not is_loopback(url.hostname or ""):
+        return f"PUBLIC_URL={settings.public_url}"
+    return "" if is_loopback(settings.host) else f"HOST={settings.host}"
 
 
 async def wanted(runtime: Runtime) -> bool:

@@ -30,6 +30,10 @@ class NotFound(Refused):
     """There is no such thing, or none that this actor may know of."""
 
 
+class Hidden(NotFound):
+    """It is there, and this actor may not know of it: told as what is not."""
+
+
 class WrongState(Refused):
     """It cannot be done now: the aggregate's state forbids it."""
 

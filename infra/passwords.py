@@ -14,7 +14,7 @@ from domain.errors import Invalid
 
 T = TypeVar("T")
 
-COMMON = Path(__file__).with_name("common_passwords.txt")  # of ten characters or more
+COMMON = Path(__file__).with_name("common_passwords.txt")  # the commonest that are long enough
 LEAST_LETTERS = 4  # different ones
 THREADS = 2  # each takes a core and 64 MiB while it runs
 
@@ -65,4 +65,4 @@ def _letters(text: str) -> str:
 
 @cache
 def _common() -> frozenset[str]:
-    return frozenset(COMMON.read_text().split())
+    return frozenset(COMMON.read_text().splitlines())

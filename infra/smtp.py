@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from email.message import EmailMessage
-from ipaddress import ip_address
 from typing import Any, Literal
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aiosmtplib import (
     SMTP,
@@ -22,6 +21,7 @@ from aiosmtplib import (
 from aiosmtplib.typing import Default
 
 from domain.errors import Invalid
+from infra.hosts import is_loopback
 from infra.settings import SettingsError
 
 TIMEOUT_S = 15.0  # for each step of the talk with the server
@@ -207,7 +207,7 @@ def smtp_options(url: str) -> dict[str, Any]:
     if not parts.hostname:
         raise SettingsError("SMTP_URL: names no host")
     secure = parts.scheme == "smtps"
-    must_turn = not secure and parts.password is not None and not _loopback(parts)
+    must_turn = not secure and parts.password is not None and not is_loopback(parts.hostname or "")
     return {
         "hostname": parts.hostname,
         "port": port,
@@ -216,11 +216,3 @@ def smtp_options(url: str) -> dict[str, Any]:
         "use_tls": secure,
         "start_tls": False if secure else must_turn or None,
     }
-
-
-def _loopback(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -39,7 +39,7 @@ async def about(runtime: Runtime, user: UUID, task: UUID, by: UUID | None) -> Ab
     require(Action.TASK_READ, who, project_role=project.members.get(user))
     return About(
         person=person,
-        by=await _name(runtime, by),
+        by=await name_of(runtime, by),
         task=task,
         title=loaded.title,
         project=loaded.project,
@@ -55,7 +55,7 @@ async def active(runtime: Runtime, user: UUID) -> User:
     return person
 
 
-async def _name(runtime: Runtime, user: UUID | None) -> str:
+async def name_of(runtime: Runtime, user: UUID | None) -> str:
     if user is None:
         return "Formula"
     return (await runtime.load(USER, user)).state.name or "Somebody"

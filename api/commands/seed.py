@@ -8,24 +8,29 @@ import typer
 
 from api.commands.asking import connected
 from api.commands.output import JsonFlag, fail, out, print_json, running_settings
-from api.seed import Seeded, wanted
+from api.seed import Seeded, reached_by, wanted
 from api.seed import seed as make_workspace
 from infra.settings import Settings
 
 
 def seed(
     json: JsonFlag = False,
-    force: Annotated[bool, typer.Option(help="Also into a store that is not empty.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="Also into a store that is not empty, or that others reach.")
+    ] = False,
 ) -> None:
     """Make the demo workspace: people of every role, clients, projects, tasks, comments.
 
-    What is there already is left as it is.
+    What is there already is left as it is. All know the password of its people.
 
     Example: [bold]formula seed --force[/]
     """
-    made = asyncio.run(_seed(running_settings(), force=force))
+    settings = running_settings()
+    if not force and (setting := reached_by(settings)):
+        fail(f"{setting} lets others in, and all know the demo's password: --force seeds it still")
+    made = asyncio.run(_seed(settings, force=force))
     if made is None:
-        fail("the store is not empty: add the demo workspace to it with --force")
+        fail("the store is not empty: add the demo, whose password all know, with --force")
     if json:
         print_json(made)
     else:

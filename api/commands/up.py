@@ -21,7 +21,7 @@ from api.client.client import Client
 from api.client.errors import NotConnected
 from api.commands.output import out
 from api.listening import listen
-from api.seed import PASSWORD, seed, wanted
+from api.seed import PASSWORD, reached_by, seed, wanted
 from api.seed_data import PEOPLE
 from infra.db import connect
 from infra.embedded import prepare_postgres, prepare_valkey
@@ -64,7 +64,8 @@ def up(
 
     Example: [bold]formula up --port 8080 --data /srv/formula --no-demo[/]
     """
-    settings = _given(load_settings(), port, data, demo)
+    given = load_settings()
+    settings = _given(given, port, data, demo=_demo_asked(given, demo))
     shown = msgspec.structs.replace(settings, log_format="pretty", log_level="warning")
     configure_logging(shown, "supervisor")
     listen(settings).close()  # what is wrong here is said before anything is started
@@ -74,7 +75,20 @@ def up(
         asyncio.run(_until_told(_run(settings)))
 
 
-def _given(settings: Settings, port: int | None, data: Path | None, demo: bool | None) -> Settings:
+def _demo_asked(settings: Settings, flag: bool | None) -> bool:
+    """Where others reach it the flag alone asks for it: by default it would let them all in."""
+    if flag is not None or not settings.formula_demo:
+        return bool(flag)
+    setting = reached_by(settings)
+    if setting:
+        out.print(
+            f"No demo workspace: {setting} lets others in, and all know its password."
+            " --demo makes it still."
+        )
+    return not setting
+
+
+def _given(settings: Settings, port: int | None, data: Path | None, *, demo: bool) -> Settings:
     folder = data.resolve() if data is not None else settings.data
     port = port or settings.port
     elsewhere = port != Settings().port and settings.public_url == Settings().public_url
@@ -82,7 +96,7 @@ def _given(settings: Settings, port: int | None, data: Path | None, demo: bool |
         settings,
         port=port,
         formula_data=str(folder),
-        formula_demo=settings.formula_demo if demo is None else demo,
+        formula_demo=demo,
         public_url=f"http://localhost:{port}" if elsewhere else settings.public_url,
     )
 

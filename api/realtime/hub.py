@@ -18,6 +18,7 @@ from api.realtime.receipts import Receipts
 from api.realtime.rooms import RING, Room
 from api.realtime.turns import Turns
 from api.realtime.waves import Waves
+from api.refusals import Refusals
 from infra.bus import Entry, take_traces, unpack
 from infra.runtime import Runtime
 from infra.subscriptions import subscriptions
@@ -45,7 +46,7 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self._mending: dict[Room, bool] = {}  # whether more is missing since the read
         self.receipts = Receipts(runtime)
-        self.meters = Meters()
+        self.meters, self.refusals = Meters(), Refusals()
         self.meters.gauge("rooms", "rooms with sockets here", lambda: len(self._rooms))
         self.meters.gauge("members", "sockets in rooms", self._members)
         self.reads = Reads(runtime)

@@ -51,7 +51,7 @@ class Connection:
         origin: Origin,
         gone: Callable[[UUID], None],
     ) -> None:
-        self._meters, self._waves = hub.meters, hub.waves
+        self._meters, self._waves, self._refusals = hub.meters, hub.waves, hub.refusals
         self.attendance = Attendance(runtime, hub, epoch, origin, self)
         self.replays = Replays(runtime, epoch, self)
         self._runtime, self._epoch, self._origin = runtime, epoch, origin
@@ -356,6 +356,8 @@ class Connection:
             self.tell(p.Expiring(in_=int(left * 1_000)))
 
     def tell(self, frame: p.ServerFrame) -> None:
+        if isinstance(frame, p.Err):
+            self._refusals.told(frame, self._origin)
         ready = text_frame(p.encode_frame(frame))
         if self._patience.burdened(len(ready), paused=self._wire.paused):
             self._cut_off()

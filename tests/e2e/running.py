@@ -47,12 +47,15 @@ class Formula:
             check=False,
         )
 
-    def up(self, *arguments: str) -> None:
-        """Start, and return once it has said that it runs."""
+    def up(self, *arguments: str, **variables: str) -> str:
+        """Start, and return what it has said once that is that it runs."""
         output = self.folder.with_suffix(".out")
         with output.open("w") as written:
             self._up = psutil.Popen(
-                [*COMMAND, "up", *arguments], env=self.environment, stdout=written, stderr=written
+                [*COMMAND, "up", *arguments],
+                env=self.environment | variables,
+                stdout=written,
+                stderr=written,
             )
         running = self._up
 
@@ -61,6 +64,7 @@ class Formula:
             return "Formula is running" in output.read_text()
 
         wait_until(said, UP_S)
+        return output.read_text()
 
     def processes(self) -> list[psutil.Process]:
         return self._up.children(recursive=True) if self._up is not None else []

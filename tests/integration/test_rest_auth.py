@@ -7,7 +7,7 @@ import httpx
 from argon2 import PasswordHasher
 
 from infra import accounts
-from tests.integration.conftest import PASSWORD, Api, Person, refusal
+from tests.integration.conftest import CHEAP, PASSWORD, Api, Person, refusal
 
 
 async def test_a_login_tells_who_one_is_and_lets_one_in(api: Api) -> None:
@@ -142,10 +142,27 @@ async def test_an_admin_sets_somebodys_password_without_the_old_one(api: Api) ->
     assert await api.login(ann.email, "set by an admin")
 
 
-async def test_a_short_password_is_refused(api: Api) -> None:
-    admin = await api.as_("admin")
-    body = {"email": "b@example.com", "name": "Bob", "role": "member", "password": "123456789"}
-    assert await admin.refused("POST", "/users", body) == "422 request.invalid"
+async def test_a_password_has_12_to_128_characters(api: Api) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    phrase, path = "abcd efgh ijkl mnop " * 10, f"/users/{ann.id}/password"
+    body = {"email": "b@example.com", "name": "Bob", "role": "member"}
+    for length in (11, 129):
+        bad = {"password": phrase[:length]}
+        assert await admin.refused("PUT", path, bad) == "422 request.invalid"
+        assert await admin.refused("POST", "/users", {**body, **bad}) == "422 request.invalid"
+    for length in (12, 64, 128):
+        await admin.do("PUT", path, {"password": phrase[:length]})
+        assert await api.login(ann.email, phrase[:length])
+
+
+async def test_who_has_a_password_of_older_rules_comes_in_and_sets_a_longer_one(api: Api) -> None:
+    for old in ("ten letter", "x" * 200):
+        ann = await api.as_("member")
+        await accounts.set_hash(api.runtime.db, UUID(ann.id), await CHEAP.hash(old))
+        assert await api.login(ann.email, old)
+        new = {"password": "a new pass phrase", "current": old}
+        await ann.do("PUT", f"/users/{ann.id}/password", new)
+        assert await api.login(ann.email, "a new pass phrase")
 
 
 async def test_a_hash_made_with_older_parameters_is_made_anew_at_login(api: Api) -> None:

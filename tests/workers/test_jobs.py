@@ -9,6 +9,7 @@ import pytest
 
 from domain.announcement import AnnouncementPublished
 from domain.digest import DigestStarted
+from domain.entry import ApiKeyCreated
 from domain.jobs import (
     BatchRequested,
     JobRequested,
@@ -22,6 +23,7 @@ from domain.kernel import Event, Metadata, Recorded
 from domain.notification import Mailed, NotificationSent
 from domain.preferences import Notice
 from domain.task import CommentAdded, CommentEdited, TaskAssigned
+from domain.user import PasswordSet, UserEmailChanged, UserProfileChanged
 from infra.jobs.model import CONSUMER, NewJob
 from infra.jobs.queues import queues_of
 from infra.settings import Settings
@@ -110,6 +112,23 @@ def test_a_digest_is_one_mail() -> None:
     started = DigestStarted(user=BOB, day=AT.date(), after=3, upto=9)
     (asked,) = reactions(recorded(started))
     assert (asked.name, asked.args) == ("mail_digest", {"user": str(BOB), "after": 3, "upto": 9})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        PasswordSet(),
+        UserEmailChanged(email="b@example.com"),
+        ApiKeyCreated(key=TASK, name="K", scopes=("read",), expires=AT, at=AT),
+    ],
+)
+def test_another_way_into_an_account_is_one_mail_to_its_owner(changed: Event) -> None:
+    (asked,) = reactions(recorded(changed))
+    assert (asked.name, asked.args, asked.priority) == ("mail_account", {"user": str(TASK)}, 1)
+
+
+def test_another_name_is_none() -> None:
+    assert reactions(recorded(UserProfileChanged(name="Bob"))) == []
 
 
 def test_a_job_knows_what_led_to_it() -> None:
