@@ -4,6 +4,7 @@
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main() -> int:
     """0 even where a target was missed, which the table tells; 1 where measuring went wrong."""
     options = _parser().parse_args()
     configure_logging(Settings(log_level="warning"))
+    signal.signal(signal.SIGTERM, _stop)
     try:
         match options.name:
             case None:
@@ -49,6 +51,11 @@ def main() -> int:
             raise
         say(f"bench: no result: {error}")
         return 1
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    """As Ctrl-C does: servers and contestants are ended on the way out."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

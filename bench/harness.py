@@ -127,7 +127,7 @@ class Results(msgspec.Struct, frozen=True):
         mine = self.figure(of, metric)
         other = self.figure(against, metric) if against else None
         errors = [one for one in self.samples[of] if one.errors]
-        ratios = self._ratios(of, against, metric) if against and mine and other else []
+        ratios = self.ratios(of, against, metric) if against and mine and other else []
         row = Row(
             name=title,
             unit=unit,
@@ -144,7 +144,7 @@ class Results(msgspec.Struct, frozen=True):
         )
         return row if target is None else judged(row, target)
 
-    def _ratios(self, of: str, against: str, metric: str) -> list[float]:
+    def ratios(self, of: str, against: str, metric: str) -> list[float]:
         """Of each round: what drifts from one round to the next hits both sides."""
         pairs = zip(self.samples[of], self.samples[against], strict=False)
         found = [(mine.values.get(metric), other.values.get(metric)) for mine, other in pairs]
