@@ -1,7 +1,7 @@
 # `make` alone prints what there is. Nothing but Python 3.11 (and node for `check`) is needed.
 PYTHON ?= python3.11
 BIN := .venv/bin
-SUITE ?= append
+SUITE ?= all
 
 # Where images forbid to keep bytecode, every process of a test would compile the sources anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -42,12 +42,12 @@ faults: .venv/installed ## kill processes under load, with the full counts
 	FORMULA_FAULTS=full $(BIN)/pytest -m faults --timeout 900
 
 .PHONY: bench
-bench: .venv/installed ## measure beside the peers: make bench SUITE=append
+bench: .venv/installed ## measure beside the peers, all short suites or one: make bench SUITE=append
 	$(BIN)/python -m bench $(SUITE)
 
 .PHONY: bench-quick
-bench-quick: .venv/installed ## the same in a minute, to see that it works
-	$(BIN)/python -m bench $(SUITE) --quick
+bench-quick: .venv/installed ## in three minutes, a few ratios that hold still: for before and after
+	$(BIN)/python -m bench guard
 
 .PHONY: check
 check: .venv/installed ## format, lint, types, architecture

@@ -14,6 +14,7 @@ from api.answer import Answer
 from api.api_keys import api_keys
 from api.audit import audit
 from api.auth import Caller, enter
+from api.benchmarks import benchmarks
 from api.bounding import Bounded
 from api.browser import browser_client
 from api.call import provide_call
@@ -87,6 +88,7 @@ ROUTERS = (
     replays,
     realtime,
     performance,
+    benchmarks,
     alerts,
     receipts,
     fallback,

@@ -96,6 +96,12 @@ COMMANDS = (
         "Ask the views of the schema analytics; people, tasks, throughput, workload, …",
         LOOK,
     ),
+    Listed(
+        "bench",
+        "api.commands.bench:bench",
+        "Measure Formula beside its peers, on servers of its own, and keep the result.",
+        LOOK,
+    ),
     Listed("version", "api.cli:version", "Print the version.", LOOK),
     Listed(
         "asyncapi",

@@ -18,7 +18,7 @@ from bench.peers.pgbench import Inserts
 from bench.peers.plain import Transactions
 from bench.peers.recorder import ThreadAppends
 from bench.peers.selects import Selects
-from bench.report import Row, Target
+from bench.report import Row, Target, placed
 from infra.settings import Settings
 
 CALLERS = (1, 8, 32, 128, 512)
@@ -39,11 +39,12 @@ THROUGHPUT = (
 )
 
 
+APPEND = "durable append, "
 PAGE = 1_000  # events: what a tail of the log reads at once
 
 
 def run(stage: Stage) -> list[Row]:
-    sizes = (1_000, 10_000) if stage.quick else (10**4, 10**5, 10**6, 10**7)
+    sizes = (1_000, 10_000) if stage.quick else (10**4, 10**5, 10**6)
     stage.require_room(sum(sizes) * ROOM)
     rows = [*throughput(stage), *idle(stage), *order(stage)]
     logs = filled(stage, sizes)
@@ -63,12 +64,19 @@ def throughput(stage: Stage) -> list[Row]:
         results.row(title, "events/s", of, against=against, target=Target(least=least))
         for title, of, against, least in THROUGHPUT
     ]
+    rows = [over_callers(row) if row.name.startswith(APPEND) else row for row in rows]
     peers = [one.name for one in contestants if one.name.startswith(("pgbench", "eventsourcing"))]
     return [
         *rows,
         *_emmett(results, skipped),
-        *(results.row(one, "events/s", one) for one in peers),
+        *(over_callers(results.row(one, "events/s", one)) for one in peers),
     ]
+
+
+def over_callers(row: Row) -> Row:
+    """A point of its contestant's line: names end with how many there were."""
+    line, _, callers = row.name.removesuffix(" callers").removesuffix(" caller").rpartition(" ")
+    return placed(row, "throughput over callers", line.removesuffix(","), float(callers))
 
 
 def _formulas(stage: Stage, window: Window) -> list[Contestant]:
@@ -184,14 +192,18 @@ def growth(stage: Stage, logs: Mapping[int, Settings]) -> list[Row]:
         ],
         rounds=1 if stage.quick else 5,
     )
-    return [*_grown(results, "append p99"), *_grown(results, "tail p99")]
+    return [*grown(results, "append p99"), *grown(results, "tail p99")]
 
 
-def _grown(results: Results, metric: str) -> list[Row]:
+def grown(results: Results, metric: str) -> list[Row]:
     smallest, *others = results.samples
     rows = [results.row(f"{metric}, {smallest}", "ms", smallest, metric)]
     for size in others:
         target = Target(most=1.3) if size == others[-1] else None
         title = f"{metric}, {size}"
         rows.append(results.row(title, "ms", size, metric, against=smallest, target=target))
-    return rows
+    sizes = [float(size.partition(" ")[0].replace(",", "")) for size in results.samples]
+    return [
+        placed(row, f"{metric} over events in the log", "formula", size)
+        for row, size in zip(rows, sizes, strict=True)
+    ]

@@ -1,17 +1,20 @@
 """The harness: fresh servers, interleaved rounds, and rows of their medians."""
 
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
+from msgspec import UNSET
 from psycopg import sql
 
 from bench.child import Sample
@@ -24,6 +27,8 @@ from infra.settings import Settings
 from migrations.runner import migrate
 
 TEMPLATE = "bench_template"
+PERCENTILE = re.compile(r"(.*?)p(\d+(?:\.\d+)?)")
+TOLD = ("50", "99")  # percentiles: the others are for plots
 
 
 class Stage(msgspec.Struct, frozen=True, dict=True):
@@ -122,6 +127,7 @@ class Results(msgspec.Struct, frozen=True):
         mine = self.figure(of, metric)
         other = self.figure(against, metric) if against else None
         errors = [one for one in self.samples[of] if one.errors]
+        ratios = self.ratios(of, against, metric) if against and mine and other else []
         row = Row(
             name=title,
             unit=unit,
@@ -131,9 +137,31 @@ class Results(msgspec.Struct, frozen=True):
             against=against,
             ratio=round(mine.median / other.median, 3) if mine and other and other.median else None,
             errors=sum(one.errors for one in errors),
-            note=errors[0].error if errors else msgspec.UNSET,
+            note=errors[0].error if errors else UNSET,
+            ratio_low=round(min(ratios), 3) if ratios else UNSET,
+            ratio_high=round(max(ratios), 3) if ratios else UNSET,
+            cdf=self._cdf(of, metric) or UNSET,
         )
         return row if target is None else judged(row, target)
+
+    def ratios(self, of: str, against: str, metric: str) -> list[float]:
+        """Of each round: what drifts from one round to the next hits both sides."""
+        pairs = zip(self.samples[of], self.samples[against], strict=False)
+        found = [(mine.values.get(metric), other.values.get(metric)) for mine, other in pairs]
+        return [mine / other for mine, other in found if mine is not None and other]
+
+    def _cdf(self, of: str, metric: str) -> list[tuple[float, float]]:
+        """With the row of the 99th percentile, where the load told more of them than two."""
+        if not (prefix := PERCENTILE.fullmatch(metric)) or prefix[2] != "99":
+            return []
+        names = dict.fromkeys(name for one in self.samples[of] for name in one.values)
+        told = [one for name in names if (one := PERCENTILE.fullmatch(name))]
+        points = [
+            (round(found.median, 3), float(one[2]) / 100)
+            for one in told
+            if one[1] == prefix[1] and (found := self.figure(of, one[0]))
+        ]
+        return sorted(points, key=itemgetter(1)) if len(points) > len(TOLD) else []
 
 
 def compete(contestants: Sequence[Contestant], rounds: int) -> Results:
@@ -152,5 +180,9 @@ def say(text: str) -> None:
 
 
 def _told(sample: Sample) -> str:
-    values = ", ".join(f"{metric} {number(value)}" for metric, value in sample.values.items())
+    values = ", ".join(
+        f"{metric} {number(value)}"
+        for metric, value in sample.values.items()
+        if not (found := PERCENTILE.fullmatch(metric)) or found[2] in TOLD
+    )
     return values + (f" ({sample.errors} errors: {sample.error})" if sample.errors else "")

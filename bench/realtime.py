@@ -14,7 +14,7 @@ from bench.load.loops import Window
 from bench.load.served import Formula, Node, Side
 from bench.load.storm import Storm
 from bench.peers import npm
-from bench.report import Row, Target
+from bench.report import Row, Target, placed
 
 PEER = Path(__file__).parent / "peers" / "socketio"
 MINE, OTHER = "formula", "socket.io"
@@ -72,7 +72,12 @@ def fanout(field: Field) -> list[Row]:
         for in_flight, least in LEAST.items():
             title = f"{subscribers} subscribers, {in_flight} in flight"
             target = Target(least=least)
-            rows += pair(results, title, "deliveries/s", f"{in_flight} per_s", target)
+            both = pair(results, title, "deliveries/s", f"{in_flight} per_s", target)
+            chart = f"{subscribers} subscribers: deliveries over messages in flight"
+            rows += [
+                placed(row, chart, name, in_flight)
+                for row, name in zip(both, (MINE, OTHER), strict=False)
+            ]
             rows += pair(results, f"{title}, p50", "ms", f"{in_flight} p50")
     return rows
 

@@ -1,14 +1,13 @@
 """What a suite found: rows with ratios and targets, as a table and as JSON."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from bench.environment import Environment
 
-RESULTS = Path(__file__).parent / "results"
+SKIPPED = "skipped: "  # how the note of a peer begins that could not play
 HEADER = ("", "median", "min - max", "against", "ratio", "target", "")
 
 
@@ -28,8 +27,20 @@ class Target(msgspec.Struct, frozen=True):
         return " ".join(f"{sign} {bound:,g}" for sign, bound in bounds if bound is not None)
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a row's value stands among those of others: a point of a line of a chart."""
+
+    chart: str
+    line: str
+    x: float
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. A value of None could not be measured: `note` says why."""
+    """One line. A value of None could not be measured: `note` says why.
+
+    `ratio_low` and `ratio_high` are of the rounds, in each of which both sides played. `cdf`:
+    latencies in ms, and how much of 1 was no later.
+    """
 
     name: str
     value: float | None
@@ -42,12 +53,21 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool | UnsetType = UNSET
     errors: int = 0
     note: str | UnsetType = UNSET
+    ratio_low: float | UnsetType = UNSET
+    ratio_high: float | UnsetType = UNSET
+    place: Place | UnsetType = UNSET
+    cdf: Sequence[tuple[float, float]] | UnsetType = UNSET
+
+    @property
+    def skipped(self) -> bool:
+        return self.note is not UNSET and self.note.startswith(SKIPPED)
 
 
 class Report(msgspec.Struct, frozen=True):
     suite: str
     environment: Environment
     rows: Sequence[Row]
+    took_s: float | UnsetType = UNSET
 
     @property
     def failed(self) -> bool:
@@ -60,6 +80,10 @@ def judged(row: Row, target: Target) -> Row:
     value = row.value if row.against is None else row.ratio
     ok = value is not None and not row.errors and target.met(value)
     return msgspec.structs.replace(row, target=str(target), ok=ok)
+
+
+def placed(row: Row, chart: str, line: str, x: float) -> Row:
+    return msgspec.structs.replace(row, place=Place(chart, line, x))
 
 
 def table(report: Report) -> str:
@@ -76,9 +100,14 @@ def table(report: Report) -> str:
     return "\n".join([*text, *_notes(report)])
 
 
+def verdict(row: Row) -> str:
+    if row.errors:
+        return f"{row.errors} ERRORS"
+    return "" if row.ok is UNSET else "ok" if row.ok else "MISSED"
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     spread = f"{number(row.low)} - {number(row.high)}" if row.low is not None else ""
-    verdict = "" if row.ok is UNSET else "ok" if row.ok else "MISSED"
     return (
         row.name,
         f"{number(row.value)} {row.unit}",
@@ -86,7 +115,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.against or "",
         "" if row.ratio is None else f"{row.ratio:.2f}",
         row.target or "",
-        f"{row.errors} ERRORS" if row.errors else verdict,
+        verdict(row),
     )
 
 
@@ -99,12 +128,3 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
-
-
-def save(report: Report, folder: Path = RESULTS) -> Path:
-    """Kept beside earlier ones, named by suite and time."""
-    folder.mkdir(exist_ok=True)
-    time = report.environment.at.replace("+00:00", "Z").replace(":", "")
-    path = folder / f"{report.suite}-{time}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    return path

@@ -75,6 +75,8 @@ class Action(StrEnum):
     REPORT_PROJECT = "report.project"
     REPORT_ACTIVITY = "report.activity"
     REPORT_PERFORMANCE = "report.performance"
+    BENCHMARK_RUN = "benchmark.run"
+    BENCHMARK_READ = "benchmark.read"
 
 
 class Who(msgspec.Struct, frozen=True):
@@ -173,6 +175,8 @@ RULES: Mapping[Action, Rule] = {
     Action.REPORT_PROJECT: _rule(*READERS, members=IN_PROJECT),
     Action.REPORT_ACTIVITY: _rule(Role.AUDITOR, members=IN_PROJECT, oneself=True),
     Action.REPORT_PERFORMANCE: _rule(Role.OPERATOR),
+    Action.BENCHMARK_RUN: _rule(),  # it takes the machine's cores from those who work
+    Action.BENCHMARK_READ: _rule(Role.OPERATOR),
 }
 
 

@@ -27,6 +27,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200  # of when it is to run: all time zones can t
 MAX_REASON = 500  # characters
 MAX_PING_S = 3_600
 MAX_DAYS = 366  # of a report
+BENCHMARK_S = 600.0  # that one may take, asked for over REST
 MAX_HOURS = 168  # of a report: jobs that are over are kept as long
 
 
@@ -172,6 +173,24 @@ class ReportPerformance(JobArgs, frozen=True, kw_only=True, tag="report_performa
     format: ReportFormat = ReportFormat.PDF
 
 
+class BenchmarkSuite(StrEnum):
+    """What `python -m bench` measures, by name."""
+
+    GUARD = "guard"
+    API = "api"
+    APPEND = "append"
+    PROJECTIONS = "projections"
+    JOBS = "jobs"
+    REALTIME = "realtime"
+    FILES = "files"
+
+
+class RunBenchmark(JobArgs, frozen=True, kw_only=True, tag="run_benchmark"):
+    """Measures the machine, on servers of its own beside those that serve."""
+
+    suite: BenchmarkSuite = BenchmarkSuite.GUARD
+
+
 AnyArgs: TypeAlias = (
     Ping
     | SnapshotDay
@@ -190,6 +209,7 @@ AnyArgs: TypeAlias = (
     | ReportActivity
     | ReportAudit
     | ReportPerformance
+    | RunBenchmark
 )
 
 # Who may ask for what: the action that the one table of access must allow.
@@ -211,6 +231,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     ReportActivity: Action.REPORT_ACTIVITY,
     ReportAudit: Action.AUDIT_EXPORT,
     ReportPerformance: Action.REPORT_PERFORMANCE,
+    RunBenchmark: Action.BENCHMARK_RUN,
 }
 
 

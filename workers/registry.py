@@ -25,6 +25,7 @@ from workers import (
     report_performance,
     report_project,
     roll_up_metrics,
+    run_benchmark,
     send_digests,
     send_weekly_reports,
     snapshot_day,
@@ -61,4 +62,5 @@ JOBS: tuple[Job[Any], ...] = (
     report_activity.JOB,
     report_audit.JOB,
     report_performance.JOB,
+    run_benchmark.JOB,
 )

@@ -11,6 +11,7 @@ import msgspec
 from bench.child import Sample, answer, given
 from bench.load.cpu import Spent
 from bench.load.crowd import READ, Crowd, Peer, open_files
+from bench.load.distribution import PERCENTS
 from bench.load.loops import Window, timer
 from bench.load.served import Service, Side, serving
 
@@ -119,7 +120,7 @@ def run(load: Delays) -> Sample:
         timing.run(load.window)
         cpu = spent.percent(time.perf_counter() - start)
     late = sorted(timing.late_ms)
-    values = {f"p{of}": late[int(len(late) * of / 100)] for of in (50, 99)}
+    values = {f"p{of:g}": late[int(len(late) * of / 100)] for of in PERCENTS}
     twice = timing.twice
     return Sample(
         {**values, "grown": timing.grown / 2**20, **cpu},

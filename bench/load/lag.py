@@ -10,6 +10,7 @@ import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
+from bench.load.distribution import distribution
 from bench.load.loops import Latencies, Window, open_loop
 from bench.load.streams import changed, known, metadata, stream_ids
 from infra.eventstore.types import To
@@ -66,7 +67,9 @@ async def _measured(runtime: Runtime, load: Lags) -> Sample:
     tally = await open_loop(load.rate, load.window, append)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
-    values = {k: v for group in load.groups for k, v in latencies[group].values(group).items()}
+    values = {
+        k: v for group in load.groups for k, v in distribution(latencies[group], group).items()
+    }
     return tally.sample(values)
 
 

@@ -9,6 +9,7 @@ import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
+from bench.load.distribution import distribution
 from bench.load.loops import Latencies, Tally, Window, open_loop
 from bench.load.streams import Streams, changed, known, metadata, stream_ids
 from infra.eventstore.types import To
@@ -75,12 +76,14 @@ async def run(load: Arrivals) -> Sample:
         timed = Timed(runtime, streams, time.perf_counter() + load.window.before_s)
         if not load.tail:
             tally = await open_loop(load.rate, load.window, timed.append)
-            return tally.sample(timed.appended.values("append"))
+            return tally.sample(distribution(timed.appended, "append"))
         following = asyncio.create_task(timed.follow(await runtime.store.head()))
         tally = await open_loop(load.rate, load.window, timed.append)
         await timed.catch_up(tally)
         following.cancel()
-        return tally.sample(timed.appended.values("append") | timed.tailed.values("tail"))
+        return tally.sample(
+            distribution(timed.appended, "append") | distribution(timed.tailed, "tail")
+        )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
+from bench.load.distribution import distribution
 from bench.load.drain import QUEUE, worker
 from bench.load.loops import Latencies, Window, open_loop
 from domain.jobs import JOB, Ping, RequestJob, Wanted
@@ -50,7 +51,7 @@ async def pickup(load: Pickup) -> Sample:
         async with worker(settings, Job("ping", QUEUE, Ping, run)):
             await asyncio.sleep(SETTLE_S)
             tally = await open_loop(load.rate, load.window, ask)
-        return tally.sample(late.values("pickup"))
+        return tally.sample(distribution(late, "pickup"))
 
 
 if __name__ == "__main__":

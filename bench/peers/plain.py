@@ -8,6 +8,7 @@ import psycopg
 import uvloop
 
 from bench.child import Sample, answer, given
+from bench.load.distribution import distribution
 from bench.load.loops import Latencies, Window, open_loop
 from bench.load.streams import changed, known, metadata, stream_ids
 from infra.eventstore.codec import encode, encode_metadata
@@ -44,7 +45,7 @@ async def run(load: Transactions) -> Sample:
             streams.give(stream, version + 1)
 
         tally = await open_loop(load.rate, load.window, insert)
-        return tally.sample(latencies.values("append"))
+        return tally.sample(distribution(latencies, "append"))
 
 
 if __name__ == "__main__":

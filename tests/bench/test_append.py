@@ -1,7 +1,11 @@
 """The append suite's contestants against a real database, in processes of their own."""
 
+from bench.append import grown, over_callers
+from bench.child import Sample
 from bench.contestant import contestant, play
+from bench.harness import Results
 from bench.load.append import Appends
+from bench.load.distribution import PERCENTS
 from bench.load.execute import Commands
 from bench.load.latency import Arrivals
 from bench.load.loops import Window
@@ -10,6 +14,7 @@ from bench.load.streams import Streams, changed, stream_ids
 from bench.peers.pgbench import Inserts
 from bench.peers.plain import Transactions
 from bench.peers.recorder import ThreadAppends
+from bench.report import Place, Row
 from domain.kernel import Event, Recorded
 from domain.task import TaskChanged, TaskCreated
 from infra.eventstore.codec import encode, encode_metadata
@@ -85,7 +90,9 @@ async def test_latencies_are_taken_of_appends_and_of_the_tail(runtime: Runtime) 
     load = Arrivals(runtime.settings, rate=100, window=SHORT, tail=True, last=STREAMS)
     sample = play(contestant("formula", load))
     assert (sample.errors, sample.error) == (0, "")
-    assert sample.values.keys() == {"append p50", "append p99", "tail p50", "tail p99"}
+    assert sample.values.keys() == {
+        f"{of} p{one:g}" for of in ("append", "tail") for one in PERCENTS
+    }
     assert 0 < sample.values["append p50"] <= sample.values["append p99"]
     assert len(await whole_log(runtime)) == 100 * (SHORT.before_s + SHORT.seconds)
 
@@ -126,3 +133,21 @@ def test_a_stream_in_use_is_given_to_nobody_else() -> None:
 
 def test_events_differ_from_one_to_the_next() -> None:
     assert changed(1) != changed(2)
+
+
+def test_rows_over_callers_are_points_of_their_contestants_lines() -> None:
+    names = ("durable append, 1 caller", "durable append, 8 callers", "pgbench full row 32")
+    found = [over_callers(Row(name=name, value=1.0, unit="events/s")).place for name in names]
+    assert found == [
+        Place("throughput over callers", "durable append", 1.0),
+        Place("throughput over callers", "durable append", 8.0),
+        Place("throughput over callers", "pgbench full row", 32.0),
+    ]
+
+
+def test_what_an_append_costs_is_a_line_over_the_logs_size() -> None:
+    sizes = ("10,000 events", "10,000,000 events")
+    rows = grown(Results({size: [Sample({"append p99": 2.0})] for size in sizes}), "append p99")
+    assert [row.place for row in rows] == [
+        Place("append p99 over events in the log", "formula", size) for size in (1e4, 1e7)
+    ]

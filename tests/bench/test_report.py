@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from bench.environment import Environment
-from bench.report import Report, Row, Target, judged, save, table
+from bench.report import Report, Row, Target, judged, table
+from bench.stored import save
 
 WHERE = Environment(
     at="2030-01-02T03:04:05+00:00",

@@ -96,6 +96,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.PROJECTIONS_MANAGE,
         Action.NOTIFICATION_ANNOUNCE,
         Action.REPORT_PERFORMANCE,
+        Action.BENCHMARK_READ,
         Action.ALERTS_READ,
         Action.ALERTS_MANAGE,
     },

@@ -168,6 +168,7 @@ PARAMETERS = (
     "session",
     "rule",
     "silence",
+    "benchmark",
 )
 
 
