@@ -22,7 +22,7 @@ def told(mailbox: Mailbox) -> dict[tuple[str, str], str]:
 async def again(api: Api, person: Person) -> Person:
     """Signed in with the new password."""
     token = (await api.login(person.email, NEW))["access_token"]
-    return Person(api.client, person.id, person.email, token)
+    return Person(api.client, UUID(person.id), person.email, token)
 
 
 async def test_a_password_and_a_key_are_told_whatever_one_prefers(
