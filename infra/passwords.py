@@ -14,7 +14,8 @@ from domain.errors import Invalid
 
 T = TypeVar("T")
 
-COMMON = Path(__file__).with_name("common_passwords.txt")  # the commonest that are long enough
+COMMON = Path(__file__).with_name("common_passwords.txt")  # of LEAST_COMMON characters or more
+LEAST_COMMON = 10
 LEAST_LETTERS = 4  # different ones
 THREADS = 2  # each takes a core and 64 MiB while it runs
 
@@ -51,11 +52,23 @@ class Passwords:
 
 def check_password(password: str, email: str, name: str) -> None:
     """Raises Invalid for what is guessed first (NIST SP 800-63B, 3.1.1.2)."""
-    if password.casefold() in _common() or len(set(password)) < LEAST_LETTERS:
+    if _is_common(password.casefold()) or len(set(password)) < LEAST_LETTERS:
         raise Invalid("password.too_common")
     words = (email, email.partition("@")[0], name)
     if (said := _letters(password)) and said in map(_letters, words):
         raise Invalid("password.of_the_account")
+
+
+def _is_common(password: str) -> bool:
+    """Also with digits or signs after it: that is how short ones are made longer."""
+    end = len(password)
+    while end >= LEAST_COMMON:
+        if password[:end] in _common():
+            return True
+        if password[end - 1].isalpha():
+            return False
+        end -= 1
+    return False
 
 
 def _letters(text: str) -> str:
