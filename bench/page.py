@@ -99,11 +99,16 @@ def _table(title: str, header: tuple[str, ...], rows: tuple[tuple[str, ...], ...
 def _summary(reports: Sequence[Report]) -> Iterator[str]:
     rows = [(report.suite, row) for report in reports for row in report.rows]
     wanted = [row for _, row in rows if row.ok is not UNSET]
-    yield f"{sum(row.ok is True for row in wanted)} of {len(wanted)} targets are met."
+    met = sum(row.ok is True for row in wanted)
+    yield f"{met} of {len(wanted)} targets are met." if wanted else "No targets are set."
+    failed: dict[tuple[str, str], list[str]] = {}
     for suite, row in rows:
-        if row.errors:
-            why = "" if row.note is UNSET else f": {row.note}"
-            yield f"{suite}, {row.name}: {verdict(row)}{why}"
+        if row.errors:  # one load makes many rows
+            why = verdict(row) if row.note is UNSET else f"{verdict(row)}: {row.note}"
+            failed.setdefault((suite, why), []).append(row.name)
+    for (suite, why), (name, *others) in failed.items():
+        also = f" and {len(others)} more" if others else ""
+        yield f"{suite}, {name}{also}: {why}"
     for suite, row in rows:
         if row.skipped:
             yield f"{suite}, {row.name}: {row.note}"

@@ -42,7 +42,7 @@ def table_lines(table: Table) -> Iterator[str]:
 
 
 def _line(row: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
+    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |"
 
 
 def html(sections: Sequence[Section]) -> str:

@@ -68,6 +68,12 @@ def test_the_page_begins_with_verdicts_ratios_targets_and_advice() -> None:
     assert WHERE.kernel in sections[4].text[0]
 
 
+def test_an_error_of_many_rows_is_said_once() -> None:
+    wrong = [msgspec.structs.replace(WRONG, name=name) for name in ("a", "b", "c")]
+    text = page([Run(report(OURS, *wrong))])[0].text
+    assert text == ("No targets are set.", "append, a and 2 more: 3 ERRORS: Conflict | <b>")
+
+
 def test_markdown_has_a_line_for_each_row_whatever_is_in_it() -> None:
     text = markdown(page([Run(ALL)]))
     assert text.startswith("# Benchmarks\n\n## What was found\n")
