@@ -9,6 +9,7 @@ import pytest
 
 from bench.measuring import every
 from bench.readme import BEGIN, END, PUBLISHED, README, chapter, replaced, reports, rewrite
+from bench.stored import save
 from bench.suites import ABOUT, ALONE, SHORT, SUITES
 from tests.bench.results import BESIDE, OURS, PEER, WHERE, report
 
