@@ -46,7 +46,7 @@ bench: .venv/installed ## measure beside the peers, all short suites or one: mak
 	$(BIN)/python -m bench $(SUITE)
 
 .PHONY: bench-quick
-bench-quick: .venv/installed ## in three minutes, a few ratios that hold still: for before and after
+bench-quick: .venv/installed ## a few ratios in two minutes, for before and after a change
 	$(BIN)/python -m bench guard
 
 .PHONY: check

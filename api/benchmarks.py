@@ -29,7 +29,7 @@ DB = {"db": Provide(provide_jobs_db)}
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`guard`: three minutes of few ratios that can be compared; of the others a quick look."""
+    """`guard`: a few ratios that can be compared, in minutes; of the others a quick look."""
 
     suite: BenchmarkSuite = BenchmarkSuite.GUARD
 

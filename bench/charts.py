@@ -10,7 +10,7 @@ from bench.lines import Line, lines
 from bench.report import Report, Row, number
 
 WIDTH, HEIGHT = 560, 300
-LEFT, RIGHT, TOP, BOTTOM = 70, 16, 16, 44  # of the plot within the picture
+LEFT, RIGHT, TOP, BOTTOM = 70, 30, 30, 44  # of the plot within the picture
 COLOURS = 6  # of the page's style: c0, c1, ...
 
 Points = Sequence[tuple[float, float]]
@@ -101,13 +101,21 @@ def svg(chart: Chart) -> str:
 
 
 def _axis(values: Sequence[float], *, log: bool) -> Axis:
-    """From 0, or from and to a power of ten."""
+    """From 0 in four round steps, or from and to a power of ten."""
     if not log:
-        return Axis(0.0, max(values) * 1.05 or 1.0, log=False)
+        return Axis(0.0, 4 * _round(max(values) / 4), log=False)
     positive = [value for value in values if value > 0] or [1.0]
     low = 10.0 ** int(_floor(log10(min(positive))))
     high = 10.0 ** -int(_floor(-log10(max(positive))))
     return Axis(low, high if high > low else low * 10, log=True)
+
+
+def _round(step: float) -> float:
+    """The next number from there on that is easily read."""
+    if step <= 0:
+        return 0.25
+    ten = 10.0 ** _floor(log10(step))
+    return ten * next(times for times in (1, 2, 2.5, 5, 10) if times * ten >= step)
 
 
 def _floor(value: float) -> int:
@@ -137,7 +145,7 @@ def _grid(across: Axis, up: Axis) -> str:
 
 def _labels(chart: Chart) -> str:
     across = _text(_x(0.5), HEIGHT - 8, chart.x, "middle")
-    return across + _text(4, TOP - 4, chart.y, "start")
+    return across + _text(4, 12, chart.y, "start")
 
 
 def _line(index: int, name: str, points: Points, across: Axis, up: Axis) -> str:

@@ -1,7 +1,7 @@
-"""guard: by its name only: in three minutes, ratios that hold still from one run to the next.
+"""guard: by its name only: a few ratios in two minutes, for before and after a change.
 
-Few, each beside a reference of the same run, in many short rounds by turns: what a reviewer
-compares before and after a change (python -m bench compare).
+Each is beside a reference of the same run, in many short rounds by turns; two runs are compared
+by python -m bench compare.
 """
 
 from statistics import median

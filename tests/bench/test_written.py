@@ -6,11 +6,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import msgspec
+import pytest
 
 from bench.charts import Chart, charts, svg
 from bench.lines import Line, lines
 from bench.page import Run, page
-from bench.report import Place, Row, Target, judged
+from bench.report import Place, Row, Target, judged, number
 from bench.written import html, markdown, write
 from tests.bench.results import BESIDE, OURS, PEER, WHERE, report
 
@@ -143,8 +144,18 @@ def test_a_picture_is_sound_and_puts_points_where_they_belong() -> None:
     tree = ET.fromstring(svg(chart))  # noqa: S314, our own
     assert tree.get("aria-label") == "a <b>"
     [line] = tree.findall("polyline")
-    assert line.get("points") == "70.0,256.0 544.0,16.0"
+    assert line.get("points") == "70.0,256.0 530.0,30.0"
     assert [one.text for one in tree.findall("text")][-1] == "x & y"
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0.0, 1.0), (1.0, 1.0), (3.9, 4.0), (4.1, 8.0), (16_872.0, 20_000.0)]
+)
+def test_an_axis_ends_at_a_number_that_is_easily_read(most: float, top: float) -> None:
+    chart = Chart("c", "x", "y", (("a", [(1.0, most)]),))
+    tree = ET.fromstring(svg(chart))  # noqa: S314, our own
+    ticks = [one.text for one in tree.findall("text") if one.get("text-anchor") == "end"]
+    assert ticks[-1] == number(top)
 
 
 def test_a_chart_of_nothing_but_zeros_can_be_drawn() -> None:
