@@ -6,32 +6,57 @@ broken off; what comes then (its end, or that the client has gone) is the server
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from typing import Any, cast
+from uuid import UUID
 
 from litestar import Request
 
 from api.http_protocol import HttpProtocol, serving
+from api.limiting import RateLimited
 from infra.admission import aside
 from infra.blobs.blocks import BLOCK, Piece, Shelf
 
 LEAST = BLOCK  # bytes still to come: below, it is not worth it
 AHEAD = 1  # blocks that wait, beside the one that is being filled
+MOST_EACH, MOST_ALL = 24, 64  # bodies at once, of a person and of all: each takes some 6 MiB
+RETRY_S = 1.0
 WHILE_S = 0.25  # after which who waits gets what there is
 
+coming = Counter[UUID]()  # of this process, by person
 
-async def body(request: Request[Any, Any, Any]) -> AsyncGenerator[Piece]:
-    """As `request.stream()`. Each piece is whoever's it was given to."""
-    async for piece in request.stream():
-        rest = _rest(request)  # at once: what the server has taken in meanwhile it gives itself
-        try:
-            yield piece
-            while rest is not None and (block := await rest.next()):
-                yield block
-        finally:
-            if rest is not None:
-                rest.drop()
+
+async def body(request: Request[Any, Any, Any], person: UUID) -> AsyncGenerator[Piece]:
+    """As `request.stream()`. Each piece is whoever's it was given to.
+
+    Raises RateLimited for who sends too many at once, and when all do.
+    """
+    with _coming(person):
+        async for piece in request.stream():
+            rest = _rest(request)  # at once: what the server has taken in meanwhile it gives itself
+            try:
+                yield piece
+                while rest is not None and (block := await rest.next()):
+                    yield block
+            finally:
+                if rest is not None:
+                    rest.drop()
+
+
+@contextmanager
+def _coming(person: UUID) -> Generator[None]:
+    """However slowly they are sent, each holds its blocks until it is there."""
+    if coming[person] >= MOST_EACH or coming.total() >= MOST_ALL:
+        raise RateLimited(RETRY_S)
+    coming[person] += 1
+    try:
+        yield
+    finally:
+        coming[person] -= 1
+        if not coming[person]:
+            del coming[person]
 
 
 def _rest(request: Request[Any, Any, Any]) -> "Rest | None":

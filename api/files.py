@@ -1,8 +1,11 @@
 """/files: downloads by a signed link, whole or in part."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
+import psycopg
 from litestar import Request, Router, route
 from litestar.di import NamedDependency
 from litestar.enums import HttpMethod
@@ -13,11 +16,15 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Open
 from api.ranges import has, span
+from domain.errors import NotFound
 from infra.blobs.model import Blob, Flow
 from infra.limits import address_of
 from infra.links import Links, Signed, disposition, served
 from infra.runtime import Runtime
+from projections.contents import is_gone
+from projections.read import reading
 
+PATIENCE_S = 0.5  # with Postgres
 METHODS = (HttpMethod.GET, HttpMethod.HEAD)
 
 
@@ -47,11 +54,15 @@ async def content(
     signature: Annotated[str, QueryParameter(description="of the link")] = "",
     address: Annotated[str, QueryParameter(description="from where alone it is good")] = "",
 ) -> ASGIApp:
-    """The file, to be saved. The link is the right to it; a forged or expired one is a 403."""
+    """The file, to be saved. The link is the right to it; a forged or expired one is a 403.
+
+    It is good no longer than the file: one that is deleted is a 404.
+    """
     signed = Signed(expires, kid, signature, address)
     asking = address_of(request.scope["client"])
     # who may have a file may ask about it: a link for GET is one for HEAD
     Links(runtime.settings).check(key, "GET", signed, runtime.now(), asking)
+    await _require_kept(runtime, key)
     blob = await runtime.blobs.head(key)
     tag = f'"{key}-{blob.bytes}"'  # a key names the same bytes for ever, but for a report made anew
     headers = {**_headers(blob), "ETag": tag}
@@ -67,6 +78,16 @@ async def content(
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{blob.bytes}"
     opened = await runtime.blobs.open(key, *part or ())
     return Sending(opened.content, 206 if part else 200, headers, blob.content_type)
+
+
+async def _require_kept(runtime: Runtime, key: str) -> None:
+    """Raises NotFound. Links are good without Postgres too: what it does not say is not known."""
+    if runtime.reach.away:
+        return
+    with suppress(psycopg.Error, TimeoutError):
+        async with asyncio.timeout(PATIENCE_S), reading(runtime) as db:
+            if await is_gone(db, key):
+                raise NotFound("file.not_found")
 
 
 def _headers(blob: Blob) -> dict[str, str]:

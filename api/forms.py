@@ -35,7 +35,7 @@ def is_form(request: Request[Any, Any, Any]) -> bool:
 async def read_form(request: Request[Any, Any, Any]) -> Form:
     """Up to its file's first bytes. Raises Malformed for one without a file, or with much else."""
     _, options = _type(request)
-    events = _events(body(request), options.get("boundary", ""))
+    events = _events(body(request, request.user.id), options.get("boundary", ""))
     fields: dict[str, str] = {}
     try:
         async for event in events:

@@ -16,6 +16,7 @@ from api.cached import Cached
 from api.call import Call, Done, done, etag
 from api.edge import runtime_of
 from api.paging import Cursor, Limit, Page, from_cursor, page
+from api.ranges import has
 from api.uploading import upload
 from domain.access import Action
 from domain.errors import Invalid, NotFound
@@ -69,18 +70,25 @@ async def metadata(file: FromPath[UUID], request: Asked) -> Response[bytes]:
     """A file as it is now, from the cache: whatever happens to it gives it another version."""
     now = await runtime_of(request.scope).states.known(FILE, file)
     told: Cached = request.app.state["told_of_files"]
-    content = await told.at(file, now.version)
-    return Answer(content, headers={"ETag": etag(now.version)})
+    content, headers = await told.at(file, now.version), {"ETag": etag(now.version)}
+    if has(request.headers, headers["ETag"]):
+        return Answer(b"", status_code=304, headers=headers)
+    return Answer(content, headers=headers)
 
 
 @get("/{file:uuid}/versions", opt={"action": Action.FILE_READ})
 async def versions(
     file: FromPath[UUID],
+    caller: NamedDependency[Caller],
+    runtime: NamedDependency[Runtime],
     db: NamedDependency[Connection],
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[VersionRow]:
-    """All that it was, oldest first, with what was found in each."""
+    """All that it was, oldest first, with what was found in each. Deleted: for who may restore."""
+    now = (await runtime.load(FILE, file)).state
+    if now.deleted and not caller.may(Action.FILE_DELETE):
+        raise NotFound("file.not_found")
     rows = await versions_of(db, file, from_cursor(cursor, int) or 0, limit + 1)
     return page(rows, limit, lambda row: row.number)
 

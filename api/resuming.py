@@ -54,7 +54,7 @@ class Part:
     async def content(self) -> AsyncGenerator[Piece]:
         """What came before the connection broke is a part as well, unless it was to be checked."""
         try:
-            async for chunk in body(self._request):
+            async for chunk in body(self._request, self._request.user.id):
                 yield await self._counted(chunk)
         except InternalServerException:  # Litestar's word for a client that has gone
             if self._checksum is not None:

@@ -40,7 +40,7 @@ async def upload(
 
     In a form the field `project` may come before the file, in place of the parameter.
     """
-    content: AsyncIterator[Piece] = body(request)
+    content: AsyncIterator[Piece] = body(request, call.caller.id)
     if is_form(request):
         form = await read_form(request)
         content, name = form.content, name or form.name

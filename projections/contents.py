@@ -83,6 +83,21 @@ async def needed_keys(db: Connection, keys: Sequence[str]) -> set[str]:
         return set(await cursor.fetchall())
 
 
+GONE: LiteralString = """
+SELECT bool_and(f.deleted_at IS NOT NULL)
+FROM (SELECT v.file FROM file_versions v WHERE v.key = %(key)s
+    UNION ALL SELECT r.file FROM file_renditions r WHERE r.key = %(key)s) having_it
+JOIN files f ON f.id = having_it.file
+"""
+
+
+async def is_gone(db: Connection, key: str) -> bool:
+    """Whether every file that had these bytes is deleted. Of what is no file's, nobody knows."""
+    async with db.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(GONE, {"key": key})
+        return bool(await cursor.fetchone())
+
+
 USED: LiteralString = """
 SELECT
     (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file

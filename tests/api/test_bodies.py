@@ -7,9 +7,10 @@ import queue
 import socket
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import pytest
 import uvicorn
@@ -17,12 +18,14 @@ from litestar import Litestar, Request, post
 from litestar.exceptions import ClientException
 from uvicorn.config import LoopFactoryType
 
-from api.bodies import AHEAD, body
+from api.bodies import AHEAD, MOST_EACH, body, coming
 from api.http_protocol import HttpProtocol
 from infra.blobs.blocks import BLOCK
+from tests.infra.until import wait_until
 
 LOOPS: list[LoopFactoryType] = ["uvloop", "asyncio"]
 WAIT_S = 20.0
+PERSON = UUID(int=1)
 HEAD = 1 << 18  # bytes: more than comes by the parser before the connection is lent
 SIZES = [0, 1, BLOCK - 1, HEAD + BLOCK, 5 * BLOCK + 3]
 
@@ -36,7 +39,7 @@ async def told(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """The hash, and the sizes of the pieces: all are kept, so none may be written over."""
     pieces: list[Any] = []
     try:
-        async for piece in body(request):
+        async for piece in body(request, PERSON):
             pieces.append(piece)
             came.put(len(piece))
     finally:
@@ -50,7 +53,7 @@ async def told(request: Request[Any, Any, Any]) -> dict[str, Any]:
 @post("/refused", request_max_body_size=None)
 async def refused(request: Request[Any, Any, Any]) -> None:
     seen = 0
-    async for piece in body(request):
+    async for piece in body(request, PERSON):
         seen += len(piece)
         if seen > BLOCK:
             raise ClientException("too much")
@@ -59,7 +62,7 @@ async def refused(request: Request[Any, Any, Any]) -> None:
 @post("/held", request_max_body_size=None, status_code=200)
 async def held(request: Request[Any, Any, Any]) -> dict[str, int]:
     size = 0
-    async for piece in body(request):
+    async for piece in body(request, PERSON):
         await asyncio.to_thread(holding.wait, WAIT_S)
         size += len(piece)
     return {"size": size}
@@ -204,3 +207,27 @@ def test_who_sends_more_than_is_taken_has_to_wait(peer: socket.socket) -> None:
     while sent < size:
         sent += peer.send(bytes(min(BLOCK, size - sent)))
     assert answer(peer) == (200, b'{"size":%d}' % size)
+
+
+def test_who_sends_many_at_once_waits_for_one_to_end(port: int) -> None:
+    """Outside of the API, whose answer is a 429, that is an error like any other."""
+    holding.clear()
+    with ExitStack() as stack:
+
+        def opened() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S))
+
+        slow = [opened() for _ in range(MOST_EACH)]
+        for one in slow:
+            one.sendall(head("/held", 2) + b"a")
+        wait_until(lambda: coming[PERSON] == MOST_EACH, WAIT_S)
+        another = opened()
+        another.sendall(head("/told", 1) + b"a")
+        assert answer(another)[0] == 500
+        holding.set()
+        for one in slow:
+            one.sendall(b"b")
+            assert answer(one)[0] == 200
+        wait_until(lambda: not coming, WAIT_S)
+        another.sendall(head("/told", 1) + b"a")
+        is_told(another, b"a")

@@ -271,6 +271,8 @@ async def test_what_is_known_of_a_file_is_cached_as_long_as_it_is_true(
     path = f"{FILES}/{file}/metadata"
     first, second = await place.ann.get(path), await place.ann.get(path)
     assert (first, read) == (second, 1)
+    tag = (await place.ann("GET", path)).headers["ETag"]
+    assert (await place.ann("GET", path, If_None_Match=tag)).status_code == 304
     async with working(api.runtime.settings):
         await looked_through(place, file)
     assert (await place.ann.get(path))["verdict"] == "clean"
@@ -324,13 +326,16 @@ async def test_an_admin_deletes_and_restores(api: Api, place: Place) -> None:
     admin, file = await api.as_("admin"), await sent(api, place)
     async with working(api.runtime.settings):
         await looked_through(place, file)
+    link = await place.ann.get(f"{FILES}/{file}/url")
     await admin.do("DELETE", f"{FILES}/{file}?reason=old")
     place.ann.position = admin.position
-    for path in ("url", "metadata"):
+    for path in ("url", "metadata", "versions"):
         assert await place.ann.refused("GET", f"{FILES}/{file}/{path}") == "404 file.not_found"
     assert (await place.ann.get(FILES))["items"] == []
+    assert len((await admin.get(f"{FILES}/{file}/versions"))["items"]) == 1
+    assert refusal(await api.client.get(link["url"])) == "404 file.not_found"
     await admin.do("POST", f"{FILES}/{file}/restore")
-    link = await place.ann.get(f"{FILES}/{file}/url")
+    await place.ann.get(f"{FILES}/{file}/url")
     assert await had(api, link["url"]) == TEXT
 
 
