@@ -21,7 +21,7 @@ from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
 from api.counting import responses
-from api.describing import OPENAPI, Strict, describe
+from api.describing import OPENAPI, Strict, Tuples, describe
 from api.direct import direct
 from api.documents import documents
 from api.entrance import App
@@ -162,7 +162,7 @@ def create_app() -> App:
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=OPENAPI,
-        plugins=[Strict()],
+        plugins=[Strict(), Tuples()],
         debug=False,
     )
     describe(app)

@@ -16,6 +16,7 @@ from litestar.params import FromPath, QueryParameter
 from api.audit_export import export
 from api.audit_filters import (
     list_filters,
+    provide_db_after,
     provide_filter,
     remove_filter,
     save_filter,
@@ -55,7 +56,11 @@ class Logged(msgspec.Struct, frozen=True):
     meta: Metadata
 
 
-@get("/", opt={"action": Action.AUDIT_READ}, dependencies={"wanted": Provide(provide_filter)})
+@get(
+    "/",
+    opt={"action": Action.AUDIT_READ},
+    dependencies={"wanted": Provide(provide_filter), "db": Provide(provide_db_after)},
+)
 async def list_all(
     db: NamedDependency[Connection],
     wanted: NamedDependency[AuditFilter],

@@ -1,5 +1,6 @@
 """What a request looks for in the audit, and the searches that a reader keeps by name."""
 
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -12,6 +13,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from api.audit_reads import SavedFilter, narrowed, saved_filter, saved_filters
 from api.call import Call, Done, done
+from api.reads import MinPosition, audit_db
 from domain.access import Action
 from domain.audit import (
     AUDIT,
@@ -21,6 +23,8 @@ from domain.audit import (
     checked_filter,
     filters_stream,
 )
+from infra.db import Connection
+from infra.runtime import Runtime
 
 
 class NewFilter(AuditFilter, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +66,16 @@ async def provide_filter(
     if saved is None:
         return checked_filter(given)
     return narrowed(await saved_filter(call.runtime, call.caller.id, saved), given)
+
+
+async def provide_db_after(
+    runtime: NamedDependency[Runtime],
+    wanted: NamedDependency[AuditFilter],  # noqa: ARG001, whose refusal finds no connection taken
+    min_position: MinPosition = None,
+) -> AsyncGenerator[Connection, None]:
+    """Litestar forgets what it was given beside or before what is refused."""
+    async with audit_db(runtime, min_position) as db:
+        yield db
 
 
 @get("/filters", opt={"action": Action.AUDIT_READ})

@@ -110,6 +110,22 @@ class Strict(OpenAPISchemaPlugin):
         return schema
 
 
+class Tuples(OpenAPISchemaPlugin):
+    """Of tuples of any length; Litestar takes the dots of one with bounds for an item."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        inner = field_definition.inner_types
+        return field_definition.origin is tuple and inner[-1].annotation is Ellipsis
+
+    def to_openapi_schema(
+        self,
+        field_definition: FieldDefinition,
+        schema_creator: Any,  # no name of Litestar's public ones
+    ) -> Schema:
+        items = schema_creator.for_field_definition(field_definition.inner_types[0])
+        return Schema(type=OpenAPIType.ARRAY, items=items)
+
+
 def describe(app: Litestar) -> None:
     """Each route's description is made so when it is first asked for."""
     for route in app.routes:

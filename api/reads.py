@@ -1,6 +1,7 @@
 """Queries: a connection that sees the read models, current enough for who asks."""
 
 from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Protocol, TypeAlias, TypeVar
 
 from litestar import Response
@@ -45,9 +46,12 @@ async def provide_db(
 async def provide_audit_db(
     runtime: NamedDependency[Runtime], min_position: MinPosition = None
 ) -> AsyncGenerator[Connection, None]:
-    reads = reading(runtime, min_position=min_position, group="audit", replica=True)
-    async with reads as db:
+    async with audit_db(runtime, min_position) as db:
         yield db
+
+
+def audit_db(runtime: Runtime, min_position: int | None) -> AbstractAsyncContextManager[Connection]:
+    return reading(runtime, min_position=min_position, group="audit", replica=True)
 
 
 async def provide_live_db(

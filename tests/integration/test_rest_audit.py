@@ -1,9 +1,11 @@
 """The audit over REST: filters, changes, causes, saved filters, holds; and that reading is seen."""
 
+import gc
 from uuid import UUID, uuid4
 
 from domain.notification import NOTIFICATION, SendNotification
 from infra.runtime import Origin
+from tests.infra.until import until
 from tests.integration.conftest import Api
 
 
@@ -87,6 +89,19 @@ async def test_a_reader_keeps_filters_of_their_own(api: Api) -> None:
     assert await max_.refused("GET", "/audit?saved=people") == "404 audit.filter_not_found"
     await eve.do("DELETE", "/audit/filters/people")
     assert await eve.get("/audit/filters") == []
+
+
+async def test_a_refused_filter_keeps_no_connection_and_breaks_none(api: Api) -> None:
+    eve, pool = await api.as_("auditor"), api.runtime.db
+    known = pool.get_stats().get("returns_bad", 0)
+    gc.disable()  # which would give them back, at some time
+    try:
+        for _ in range(pool.max_size):
+            assert await eve.refused("GET", "/audit?saved=x") == "404 audit.filter_not_found"
+        await until(lambda: (now := pool.get_stats())["pool_available"] == now["pool_size"])
+    finally:
+        gc.enable()
+    assert pool.get_stats().get("returns_bad", 0) == known
 
 
 async def test_holds_are_placed_seen_and_released(api: Api) -> None:
