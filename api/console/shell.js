@@ -1,7 +1,7 @@
 /** What is around every page: navigation, who one is, how the connection is, messages. */
 
 import { ConnectionState } from "./lib/connection.js";
-import { html, useEffect, useErrorBoundary, useRef, useState } from "./lib/html.js";
+import { html, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./lib/html.js";
 import { Icon, Mark } from "./lib/icons.js";
 import { Avatar } from "./lib/people.js";
 import { href, route } from "./lib/route.js";
@@ -71,7 +71,7 @@ function Page({ page, parts, query }) {
 /** Who uses a keyboard or hears the page goes on where the new content begins. */
 function useFocusAfterMoves(where) {
   const before = useRef(where);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (before.current === where) return;
     before.current = where;
     document.getElementById("main")?.focus({ preventScroll: true });

@@ -140,6 +140,7 @@ class Consoles:
         between, base = await self._stack.enter_async_context(network(port))
         opened = await self._stack.enter_async_context(browser(self._address))
         page = await opened.open("about:blank", policed=True, first=FIRST)
+        await page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # as if looked at
         window = Window(person, page, between, base)
         await window.size(width)
         await page.go("Page.navigate", url=base)

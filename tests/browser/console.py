@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping
-from pathlib import Path
 
 from api.client.client import Client
 from tests.api.served import PASSWORD
@@ -15,8 +14,13 @@ FIRST = """
 globalThis.violations = [];
 addEventListener("securitypolicyviolation", (event) =>
     violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+globalThis.spoken = (one) => {
+    const copy = one.cloneNode(true);
+    for (const silent of copy.querySelectorAll("[aria-hidden=true]")) silent.remove();
+    return copy.textContent;
+};
 globalThis.named = (one) => (one.getAttribute("aria-label")
-    ?? one.labels?.[0]?.textContent ?? one.textContent).trim().replace(/\\s+/g, " ");
+    ?? spoken(one.labels?.[0] ?? one)).trim().replace(/\\s+/g, " ");
 globalThis.find = (name, kind = "a, button, summary, input, textarea, select, [role]") =>
     [...document.querySelectorAll(kind)].find((one) =>
         one.checkVisibility() && named(one).startsWith(name));
@@ -103,6 +107,7 @@ class Window:
         features = [{"name": "prefers-color-scheme", "value": name}]
         await self.page.call("Emulation.setEmulatedMedia", features=features)
 
-    async def picture(self, path: Path) -> None:
+    async def picture(self) -> bytes:
+        """What is seen, as PNG."""
         shot = await self.page.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(shot["data"]))
+        return base64.b64decode(shot["data"])
