@@ -17,6 +17,7 @@ addEventListener("securitypolicyviolation", (event) =>
 globalThis.spoken = (one) => {
     const copy = one.cloneNode(true);
     for (const silent of copy.querySelectorAll("[aria-hidden=true]")) silent.remove();
+    for (const part of copy.querySelectorAll("*")) part.append(" ");
     return copy.textContent;
 };
 globalThis.named = (one) => (one.getAttribute("aria-label")

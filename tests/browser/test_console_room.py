@@ -1,5 +1,7 @@
 """People who work in one project's room, each in a window of their own."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from api.client.client import Client
@@ -38,7 +40,7 @@ async def together(consoles: Consoles) -> Together:
     return Together(both[0], both[1], project, task, document)
 
 
-async def made(person: Client, path: str, body: dict[str, object]) -> str:
+async def made(person: Client, path: str, body: Mapping[str, object]) -> str:
     answer = await person.rest.post(path, body)
     await person.rest.get("/projects", min_position=answer.body["position"])
     return str(answer.body["id"])

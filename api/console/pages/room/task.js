@@ -22,7 +22,12 @@ export function TaskPanel({ id }) {
     return () => requestAnimationFrame(() => document.querySelector(`[data-task="${id}"]`)?.focus());
   }, []);
   const close = () => go(`projects/${model.id}`);
-  const keys = (event) => event.key === "Escape" && !event.target.closest("input, textarea, select") && close();
+  // out of what one writes first, then out of the task
+  const keys = (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (event.target.closest("input, textarea, select")) panel.current.focus();
+    else close();
+  };
   return html`<aside class="panel" ref=${panel} tabindex="-1" aria-label=${task ? `Task: ${task.title}` : "Task"} onKeyDown=${keys}>
     <div class="panel-head">
       <span class="muted">Task</span>
