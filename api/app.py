@@ -20,6 +20,7 @@ from api.browser import browser_client
 from api.call import provide_call
 from api.clients import clients
 from api.comments import comments
+from api.console_files import console_file, console_page
 from api.counting import responses
 from api.describing import OPENAPI, Strict, Tuples, describe
 from api.direct import direct
@@ -35,6 +36,7 @@ from api.locks import locks
 from api.log_levels import log_levels
 from api.metrics import metrics
 from api.operations import operations
+from api.own_rights import rights
 from api.performance import performance
 from api.preferences import preferences
 from api.project_files import project_files, told_of_files
@@ -68,6 +70,7 @@ MAX_BODY = 1 << 20  # bytes of a request
 
 ROUTERS = (
     sessions,
+    rights,
     recovering,
     account_pages,
     users,
@@ -146,6 +149,8 @@ def create_app() -> App:
             startupz,
             jwks,
             browser_client,
+            console_page,
+            console_file,
             asyncapi_json,
             metrics,
             uploads,

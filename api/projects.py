@@ -39,6 +39,7 @@ from projections.projects import (
     list_projects,
     project_members_of,
 )
+from projections.users import names_of
 
 Name = Annotated[str, Meta(max_length=500, examples=["Website relaunch"])]
 Description = Annotated[str, Meta(max_length=50_000)]
@@ -78,6 +79,12 @@ class NewManager(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: ProjectRole
+
+
+class Member(ProjectMemberRow, frozen=True):
+    """With their name: who works on a project sees with whom, whoever else they may look up."""
+
+    name: str
 
 
 @get("/", opt={"action": Action.PROJECT_LIST})
@@ -182,9 +189,13 @@ async def list_members(
     db: NamedDependency[Connection],
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[ProjectMemberRow]:
+) -> Page[Member]:
     rows = await project_members_of(db, project, from_cursor(cursor, UUID), limit + 1)
-    return page(rows, limit, lambda row: row.user_id)
+    names = await names_of(db, [row.user_id for row in rows])
+    members = [
+        Member(**msgspec.structs.asdict(row), name=names.get(row.user_id, "")) for row in rows
+    ]
+    return page(members, limit, lambda row: row.user_id)
 
 
 @put("/{project:uuid}/members/{user:uuid}", opt={"action": Action.PROJECT_MEMBERS})

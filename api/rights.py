@@ -84,6 +84,12 @@ async def may(runtime: Runtime, caller: Caller, action: Action, project: UUID) -
     return caller.may(action, role)
 
 
+async def role_in(runtime: Runtime, caller: Caller, project: UUID) -> ProjectRole | None:
+    """None also where there is no such project."""
+    await runtime.states.look()
+    return (await _membership(runtime, caller, project))[1]
+
+
 async def _membership(
     runtime: Runtime, caller: Caller, project: UUID
 ) -> tuple[bool, ProjectRole | None]:

@@ -1,4 +1,4 @@
-"""The demo workspace: people of every role, their clients, projects, tasks and conversations."""
+"""The demo workspace: people of every role, clients, projects, tasks, documents, conversations."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
@@ -10,8 +10,9 @@ from uuid import UUID, uuid5
 import msgspec
 
 from api.registering import NewUser, register_user
-from api.seed_data import CLIENTS, PEOPLE, PROJECTS, Person, Project, Task
+from api.seed_data import CLIENTS, PEOPLE, PROJECTS, Document, Person, Project, Task
 from domain.client import CLIENT, Contact, CreateClient
+from domain.document import DOCUMENT, CreateDocument
 from domain.kernel import Command, Decider
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.registry import tag_of
@@ -33,6 +34,7 @@ class Seeded(msgspec.Struct, frozen=True):
     clients: int
     projects: int
     tasks: int
+    documents: int
     comments: int
 
 
@@ -73,12 +75,16 @@ async def seed(runtime: Runtime) -> Seeded:
     await _all(_add_members(runtime, project) for project in PROJECTS)
     tasks = [(project, task) for project in PROJECTS for task in project.tasks]
     await _all(_add_task(runtime, project, task) for project, task in tasks)
+    documents = [(project, document) for project in PROJECTS for document in project.documents]
+    await _all(_write(runtime, project, document) for project, document in documents)
     # One after the other: a conversation has an order. The last of it says that all is there.
     comments = [*_conversation(tasks)]
     for number, (project, task, author, body) in enumerate(comments, start=1):
         last = number == len(comments)
         await _say(runtime, project, task, author, body, SEED if last else None)
-    return Seeded(len(PEOPLE), len(CLIENTS), len(PROJECTS), len(tasks), len(comments))
+    return Seeded(
+        len(PEOPLE), len(CLIENTS), len(PROJECTS), len(tasks), len(documents), len(comments)
+    )
 
 
 async def _all(work: Iterator[Coroutine[Any, Any, None]]) -> None:
@@ -146,6 +152,15 @@ async def _add_task(runtime: Runtime, project: Project, task: Task) -> None:
     )
     stream, actor = _task_id(project, task), person_id(project.manager)
     await _execute(runtime, actor, TASK, stream, command, project=project_id(project.name))
+
+
+async def _write(runtime: Runtime, project: Project, document: Document) -> None:
+    where, actor = project_id(project.name), person_id(project.manager)
+    command = CreateDocument(
+        project=where, title=document.title, fields=dict(document.fields), at=runtime.now()
+    )
+    stream = uuid5(SEED, f"document {project.name} {document.title}")
+    await _execute(runtime, actor, DOCUMENT, stream, command, project=where)
 
 
 def _conversation(

@@ -35,6 +35,11 @@ class Task(msgspec.Struct, frozen=True):
     comments: tuple[tuple[str, str], ...] = ()  # author and text; @name is a mention
 
 
+class Document(msgspec.Struct, frozen=True):
+    title: str
+    fields: tuple[tuple[str, str], ...]
+
+
 class Project(msgspec.Struct, frozen=True):
     name: str
     title: str
@@ -45,6 +50,7 @@ class Project(msgspec.Struct, frozen=True):
     client: str | None = None
     priority: Priority = Priority.NORMAL
     tasks: tuple[Task, ...] = ()
+    documents: tuple[Document, ...] = ()
 
 
 PEOPLE = (
@@ -113,6 +119,17 @@ PROJECTS = (
             Task("Load test before the timetable change", "alan", priority=HIGH, due_in=60),
             Task("Set up error pages that help", "susan"),
         ),
+        documents=(
+            Document(
+                "Launch plan",
+                (
+                    ("goal", "A booking in under a minute, on any phone, in three languages."),
+                    ("when", "Two weeks before the summer timetable, on a Tuesday morning."),
+                    ("risks", "The old search is slow to answer. The cookie text is not agreed."),
+                    ("who_decides", "Grace, after asking Northwind."),
+                ),
+            ),
+        ),
     ),
     Project(
         "archive",
@@ -137,6 +154,15 @@ PROJECTS = (
             Task("Design the reading room", "susan", due_in=30),
             Task("Plan for the day the disk fails", "radia", priority=URGENT, due_in=5),
             Task("Ask visitors what they look for", due_in=35, priority=LOW),
+        ),
+        documents=(
+            Document(
+                "How we catalogue",
+                (
+                    ("format", "One record a photograph: place, year, plate number, who scanned."),
+                    ("glass_plates", "Two people, gloves, never more than four in the room."),
+                ),
+            ),
         ),
     ),
     Project(

@@ -175,6 +175,14 @@ async def list_users(
     )
 
 
+async def names_of(db: Connection, users: Sequence[UUID]) -> dict[UUID, str]:
+    """By person; who is not known yet has none."""
+    rows = await fetch_all(
+        db, UserRow, f"{SELECT} WHERE id = ANY(%(ids)s) ORDER BY id", {"ids": list(users)}
+    )
+    return {row.id: row.name for row in rows}
+
+
 async def active_users(db: Connection, after: UUID, limit: int) -> list[UserRow]:
     """All of them, page by page: by what nobody can change meanwhile, as one's name."""
     return await fetch_all(

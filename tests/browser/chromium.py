@@ -71,6 +71,7 @@ class Browser:
         self._ids = count(1)
         self._waiting: dict[int, asyncio.Future[Json]] = {}
         self._loaded: dict[str, asyncio.Event] = {}  # by session
+        self._errors: dict[str, list[str]] = {}  # the same
 
     async def call(self, method: str, session: str | None = None, **params: object) -> Json:
         number = next(self._ids)
@@ -82,8 +83,11 @@ class Browser:
         async with asyncio.timeout(2 * WAIT_S):
             return await answer
 
-    async def open(self, url: str) -> "ChromiumPage":
-        """A window with storage of its own, loaded."""
+    async def open(self, url: str, *, policed: bool = False, first: str = "") -> "ChromiumPage":
+        """A window with storage of its own, loaded.
+
+        `policed`: under its own policy, as for people. `first`: run before each of its documents.
+        """
         context = (await self.call("Target.createBrowserContext", disposeOnDetach=True))[
             "browserContextId"
         ]
@@ -93,15 +97,25 @@ class Browser:
         attached = await self.call(
             "Target.attachToTarget", targetId=target["targetId"], flatten=True
         )
-        page = ChromiumPage(self, attached["sessionId"])
-        loaded = self._loaded[page.session] = asyncio.Event()
+        errors = self._errors[attached["sessionId"]] = []
+        page = ChromiumPage(self, attached["sessionId"], errors)
+        self._loaded[page.session] = asyncio.Event()
         await self.call("Page.enable", page.session)
         # Any answer serves as a page here, and what is no page may load nothing.
-        await self.call("Page.setBypassCSP", page.session, enabled=True)
-        await self.call("Page.navigate", page.session, url=url)
+        await self.call("Page.setBypassCSP", page.session, enabled=not policed)
+        if policed:
+            await self.call("Runtime.enable", page.session)
+            await self.call("Page.addScriptToEvaluateOnNewDocument", page.session, source=first)
+        await page.go("Page.navigate", url=url)
+        return page
+
+    async def loads(self, method: str, session: str, **params: object) -> None:
+        """A call that leads to another document, until that is loaded."""
+        loaded = self._loaded[session]
+        loaded.clear()
+        await self.call(method, session, **params)
         async with asyncio.timeout(WAIT_S):
             await loaded.wait()
-        return page
 
     async def listen(self) -> None:
         with suppress(ConnectionClosed):
@@ -110,8 +124,14 @@ class Browser:
 
     def _heard(self, message: Mapping[str, Json]) -> None:
         waiting = self._waiting.pop(message.get("id", 0), None)
-        if message.get("method") == "Page.loadEventFired":
-            self._loaded[message["sessionId"]].set()
+        match message.get("method"):
+            case "Page.loadEventFired":
+                self._loaded[message["sessionId"]].set()
+            case "Runtime.exceptionThrown" | "Runtime.consoleAPICalled":
+                if error := _error(message["params"]):
+                    self._errors[message["sessionId"]].append(error)
+            case _:
+                pass
         if waiting is None or waiting.done():
             return
         if "error" in message:
@@ -120,14 +140,29 @@ class Browser:
             waiting.set_result(message["result"])
 
 
+def _error(said: Mapping[str, Json]) -> str | None:
+    """What was thrown, or written to the console as an error."""
+    if "exceptionDetails" in said:
+        return str(said["exceptionDetails"].get("exception", said).get("description", said))
+    return str(said["args"]) if said["type"] == "error" else None
+
+
 class ChromiumPage:
-    def __init__(self, browser: Browser, session: str) -> None:
-        self._browser, self.session = browser, session
+    """`errors`: that nobody caught; of a page that is policed."""
+
+    def __init__(self, browser: Browser, session: str, errors: list[str]) -> None:
+        self._browser, self.session, self.errors = browser, session, errors
+
+    async def call(self, method: str, **params: object) -> Json:
+        return await self._browser.call(method, self.session, **params)
+
+    async def go(self, method: str, **params: object) -> None:
+        """To another document, or to the same anew; once it is loaded."""
+        await self._browser.loads(method, self.session, **params)
 
     async def run(self, script: str) -> Json:
-        answer = await self._browser.call(
+        answer = await self.call(
             "Runtime.evaluate",
-            self.session,
             expression=f"(async () => {{{script}}})()",
             awaitPromise=True,
             returnByValue=True,

@@ -9,10 +9,12 @@ from uuid import uuid4
 import pytest
 
 from api.client.client import Client
+from api.console_files import FOLDER, read_console
 from api.tokens import claims, sign
 from infra.runtime import Runtime
 from tests.api.served import PASSWORD, Served, served
 from tests.browser.chromium import browser, chromium
+from tests.browser.console import FIRST, Window
 from tests.browser.network import Network, network
 from tests.browser.node import node_page
 from tests.browser.page import Json, Page, call, wait_for
@@ -117,3 +119,45 @@ async def stage(projected: Runtime, request: pytest.FixtureRequest) -> AsyncIter
     address = request.getfixturevalue("devtools") if kind == "chromium" else ""
     async with served(projected) as server, AsyncExitStack() as stack:
         yield Stage(server, kind, address, stack)
+
+
+class Consoles:
+    """The server, and windows with its console."""
+
+    def __init__(self, server: Served, address: str, stack: AsyncExitStack) -> None:
+        self.server, self._address, self._stack = server, address, stack
+        self.windows: list[Window] = []
+
+    async def window(self, person: Client, *, width: int = 1280) -> Window:
+        """One that is signed in."""
+        window = await self.closed(person, width=width)
+        await window.login()
+        return window
+
+    async def closed(self, person: Client, *, width: int = 1280) -> Window:
+        """One that shows the way in."""
+        port = urlsplit(self.server.url).port or 0
+        between, base = await self._stack.enter_async_context(network(port))
+        opened = await self._stack.enter_async_context(browser(self._address))
+        page = await opened.open("about:blank", policed=True, first=FIRST)
+        await page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # as if looked at
+        window = Window(person, page, between, base)
+        await window.size(width)
+        await page.go("Page.navigate", url=base)
+        self.windows.append(window)
+        return window
+
+
+@pytest.fixture
+async def consoles(projected: Runtime, devtools: str) -> AsyncIterator[Consoles]:
+    """At the end nothing must have failed in any window, nor been asked of anybody else."""
+    if read_console(FOLDER) is None:
+        pytest.skip("the console's libraries are not installed: make console")
+    async with served(projected) as server, AsyncExitStack() as stack:
+        all_ = Consoles(server, devtools, stack)
+        yield all_
+        for window in all_.windows:
+            assert window.page.errors == []
+            assert await window.run("return violations") == []
+            asked = "return performance.getEntriesByType('resource').map(({ name }) => name)"
+            assert [u for u in await window.run(asked) if not u.startswith(window.base)] == []

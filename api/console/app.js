@@ -1,0 +1,9 @@
+/** The console: see README.md's "The console". Each page is one file in pages/, listed in pages.js. */
+
+import { html, render } from "./lib/html.js";
+import { start } from "./lib/session.js";
+import "./lib/live.js";
+import { Shell } from "./shell.js";
+
+render(html`<${Shell} />`, document.getElementById("app"));
+start();

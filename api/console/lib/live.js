@@ -1,0 +1,35 @@
+/** The one live connection of this page: the API's own client for browsers, and how it is. */
+
+import { connect } from "../client/formula.js";
+import { out, session, token } from "./session.js";
+import { Store } from "./store.js";
+
+/** `state`: connecting, live, resuming, offline or closed; `queued`: what waits for an answer. */
+export const connection = new Store({ state: "closed", queued: 0 });
+
+/** @type {import("../client/formula.js").Formula | undefined} */
+let formula;
+let whose;
+
+/** The connection of who is signed in. */
+export function live() {
+  return formula;
+}
+
+session.on(({ state, me }) => {
+  if (state === "in" && me.id === whose) return;
+  formula?.close();
+  formula = undefined;
+  whose = me?.id;
+  if (state === "in") open();
+});
+
+function open() {
+  const opened = (formula = connect({ token, device: "console" }));
+  opened.on("state", (told) => {
+    if (opened !== formula) return;
+    connection.set(told);
+    // it is over, and not by us: the log-in has ended, or its rights have
+    if (told.state === "closed" && told.error?.code !== "client.closed") out(told.error?.code);
+  });
+}

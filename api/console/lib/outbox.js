@@ -1,0 +1,70 @@
+/** What one has done and the server has not confirmed: REST commands, in order, kept over a drop.
+ *
+ * Each has an idempotency key, so to send it again after a lost answer is safe.
+ */
+
+import { connection } from "./live.js";
+import { request } from "./rest.js";
+import { Store } from "./store.js";
+
+const AGAIN = 2_000; // milliseconds, where nothing says that the network is back
+
+/** @type {Store<{label: string}[]>} the oldest first */
+export const outbox = new Store([]);
+
+let working = false;
+
+/** The answer, once there is one. `label`: what people read while it waits.
+ * @param {{label: string, method: string, path: string, body?: unknown, lock?: string}} command */
+export function send(command) {
+  return new Promise((resolve, reject) => {
+    const entry = { ...command, key: newKey(), resolve, reject };
+    outbox.update((all) => [...all, entry]);
+    if (!working) work();
+  });
+}
+
+async function work() {
+  working = true;
+  for (let entry; (entry = outbox.value[0]); ) {
+    const { method, path, body, lock, key, resolve, reject } = entry;
+    try {
+      resolve(await request(method, path, { body, lock, key }));
+    } catch (error) {
+      if (passing(error)) {
+        await patience(error);
+        continue;
+      }
+      reject(error);
+    }
+    outbox.update((all) => all.slice(1));
+  }
+  working = false;
+}
+
+const passing = ({ status }) => status === 0 || status === 429 || status === 503;
+
+/** Until the connection is there again, or a while. */
+function patience({ retryAfter }) {
+  return new Promise((resolve) => {
+    const goOn = () => {
+      clearTimeout(timer);
+      stop();
+      resolve();
+    };
+    const timer = setTimeout(goOn, retryAfter ? retryAfter * 1_000 : AGAIN);
+    const stop = connection.on(({ state }) => state === "live" && goOn());
+  });
+}
+
+/** A random UUID; crypto.randomUUID is not there on pages without TLS. */
+function newKey() {
+  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+addEventListener("beforeunload", (event) => {
+  if (outbox.value.length) event.preventDefault();
+});

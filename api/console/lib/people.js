@@ -1,0 +1,64 @@
+/** People by id: their names, initials and colours, the same on everybody's screen. */
+
+import { html, names } from "./html.js";
+import { get } from "./rest.js";
+import { session } from "./session.js";
+import { Store, useStore } from "./store.js";
+
+// Each has a contrast of at least 4.5 with white.
+const COLOURS = ["#c2255c", "#9c36b5", "#6741d9", "#3b5bdb", "#1864ab", "#0b7285", "#087f5b", "#237a35", "#a14a00", "#c92a2a"];
+
+const known = new Store(new Map());
+const asked = new Set();
+
+/** What a list has told of somebody. @param {Iterable<[string, string]>} pairs id and name */
+export function remember(pairs) {
+  known.update((before) => new Map([...before, ...[...pairs].filter(([, name]) => name)]));
+}
+
+session.on(({ state, me }) => {
+  asked.clear();
+  if (state === "in") remember([[me.id, me.name]]);
+});
+
+export function nameOf(id) {
+  if (!id) return "Formula";
+  const name = known.value.get(id);
+  if (name === undefined && !asked.has(id) && session.value.can("user.read")) {
+    asked.add(id);
+    get(`/users/${id}`).then((user) => remember([[id, user.name]]), () => {});
+  }
+  return name ?? "Somebody";
+}
+
+/** As nameOf, for a component that is drawn anew once more names are known. */
+export function useNames() {
+  useStore(known);
+  return nameOf;
+}
+
+export function colourOf(id = "") {
+  let hash = 0;
+  for (const letter of id) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+  return COLOURS[hash % COLOURS.length];
+}
+
+export function initials(name) {
+  const words = name.split(/\s+/).filter(Boolean);
+  return [words[0], words.length > 1 && words.at(-1)].map((word) => word?.[0] ?? "").join("").toUpperCase();
+}
+
+/** `away`: a connection that dropped a moment ago. The name beside it says who it is; alone it
+ * needs `label`. */
+export function Avatar({ id, name, status, away, label, small }) {
+  const quiet = away || status === "away";
+  return html`<span
+    class=${names("avatar", small && "small", quiet && "away", status === "busy" && "busy")}
+    style=${{ background: colourOf(id) }}
+    role=${label ? "img" : undefined}
+    aria-label=${label}
+    aria-hidden=${label ? undefined : "true"}
+    title=${label ?? name}
+    >${initials(name)}</span
+  >`;
+}

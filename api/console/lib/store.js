@@ -1,0 +1,45 @@
+/** A value that is shown in several places: who shows it is told when it is another. */
+
+import { useLayoutEffect, useState } from "../vendor/hooks.js";
+
+/** @template T */
+export class Store {
+  #value;
+  #listeners = new Set();
+
+  /** @param {T} value */
+  constructor(value) {
+    this.#value = value;
+  }
+
+  get value() {
+    return this.#value;
+  }
+
+  set(value) {
+    if (Object.is(value, this.#value)) return;
+    this.#value = value;
+    for (const listener of [...this.#listeners]) listener(value);
+  }
+
+  /** @param {(value: T) => T} change makes another value of it */
+  update(change) {
+    this.set(change(this.#value));
+  }
+
+  /** Returns the function that stops listening. */
+  on(listener) {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** The store's value, for a component that is drawn anew when it changes. */
+export function useStore(store) {
+  const [, draw] = useState(store.value);
+  useLayoutEffect(() => {
+    draw(store.value); // it may have changed since the component was drawn
+    return store.on((value) => draw(() => value));
+  }, [store]);
+  return store.value;
+}

@@ -1,0 +1,30 @@
+/** Times and sizes as people read them. */
+
+const UNITS = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
+const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+
+/** As `3 min. ago`. */
+export function ago(at, now = Date.now()) {
+  const seconds = (Date.parse(at) - now) / 1_000;
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? [];
+  return unit ? relative.format(Math.round(seconds / size), unit) : "just now";
+}
+
+export const exactly = (at) => exact.format(new Date(at));
+
+/** As `24 Dec`, of a date without a time. */
+export const onDay = (date) => day.format(new Date(`${date}T12:00`));
+
+/** As `0:24`, never below zero. */
+export function countdown(until, now = Date.now()) {
+  const seconds = Math.max(0, Math.ceil((Date.parse(until) - now) / 1_000));
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}

@@ -1,0 +1,16 @@
+/** All pages: what the navigation shows, and to whom.
+ *
+ * `path`: the first part of the address after `#/`. `may`: asked with the table of access, see
+ * lib/session.js. `load`: the module; its default export is a component that gets `parts`, the
+ * rest of the address, and `query`. A style sheet of its own is loaded by `styled` (lib/styled.js).
+ * @type {{path: string, title: string, icon: string, may: (can: (action: string) => boolean) => boolean,
+ *   load: () => Promise<{default: Function}>}[]} */
+export const PAGES = [
+  {
+    path: "projects",
+    title: "Projects",
+    icon: "board",
+    may: (can) => can("project.list"),
+    load: () => import("./pages/projects.js"),
+  },
+];

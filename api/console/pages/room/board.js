@@ -1,0 +1,205 @@
+/** The board: a column for each status; tasks are dragged, or moved with Shift and the arrows. */
+
+import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../../lib/html.js";
+import { Icon } from "../../lib/icons.js";
+import { Avatar, colourOf, useNames } from "../../lib/people.js";
+import { href } from "../../lib/route.js";
+import { session } from "../../lib/session.js";
+import { useStore } from "../../lib/store.js";
+import { failed } from "../../lib/toast.js";
+import { onDay } from "../../lib/when.js";
+import { Cursors } from "./cursors.js";
+import { useHeard, useHere } from "./heard.js";
+
+export const STATUSES = { todo: "To do", in_progress: "In progress", review: "Review", done: "Done", cancelled: "Cancelled" };
+const ORDER = { urgent: 0, high: 1, normal: 2, low: 3 };
+const QUIET = "(prefers-reduced-motion: reduce)";
+const FLASH = 1_600; // milliseconds in which a change by somebody else is marked
+
+export function Board({ chosen }) {
+  const model = useHere();
+  const tasks = useStore(model.tasks);
+  const room = useStore(model.room);
+  const surface = useRef();
+  const marks = useMarks(model, room);
+  const columns = columned(tasks);
+  useGlide(surface, tasks);
+  const focus = useRef();
+  useLayoutEffect(() => {
+    if (focus.current) surface.current.querySelector(`[data-task="${focus.current}"]`)?.focus();
+    focus.current = undefined;
+  });
+  const move = (task, status) => {
+    if (!status || task.status === status || !model.can("task.write")) return;
+    const label = `Move “${task.title}” to ${STATUSES[status]}`;
+    model.changeTask(task.id, label, { status }, { method: "PUT", part: "/status" }).catch(failed);
+  };
+  const keys = (event, task) => {
+    const shown = columns.map(([status]) => status);
+    const [column, row] = place(columns, task.id);
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    if (event.shiftKey) {
+      focus.current = task.id;
+      move(task, shown[column + step[0]]);
+    } else focusAt(surface.current, columns, column + step[0], row + step[1], step[0]);
+  };
+  return html`<section class="board-scroll" aria-label="Board" tabindex="-1">
+    <div class="board" ref=${surface} style=${{ "--columns": columns.length }}>
+      ${columns.map(
+        ([status, rows]) => html`<${Column} key=${status} status=${status} rows=${rows} onDrop=${(id) => move(tasks.get(id), status)}>
+          ${rows.map(
+            (task) => html`<${Card} key=${task.id} task=${task} mark=${marks(task.id)} chosen=${task.id === chosen} onKeyDown=${(event) => keys(event, task)} />`,
+          )}
+        <//>`,
+      )}
+      <${Cursors} room=${room} on="board" surface=${surface} />
+    </div>
+    <p class="hint muted">
+      <kbd>↑</kbd> <kbd>↓</kbd> <kbd>←</kbd> <kbd>→</kbd> go from task to task, with <kbd>Shift</kbd> they move it.
+    </p>
+  </section>`;
+}
+
+function Column({ status, rows, onDrop, children }) {
+  const model = useHere();
+  const [over, setOver] = useState(false);
+  const drop = (event) => {
+    event.preventDefault();
+    setOver(false);
+    onDrop(event.dataTransfer.getData("text/formula-task"));
+  };
+  return html`<section
+    class=${names("column", over && "over")}
+    aria-label="${STATUSES[status]}, ${rows.length}"
+    onDragOver=${(event) => {
+      event.preventDefault();
+      setOver(true);
+    }}
+    onDragLeave=${() => setOver(false)}
+    onDrop=${drop}
+  >
+    <h2><i class="state ${status}"></i>${STATUSES[status]}<small>${rows.length}</small></h2>
+    <ul>${children}</ul>
+    ${model.can("task.write") && html`<${NewTask} status=${status} />`}
+  </section>`;
+}
+
+function Card({ task, mark, chosen, onKeyDown }) {
+  const model = useHere();
+  const nameOf = useNames();
+  const { typing, holder, watchers, touched } = mark;
+  const drag = (event) => {
+    event.dataTransfer.setData("text/formula-task", task.id);
+    event.dataTransfer.effectAllowed = "move";
+  };
+  return html`<li>
+    <a
+      class=${names("task", chosen && "chosen", touched && "touched")}
+      style=${touched && { "--by": colourOf(touched) }}
+      href=${href("projects", model.id, "task", task.id)}
+      data-task=${task.id}
+      draggable=${model.can("task.write")}
+      aria-keyshortcuts="Shift+ArrowRight Shift+ArrowLeft"
+      onDragStart=${drag}
+      onKeyDown=${onKeyDown}
+    >
+      <span class="task-title">${task.title}</span>
+      <span class="task-foot">
+        ${task.priority !== "normal" && html`<span class="tag ${task.priority}">${task.priority}</span>`}
+        ${task.due && html`<span class="muted">${onDay(task.due)}</span>`}
+        ${task.comments > 0 && html`<span class="muted count" aria-label="${task.comments} comments"><${Icon} name="comment" />${task.comments}</span>`}
+        ${holder && html`<span class="count" title="${nameOf(holder)} is editing"><${Icon} name="lock" /><span class="hidden">${nameOf(holder)} is editing</span></span>`}
+        ${typing && html`<span class="dots" role="img" aria-label="${nameOf(typing)} is typing" style=${{ color: colourOf(typing) }}><i></i><i></i><i></i></span>`}
+        <span class="task-people">
+          ${watchers.map((user) => html`<${Avatar} key=${user} id=${user} name=${nameOf(user)} small label="${nameOf(user)} looks at it" />`)}
+          ${task.assignee && html`<span class="assignee"><${Avatar} id=${task.assignee} name=${nameOf(task.assignee)} small label="Assigned to ${nameOf(task.assignee)}" /></span>`}
+        </span>
+      </span>
+    </a>
+  </li>`;
+}
+
+function NewTask({ status }) {
+  const model = useHere();
+  const [open, setOpen] = useState(false);
+  const submit = (event) => {
+    event.preventDefault();
+    const input = event.target.elements.title;
+    const title = input.value.trim();
+    if (title) model.addTask(title, status).catch(failed);
+    input.value = "";
+  };
+  if (!open)
+    return html`<button class="plain add" aria-label="New task in ${STATUSES[status]}" onClick=${() => setOpen(true)}><${Icon} name="plus" />New task</button>`;
+  return html`<form class="new-task" onSubmit=${submit} onKeyDown=${({ key }) => key === "Escape" && setOpen(false)}>
+    <input name="title" maxlength="200" placeholder="What is to be done?" aria-label="Title of the new task" ref=${focused} onBlur=${({ target }) => target.value || setOpen(false)} />
+  </form>`;
+}
+
+const focused = (element) => element?.focus();
+
+/** By task: who types, who holds a part of it, who looks at it, who has just changed it. */
+function useMarks(model, room) {
+  const typing = useHeard(room, "typing");
+  const locks = useHeard(room, "locks");
+  const selections = useHeard(room, "selections");
+  const newest = useStore(model.touched);
+  const [touched, setTouched] = useState();
+  useEffect(() => {
+    if (!newest) return undefined;
+    setTouched(newest);
+    const timer = setTimeout(() => setTouched(undefined), FLASH);
+    return () => clearTimeout(timer);
+  }, [newest]);
+  const me = session.value.me?.id;
+  return (id) => ({
+    typing: typing.find(({ where }) => where.startsWith(`task:${id}`))?.user,
+    holder: [...locks.values()].find(({ resource }) => resource.startsWith(`task:${id}`))?.holder,
+    watchers: [...new Set([...selections.values()].filter(({ user, selection }) => user !== me && selection?.task === id).map(({ user }) => user))].slice(0, 3),
+    touched: touched?.subject === id && touched.by,
+  });
+}
+
+function columned(tasks) {
+  const columns = Object.keys(STATUSES).map((status) => [
+    status,
+    [...tasks.values()]
+      .filter((task) => task.status === status)
+      .sort((a, b) => ORDER[a.priority] - ORDER[b.priority] || a.created_at.localeCompare(b.created_at) || a.id.localeCompare(b.id)),
+  ]);
+  return columns.filter(([status, rows]) => status !== "cancelled" || rows.length);
+}
+
+function place(columns, id) {
+  const column = columns.findIndex(([, rows]) => rows.some((task) => task.id === id));
+  return [column, columns[column][1].findIndex((task) => task.id === id)];
+}
+
+/** The task there; columns without any are passed over. */
+function focusAt(surface, columns, column, row, step) {
+  const rows = columns[column]?.[1];
+  if (!rows || (!rows.length && !step)) return;
+  if (!rows.length) return focusAt(surface, columns, column + step, row, step);
+  const task = rows[Math.min(Math.max(row, 0), rows.length - 1)];
+  surface.querySelector(`[data-task="${task.id}"]`)?.focus();
+}
+
+/** Tasks go to their new place instead of jumping there. */
+function useGlide(surface, tasks) {
+  const places = useRef(new Map());
+  useLayoutEffect(() => {
+    const before = places.current;
+    places.current = new Map();
+    const origin = surface.current.getBoundingClientRect();
+    for (const element of surface.current.querySelectorAll("[data-task]")) {
+      const { x, y } = element.getBoundingClientRect();
+      const now = { x: x - origin.x, y: y - origin.y };
+      const was = before.get(element.dataset.task);
+      places.current.set(element.dataset.task, now);
+      if (!was || (was.x === now.x && was.y === now.y) || matchMedia(QUIET).matches) continue;
+      element.animate([{ transform: `translate(${was.x - now.x}px, ${was.y - now.y}px)` }, { transform: "none" }], { duration: 180, easing: "ease-out" });
+    }
+  }, [tasks]);
+}

@@ -1,0 +1,42 @@
+/** Pointers of the others on a surface: they glide, and each says whose it is.
+ *
+ * `x` is of a surface 1,600 wide whatever the window is, so that it is over the same column for
+ * everybody; `y` is in pixels from its top.
+ */
+
+import { html, useEffect } from "../../lib/html.js";
+import { colourOf, useNames } from "../../lib/people.js";
+import { useHeard } from "./heard.js";
+
+const WIDTH = 1_600;
+
+/** Also tells the room of one's own. `on`: the surface's name. */
+export function Cursors({ room, on, surface }) {
+  const nameOf = useNames();
+  const cursors = useHeard(room, "cursors");
+  useEffect(() => {
+    const element = surface.current;
+    if (!room || !element) return undefined;
+    const tell = ({ clientX, clientY, pointerType }) => {
+      if (pointerType === "touch") return; // a finger points at nothing when it is lifted
+      const { left, top, width } = element.getBoundingClientRect();
+      room.cursor({ x: Math.round(((clientX - left) / width) * WIDTH), y: Math.round(clientY - top), on });
+    };
+    element.addEventListener("pointermove", tell);
+    return () => element.removeEventListener("pointermove", tell);
+  }, [room, on]);
+  const shown = cursors.filter(({ at }) => (at?.on ?? "board") === on && typeof at?.x === "number");
+  return html`<div class="cursors" aria-hidden="true">
+    ${shown.map(
+      ({ participation, user, at }) => html`<div
+        key=${participation}
+        class="cursor"
+        data-user=${user}
+        style=${{ left: `${(at.x / WIDTH) * 100}%`, top: `${at.y}px`, color: colourOf(user) }}
+      >
+        <svg viewBox="0 0 16 16"><path d="M1 1l5.5 13 2-5.5L14 6.5z" /></svg>
+        <span>${nameOf(user).split(" ")[0]}</span>
+      </div>`,
+    )}
+  </div>`;
+}

@@ -1,0 +1,119 @@
+/** A text that one person edits at a time: it is locked with the first key or click, and saved
+ * while one writes; the others see who holds it, for how long, and what is written. */
+
+import { html, names, useEffect, useRef, useState } from "../../lib/html.js";
+import { Icon } from "../../lib/icons.js";
+import { Avatar, colourOf, useNames } from "../../lib/people.js";
+import { session } from "../../lib/session.js";
+import { useStore } from "../../lib/store.js";
+import { failed } from "../../lib/toast.js";
+import { countdown } from "../../lib/when.js";
+import { useClock, useHeard, useHere } from "./heard.js";
+
+const PAUSE = 600; // milliseconds without a key, after which it is saved
+
+/** `of`: the task or document, as `task:<id>`. `save(text, lock)`: returns a promise.
+ * @param {{of: string, name: string, label: string, value: string, may: boolean, single?: boolean,
+ *   most: number, save: (text: string, lock: string) => Promise<unknown>}} props */
+export function Field({ of, name, label, value, may, single, most, save }) {
+  const room = useStore(useHere().room);
+  const resource = `${of}/${name}`;
+  const lock = useHeard(room, "locks").get(resource);
+  const nameOf = useNames();
+  const edit = useEditing(room, resource, name, value, save);
+  const mine = lock && lock.participation === room?.joined?.participation;
+  const taken = lock && !mine;
+  const typing = useHeard(room, "typing").find(({ where }) => where === resource);
+  const props = {
+    value: edit.draft ?? value,
+    readOnly: !may || !room || Boolean(taken),
+    maxlength: most,
+    "aria-label": label,
+    "aria-describedby": taken ? `${resource}-holder` : undefined,
+    onInput: ({ target }) => edit.input(target.value),
+    onClick: ({ target }) => target.readOnly || edit.begin(),
+    onBlur: edit.end,
+    onKeyDown: ({ key, target }) => (key === "Escape" || (single && key === "Enter")) && target.blur(),
+  };
+  return html`<div class=${names("field", single && "single", mine && "mine", taken && "taken")} style=${taken && { "--by": colourOf(lock.holder) }}>
+    ${single ? html`<input ...${props} />` : html`<textarea rows="2" placeholder=${label} ...${props}></textarea>`}
+    <div class="field-note" id="${resource}-holder">
+      ${taken && html`<${Holder} room=${room} lock=${lock} name=${nameOf(lock.holder)} writes=${Boolean(typing)} />`}
+      ${mine && html`<span class="muted"><${Icon} name="lock" /> Yours while you write</span>`}
+    </div>
+  </div>`;
+}
+
+/** Who has it, and for how long; one may wait for it, and who manages may take it over. */
+function Holder({ room, lock, name, writes }) {
+  const model = useHere();
+  const now = useClock(true);
+  const [waits, setWaits] = useState(false);
+  const { resource, holder, expires } = lock;
+  const wait = () => {
+    setWaits(true);
+    room.lock(resource, { wait: true }).catch((error) => error.code === "lock.unwaited" || failed(error));
+  };
+  const giveUp = () => {
+    setWaits(false);
+    room.unwait(resource).catch(failed);
+  };
+  const steal = () => {
+    const reason = prompt(`Take this over from ${name}? Everybody sees the reason.`);
+    if (reason) room.steal(resource, reason).catch(failed);
+  };
+  const own = holder === session.value.me?.id;
+  return html`<span class="holder">
+      <${Avatar} id=${holder} name=${name} small />
+      <span><b>${own ? "You, in another window," : name}</b> ${writes ? "is writing" : "holds this"} · <time>${countdown(expires, now)}</time></span>
+    </span>
+    ${waits ? html`<button onClick=${giveUp}>Do not wait</button>` : html`<button onClick=${wait}>Wait for it</button>`}
+    ${model.can("room.steal") && !own && html`<button onClick=${steal}>Take over</button>`}`;
+}
+
+/** The draft of who writes, the lock that it needs, and when it is saved. */
+function useEditing(room, resource, name, value, save) {
+  const [draft, setDraft] = useState();
+  const now = useRef({}).current; // what handlers share: draft, lock (a promise), timer
+  Object.assign(now, { value, save });
+
+  const store = async () => {
+    clearTimeout(now.timer);
+    if (now.draft === undefined || now.draft === now.value) return;
+    const text = now.draft;
+    const { token } = await now.lock;
+    await now.save(text, `${name}=${token}`);
+  };
+  const quit = (error) => {
+    now.lock = now.draft = undefined;
+    setDraft(undefined);
+    if (error) failed(error);
+  };
+  const begin = () => {
+    const held = room.held.get(resource);
+    now.lock ??= held ? Promise.resolve(held) : room.lock(resource);
+    now.lock.catch(quit);
+  };
+  const input = (text) => {
+    begin();
+    now.draft = text;
+    setDraft(text);
+    room.type(resource);
+    clearTimeout(now.timer);
+    now.timer = setTimeout(() => store().catch(quit), PAUSE);
+  };
+  const end = async () => {
+    if (!now.lock) return;
+    room.type(resource, false);
+    const { lock } = now;
+    const stored = store();
+    const error = await stored.then(() => undefined, (error) => error);
+    const held = await lock.catch(() => undefined);
+    if (held) room.unlock(resource, held.token).catch(() => {});
+    quit(error);
+  };
+  // whoever leaves while they write has said what they wrote
+  useEffect(() => () => void end(), []);
+  useEffect(() => room?.on("lost", (lost) => lost.resource === resource && quit()), [room, resource]);
+  return { draft, begin, input, end };
+}

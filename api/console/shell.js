@@ -1,0 +1,96 @@
+/** What is around every page: navigation, who one is, how the connection is, messages. */
+
+import { ConnectionState } from "./lib/connection.js";
+import { html, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./lib/html.js";
+import { Icon, Mark } from "./lib/icons.js";
+import { Avatar } from "./lib/people.js";
+import { href, route } from "./lib/route.js";
+import { logout, session } from "./lib/session.js";
+import { useStore } from "./lib/store.js";
+import { ThemeSwitch } from "./lib/theme.js";
+import { Toasts, failed } from "./lib/toast.js";
+import { LogIn } from "./login.js";
+import { PAGES } from "./pages.js";
+
+export function Shell() {
+  const { state } = useStore(session);
+  if (state === "starting") return html`<p class="empty" role="status">Signing in …</p>`;
+  return html`${state === "out" ? html`<${LogIn} />` : html`<${SignedIn} />`}<${Toasts} />`;
+}
+
+function SignedIn() {
+  const { can, me } = useStore(session);
+  const { page: path, parts, query } = useStore(route);
+  const pages = PAGES.filter(({ may }) => may(can));
+  const page = path ? pages.find((one) => one.path === path) : pages[0];
+  return html`
+    <a class="skip" href="#main" onClick=${toMain}>Skip to the content</a>
+    <header class="side">
+      <a class="brand" href="#/"><${Mark} />Formula</a>
+      <nav aria-label="Pages">
+        ${pages.map(
+          (one) => html`<a
+            key=${one.path}
+            href=${href(one.path)}
+            aria-current=${one === page ? "page" : undefined}
+            ><${Icon} name=${one.icon} />${one.title}</a
+          >`,
+        )}
+      </nav>
+      <div class="side-foot">
+        <${ConnectionState} />
+        <${Account} me=${me} />
+      </div>
+    </header>
+    <main id="main" tabindex="-1">
+      ${page
+        ? html`<${Page} key=${page.path} page=${page} parts=${parts} query=${query} />`
+        : html`<p class="empty">There is no such page, or it is not yours to see.</p>`}
+    </main>
+  `;
+}
+
+/** A page's module, loaded when it is first looked at. */
+function Page({ page, parts, query }) {
+  const [component, setComponent] = useState();
+  const [error, forget] = useErrorBoundary(failed);
+  useEffect(() => {
+    document.title = `${page.title} · Formula`;
+    page.load().then((module) => setComponent(() => module.default), failed);
+  }, []);
+  useFocusAfterMoves(`${page.path}/${parts[0] ?? ""}`);
+  if (error)
+    return html`<div class="empty">
+      <p>This page has failed.</p>
+      <button onClick=${forget}>Try again</button>
+    </div>`;
+  if (!component) return html`<p class="empty" role="status">Loading …</p>`;
+  return html`<${component} parts=${parts} query=${query} />`;
+}
+
+/** Who uses a keyboard or hears the page goes on where the new content begins. */
+function useFocusAfterMoves(where) {
+  const before = useRef(where);
+  useLayoutEffect(() => {
+    if (before.current === where) return;
+    before.current = where;
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [where]);
+}
+
+function Account({ me }) {
+  return html`<div class="account">
+    <${Avatar} id=${me.id} name=${me.name} />
+    <span class="account-name"><b>${me.name}</b><small>${me.role}</small></span>
+    <${ThemeSwitch} />
+    <button class="plain" title="Sign out" aria-label="Sign out" onClick=${() => logout()}>
+      <${Icon} name="out" />
+    </button>
+  </div>`;
+}
+
+/** The address is the router's: it must not change. */
+function toMain(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}

@@ -1,0 +1,142 @@
+"""The console for everybody: by keyboard alone, to a screen reader, light and dark, on a phone."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Consoles
+from tests.browser.console import SHIFT, Window
+from tests.browser.test_console_room import Together, sees_in, together
+from tests.npm import node_modules
+
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.browser,
+    pytest.mark.timeout(400),  # the first may have to install a browser
+    pytest.mark.xdist_group("browser"),
+]
+
+WIDTHS = (1440, 820, 360)
+AUDIT = """
+const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+return grave.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html)}`);
+"""
+# Pictures of each view at each width, for who sets a folder to have them.
+PICTURES = os.environ.get("CONSOLE_PICTURES")
+
+
+def views(here: Together) -> dict[str, tuple[str, str]]:
+    """By name: where, and what is seen once it is there."""
+    room = f"projects/{here.project}"
+    return {
+        "projects": ("projects", "find('P', 'a.card')"),
+        "board": (room, "text('.board').includes('Draw the page')"),
+        "task": (f"{room}/task/{here.task}", "text('.comments').includes('Nothing is said yet')"),
+        "document": (f"{room}/documents/{here.document}", "find('Goal', 'textarea')"),
+        "activity": (f"{room}/activity", "text('.feed').includes('began the document')"),
+    }
+
+
+async def audited(window: Window, where: str) -> list[str]:
+    """What axe finds that keeps people out."""
+    if not await window.run("return 'axe' in globalThis"):
+        await window.page.run((node_modules() / "axe-core/axe.min.js").read_text())
+    return [f"{where}: {one}" for one in await window.run(AUDIT)]
+
+
+async def test_nothing_keeps_people_out_in_light_or_dark(consoles: Consoles) -> None:
+    here = await together(consoles)
+    window, found = here.ann, list[str]()
+    for scheme in ("light", "dark"):
+        await window.scheme(scheme)
+        for name, (path, seen) in views(here).items():
+            await window.go(path)
+            await window.sees(seen)
+            found += await audited(window, f"{name}, {scheme}")
+    assert found == []
+
+
+async def test_the_way_in_keeps_nobody_out(consoles: Consoles) -> None:
+    window = await consoles.closed(await consoles.server.person("Ann"))
+    await window.sees("globalThis.find?.('E-mail')")
+    assert await audited(window, "login") == []
+
+
+async def test_a_field_that_somebody_holds_and_a_list_of_names_keep_nobody_out(
+    consoles: Consoles,
+) -> None:
+    here = await together(consoles)
+    for window in (here.ann, here.bob):
+        await window.go(f"projects/{here.project}/task/{here.task}")
+    await here.ann.focus("Description")
+    await here.ann.write("A draft")
+    await here.bob.sees("find('Description', 'textarea')?.readOnly")
+    await here.bob.focus("Comment")
+    await here.bob.write("@")
+    await here.bob.sees("find('Ann', '[role=option]')")
+    assert await audited(here.bob, "held") == []
+
+
+async def test_it_fits_every_width(consoles: Consoles) -> None:
+    here = await together(consoles)
+    window = here.ann
+    for width in WIDTHS:
+        await window.size(width)
+        for name, (path, seen) in views(here).items():
+            await window.go(path)
+            await window.sees(seen)
+            wide = await window.run("return document.documentElement.scrollWidth")
+            assert wide <= width, f"{name} at {width}"
+            cut = "return find('Sign out').getBoundingClientRect().right"
+            assert await window.run(cut) <= width, f"{name} at {width}"
+            if PICTURES:
+                picture = Path(PICTURES) / f"{name}-{width}.png"
+                picture.write_bytes(await window.picture())  # noqa: ASYNC240, for one who waits
+
+
+async def test_all_can_be_done_without_a_mouse(consoles: Consoles) -> None:
+    ann = await consoles.server.person("Ann")
+    await consoles.server.room(ann)
+    window = await consoles.closed(ann)
+    await window.sees("globalThis.find?.('E-mail')")
+    await reach(window, "E-mail")
+    await window.write(ann.me.email)
+    await window.press("Tab")
+    await window.write("correct horse battery")
+    await window.press("Enter")
+    await window.sees("find('P', 'a.card')")
+    await reach(window, "P ")
+    await window.press("Enter")
+    await window.sees("find('New task in To do')")
+    await reach(window, "New task in To do")
+    await window.press("Enter")
+    await window.sees("named(document.activeElement) === 'Title of the new task'")
+    await window.write("By keys")
+    await window.press("Enter")
+    await sees_in(window, "To do", "By keys")
+    await window.press("Escape")
+    await reach(window, "By keys")
+    await window.press("ArrowRight", modifiers=SHIFT)
+    await sees_in(window, "In progress", "By keys")
+    await window.sees("named(document.activeElement).startsWith('By keys')")
+    await window.press("Enter")
+    await window.sees("find('Close the task')")
+    await reach(window, "Comment")
+    await window.write("Done so.")
+    await window.press("Enter")
+    await window.reads("Done so.", ".comments")
+    await window.press("Escape", times=2)
+    await window.sees("named(document.activeElement).startsWith('By keys')")
+    ring = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert await window.run(ring) == "solid", "where one is can be seen"
+
+
+async def reach(window: Window, name: str) -> None:
+    """By Tab, as often as it takes; not without end."""
+    for _ in range(60):
+        await window.press("Tab")
+        if await window.run("return named(document.activeElement).startsWith(name)", name=name):
+            return
+    pytest.fail(f"no Tab leads to {name}")
