@@ -24,7 +24,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """Bytes of all versions that are not purged, as of a position."""
+    """Bytes of all versions that are kept, as of a position."""
 
     project: int
     person: int
@@ -101,9 +101,13 @@ async def is_gone(db: Connection, key: str) -> bool:
 USED: LiteralString = """
 SELECT
     (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
-        WHERE v.project = %(project)s AND NOT f.purged)::bigint,
+        WHERE v.project = %(project)s AND NOT f.purged
+            AND v.verdict IS DISTINCT FROM 'refused' AND v.verdict IS DISTINCT FROM 'infected'
+    )::bigint,
     (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
-        WHERE v.person = %(person)s AND NOT f.purged)::bigint,
+        WHERE v.person = %(person)s AND NOT f.purged
+            AND v.verdict IS DISTINCT FROM 'refused' AND v.verdict IS DISTINCT FROM 'infected'
+    )::bigint,
     coalesce((SELECT position FROM formula_checkpoints WHERE name = 'queries'), 0)
 """
 

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from domain.errors import NotFound
-from domain.file import FILE, ProcessFile, readable
+from domain.file import FILE, Content, ProcessFile, content, readable
 from domain.jobs import ConvertFile
 from infra.renditions.model import Format
 from infra.renditions.rendering import convert
@@ -28,6 +28,8 @@ async def run(context: Context, args: ConvertFile) -> Converted:
         raise NotFound("file.not_found", file=args.file)
     version = readable(file, args.number or None)
     number = args.number or file.versions.index(version) + 1
+    if there := _named(version, _name(args)):
+        return there
     async with fetched(context.runtime, version.key) as path:
         with TemporaryDirectory(prefix="formula-converted-") as folder:
             made = await convert(
@@ -41,7 +43,14 @@ async def run(context: Context, args: ConvertFile) -> Converted:
             kept = await keep(context, args.file, number, made, _name(args))
     command = ProcessFile(number=number, renditions=(kept,))
     await context.runtime.execute(context.origin, FILE, args.file, command, project=args.project)
-    return Converted(kept.name, kept.bytes)
+    now = content((await context.runtime.load(FILE, args.file)).state, number)
+    return _named(now, kept.name) or Converted(kept.name, kept.bytes)
+
+
+def _named(version: Content, name: str) -> Converted | None:
+    """What is there by that name stays as it is."""
+    found = (one for one in version.renditions if one.name == name)
+    return next((Converted(one.name, one.bytes) for one in found), None)
 
 
 def _name(args: ConvertFile) -> str:

@@ -57,8 +57,8 @@ async def run(context: Context, args: Inspect) -> None:
     if command.verdict is Verdict.CLEAN:
         return
     await context.log(f"{command.verdict}: {command.reason}")
+    await _tell(context, args, command)  # first: without the bytes there is no second attempt
     await _throw_away(runtime, args.blob, outcome.position)
-    await _tell(context, args, command)
 
 
 @asynccontextmanager

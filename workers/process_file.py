@@ -1,8 +1,8 @@
 """Make what pages show of a file: thumbnails, sizes, previews."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from hashlib import sha256
+from collections.abc import AsyncGenerator
+from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
@@ -51,20 +51,24 @@ async def _command(context: Context, args: Process, path: Path, content_type: st
 async def keep(
     context: Context, file: UUID, number: int, one: made.Rendition, name: str = ""
 ) -> Rendition:
-    """Under a key that a retry gives it again."""
+    """Under a key of its content: of two that make it at once, one's event is kept, and with it
+    its bytes; a retry that makes the same gives it the same key.
+    """
     name = name or one.name
-    key = f"r-{file.hex}-{number}-{name.replace('.', '-')}"
-    digest = sha256()
-    content = _read(one.path, digest.update)
-    await context.runtime.blobs.put(key, content, content_type=one.content_type, name=name)
-    facts = one.bytes, digest.hexdigest(), one.width, one.height
-    return Rendition(name, key, one.content_type, *facts)
+    digest = await asyncio.to_thread(_digest, one.path)
+    key = f"r-{file.hex}-{number}-{name.replace('.', '-')}-{digest[:16]}"
+    await context.runtime.blobs.put(key, _read(one.path), content_type=one.content_type, name=name)
+    return Rendition(name, key, one.content_type, one.bytes, digest, one.width, one.height)
 
 
-async def _read(path: Path, seen: Callable[[bytes], None]) -> AsyncGenerator[bytes]:
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+async def _read(path: Path) -> AsyncGenerator[bytes]:
     with await asyncio.to_thread(path.open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, CHUNK):
-            seen(chunk)
             yield chunk
 
 

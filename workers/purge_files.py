@@ -1,12 +1,13 @@
 """Throw away what was deleted long enough ago, and bytes that no file has."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
-from domain.errors import Refused
+from domain.errors import NotFound, Refused
 from domain.file import FILE, PurgeFile
 from domain.hold import HOLD, HOLDS_STREAM
 from domain.jobs import PurgeFiles
@@ -87,21 +88,28 @@ async def _orphans(runtime: Runtime) -> AsyncGenerator[int]:
             return await needed_parts(db, keys)
 
     for prefix, needed in (*((ours, of_files) for ours in OURS), (PREFIX, of_uploads)):
-        async for gone in _unneeded(runtime, prefix, needed):
+        async for gone in unneeded(runtime, prefix, needed):
             yield gone
 
 
-async def _unneeded(
+async def unneeded(
     runtime: Runtime, prefix: str, needed: Callable[[Sequence[str]], Awaitable[set[str]]]
 ) -> AsyncGenerator[int]:
     after, old = "", runtime.now() - YOUNG
     while page := await runtime.blobs.keys(prefix, after, PAGE):
         kept = await needed(page)
         for key in page:
-            if key not in kept and (await runtime.blobs.head(key)).at < old:
+            if key not in kept and await _since(runtime, key) < old:
                 await runtime.blobs.delete(key)
                 yield 1
         after = page[-1]
+
+
+async def _since(runtime: Runtime, key: str) -> datetime:
+    """When it came; what is gone meanwhile, another has thrown away."""
+    with suppress(NotFound):
+        return (await runtime.blobs.head(key)).at
+    return runtime.now()
 
 
 JOB = Job("purge_files", MAINTENANCE, PurgeFiles, run, timeout_s=3_600.0)

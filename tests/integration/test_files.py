@@ -1,7 +1,7 @@
 """Files from their first byte to their last: uploaded, looked through, had, thrown away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -18,6 +18,7 @@ from domain.jobs import PurgeFiles
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
 from infra.uploads import Upload, arrived, begin, coming, forget_uploads
+from projections.contents import kept, used
 from projections.files import get_file
 from projections.read import wait_for
 from tests.integration.conftest import Api, Person, Place, refusal
@@ -254,6 +255,56 @@ async def test_a_picture_is_converted_for_whoever_asks(api: Api, place: Place) -
     link = await place.ann.get(f"{FILES}/{file}/url", rendition=result["rendition"])
     with Image.open(BytesIO(await had(api, link["url"]))) as image:
         assert (image.format, image.width) == ("PNG", 300)
+
+
+async def test_what_is_made_twice_under_one_name_is_the_first_in_event_and_bytes(
+    api: Api, place: Place
+) -> None:
+    """As a conversion and what every picture gets make the same size, in another quality."""
+    file = await sent(api, place, picture(1_500), "lift.jpg")
+    args = {"type": "convert_file", "project": place.project, "file": file, "to": "webp"}
+    async with working(api.runtime.settings):
+        await looked_through(place, file)
+        await Office(api.runtime).ended("process_file")
+        before = await place.ann.get(f"{FILES}/{file}/url", rendition="w640.webp")
+        await place.ann.do("POST", "/realtime/jobs", {"args": {**args, "width": 640}})
+        await Office(api.runtime).ended("convert_file")
+    assert len(await had(api, before["url"])) == before["bytes"]
+    async with api.runtime.db.connection() as db:
+        made = [one for one in await kept(db) if one.rendition]
+    for one in made:
+        opened = await api.runtime.blobs.open(one.key)
+        content = b"".join([bytes(piece) async for piece in opened.content])
+        assert sha256(content).hexdigest() == one.sha256, one.rendition
+
+
+async def test_what_was_thrown_away_takes_no_room(api: Api, place: Place) -> None:
+    file = await sent(api, place, EICAR, "notes.txt")
+    async with working(api.runtime.settings):
+        await looked_through(place, file)
+    async with api.runtime.db.connection() as db:
+        taken = await used(db, UUID(place.project), UUID(place.ann.id))
+    assert (taken.project, taken.person) == (0, 0)
+
+
+async def test_bytes_that_vanish_while_orphans_are_looked_for_stop_nothing(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has thrown them away."""
+    for key in ("f-1", "f-2"):
+        await runtime.blobs.put(key, TEXT, content_type="text/plain", name=key)
+
+    async def there(prefix: str, after: str, limit: int) -> list[str]:
+        return [key for key in ("f-0", "f-1", "f-2") if key > after] if prefix == "f-" else []
+
+    monkeypatch.setattr(runtime.blobs, "keys", there)
+    monkeypatch.setattr(purge_files, "YOUNG", timedelta(0))
+    gone = [one async for one in purge_files.unneeded(runtime, "f-", nobody_needs)]
+    assert len(gone) == 2
+
+
+async def nobody_needs(_keys: Sequence[str]) -> set[str]:
+    return set()
 
 
 async def test_what_is_known_of_a_file_is_cached_as_long_as_it_is_true(
