@@ -22,7 +22,7 @@ from api.clients import clients
 from api.comments import comments
 from api.console_files import console_file, console_page
 from api.counting import responses
-from api.describing import OPENAPI, Strict, Tuples, describe
+from api.describing import OPENAPI, PLUGINS, describe
 from api.direct import direct
 from api.documents import documents
 from api.entrance import App
@@ -167,7 +167,7 @@ def create_app() -> App:
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=OPENAPI,
-        plugins=[Strict(), Tuples()],
+        plugins=PLUGINS,
         debug=False,
     )
     describe(app)

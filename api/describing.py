@@ -21,6 +21,7 @@ from litestar.openapi.spec import (
     Schema,
     SecurityScheme,
 )
+from litestar.params import KwargDefinition
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.routes import HTTPRoute
 from litestar.typing import FieldDefinition
@@ -29,7 +30,7 @@ from api.auth import Open
 from api.errors import MEDIA_TYPE, TITLES, Problem
 
 # How any request may end that asks for what cannot be done, or at a wrong time.
-ENDS = (400, 401, 403, 404, 409, 412, 413, 415, 422, 423, 429, 500, 503)
+ENDS = (400, 401, 403, 404, 409, 412, 413, 414, 415, 422, 423, 429, 500, 503)
 TEXT, NUMBER = Schema(type=OpenAPIType.STRING), Schema(type=OpenAPIType.INTEGER)
 NULL = Schema(type=OpenAPIType.NULL)
 HEADERS: Mapping[int, Mapping[str, Schema]] = {
@@ -124,6 +125,45 @@ class Tuples(OpenAPISchemaPlugin):
     ) -> Schema:
         items = schema_creator.for_field_definition(field_definition.inner_types[0])
         return Schema(type=OpenAPIType.ARRAY, items=items)
+
+
+class Mappings(OpenAPISchemaPlugin):
+    """With what their keys are; Litestar takes any text for one."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        inner = field_definition.inner_types
+        return not field_definition.is_union and field_definition.is_mapping and len(inner) == 2
+
+    def to_openapi_schema(
+        self,
+        field_definition: FieldDefinition,
+        schema_creator: Any,  # no name of Litestar's public ones
+    ) -> Schema:
+        key, value = map(schema_creator.for_field_definition, field_definition.inner_types)
+        names = None if key == TEXT else key
+        return Schema(
+            type=OpenAPIType.OBJECT, additional_properties=value, property_names=names
+        )
+
+
+class Bounds(OpenAPISchemaPlugin):
+    """Of what may be something else as well; Litestar takes those alone of a whole field."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        is_told = isinstance(field_definition.kwarg_definition, KwargDefinition)
+        is_plain = field_definition.annotation in (int, float, str)
+        return is_plain and not is_told and field_definition.has_metadata(msgspec.Meta)
+
+    def to_openapi_schema(
+        self,
+        field_definition: FieldDefinition,
+        schema_creator: Any,  # noqa: ARG002, as Litestar calls it
+    ) -> Schema:
+        said, names = msgspec.json.schema(field_definition.raw), Schema.field_aliases()
+        return Schema(**{names.get(name, name): value for name, value in said.items()})
+
+
+PLUGINS = (Strict(), Tuples(), Mappings(), Bounds())
 
 
 def describe(app: Litestar) -> None:

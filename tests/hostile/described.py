@@ -22,6 +22,10 @@ from schemathesis.schemas import BaseSchema
 GENERATED: Mapping[str, Any] = {"deterministic": True, "database": "none", "no-shrink": True}
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
+# How what is not as described may be refused; 5xx, of schemathesis's own list, is no refusal.
+REJECTED = ["400", "401", "403", "404", "405", "409", "412", "413", "414", "415", "422", "429"]
+BELOW = 431  # of what reads the head, before there is a request to route: it has no body
+
 # What a check is not asked of requests whose address has this in it, and why.
 EXCEPT: Mapping[tuple[str, str], str] = {
     ("not_a_server_error", "/readyz"): "503 tells that a role is away",
@@ -62,13 +66,20 @@ def signed(token: Callable[[], str]) -> type[AuthProvider]:
     return Signed
 
 
-def configured(examples: int, *phases: str) -> schemathesis.Config:
+def configured(examples: int, *phases: str, learns: bool = True) -> schemathesis.Config:
+    """`learns`: what was answered is asked with again, so no two runs are the same."""
     generation = {**GENERATED, "max-examples": examples}
+    enabled: dict[str, Any] = {phase: {"enabled": phase in phases} for phase in PHASES}
+    if not learns:
+        same = {"extra-data-sources": {"responses": False}, "error-feedback": {"enabled": False}}
+        enabled["fuzzing"] |= {**same, "operation-ordering": "none"}
     return schemathesis.Config.from_dict(
         {
             "seed": 1,
             "generation": generation,
-            "phases": {phase: {"enabled": phase in phases} for phase in PHASES},
+            "phases": enabled,
+            "auth": {"auto-signup": False},
+            "checks": {"negative_data_rejection": {"expected-statuses": REJECTED}},
             "request-timeout": 20,
             "continue-on-failure": True,
             "parameters": {"query.min_position": 0},  # any other waits for what never comes
@@ -84,22 +95,35 @@ def described(url: str, config: schemathesis.Config, token: Callable[[], str] | 
     return schema
 
 
-def found(schema: BaseSchema) -> tuple[list[Finding], Counter[int]]:
-    """What is at odds, and how many answers of each status there were."""
-    findings, answers = list[Finding](), Counter[int]()
+class Answers(msgspec.Struct, frozen=True):
+    """How many there were: of each status, and to each operation."""
+
+    statuses: Counter[int] = msgspec.field(default_factory=Counter[int])
+    operations: Counter[str] = msgspec.field(default_factory=Counter[str])
+
+
+def found(schema: BaseSchema, answers: Answers) -> list[Finding]:
+    """What is at odds; the answers are counted in there."""
+    findings = list[Finding]()
     for event in from_schema(schema).execute():
         match event:
             case events.ScenarioFinished(recorder=recorder):
                 findings += failed(recorder)
+                answers.operations[recorder.label] += len(recorder.interactions)
                 for one in recorder.interactions.values():
-                    answers[one.response.status_code if one.response else 0] += 1
+                    answers.statuses[one.response.status_code if one.response else 0] += 1
             case events.NonFatalError(label=label, value=error):
                 findings.append(Finding(label, "error", repr(error)))
             case events.FatalError(exception=error):
                 raise error
             case _:
                 pass
-    return findings, answers
+    return findings
+
+
+def operations(schema: BaseSchema) -> set[str]:
+    """All that are described, as the answers call them."""
+    return {one.ok().label for one in schema.get_all_operations()}
 
 
 def failed(recorder: ScenarioRecorder) -> Iterator[Finding]:
@@ -110,7 +134,7 @@ def failed(recorder: ScenarioRecorder) -> Iterator[Finding]:
             seen, sample = recorder.interactions[case], check.failure_info.code_sample
             status = seen.response.status_code if seen.response else 0
             body = seen.response.content if seen.response else b""
-            if is_meant(check.name, seen.request.uri, body):
+            if status == BELOW or is_meant(check.name, seen.request.uri, body):
                 continue
             told = str(check.failure_info.failure)
             yield Finding(recorder.label, check.name, told, sample, f"{status} {body[:500]!r}")
