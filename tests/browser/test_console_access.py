@@ -93,7 +93,7 @@ async def test_it_fits_every_width(consoles: Consoles) -> None:
             assert await window.run(cut) <= width, f"{name} at {width}"
             if PICTURES:
                 picture = Path(PICTURES) / f"{name}-{width}.png"
-                picture.write_bytes(await window.picture())  # noqa: ASYNC240, for one who waits
+                picture.write_bytes(await window.picture())
 
 
 async def test_all_can_be_done_without_a_mouse(consoles: Consoles) -> None:
