@@ -47,7 +47,7 @@ export function Field({ of, name, label, value, may, single, most, save }) {
 /** Who has it, and for how long; one may wait for it, and who manages may take it over. */
 function Holder({ room, lock, name, writes }) {
   const model = useHere();
-  const now = useClock(true);
+  const now = useClock(1_000);
   const [waits, setWaits] = useState(false);
   const { resource, holder, expires } = lock;
   const wait = () => {
@@ -78,10 +78,10 @@ function useEditing(room, resource, name, value, save) {
   Object.assign(now, { value, save });
 
   const store = async () => {
+    const { draft: text, lock } = now;
     clearTimeout(now.timer);
-    if (now.draft === undefined || now.draft === now.value) return;
-    const text = now.draft;
-    const { token } = await now.lock;
+    if (text === undefined || text === now.value) return;
+    const { token } = await lock;
     await now.save(text, `${name}=${token}`);
   };
   const quit = (error) => {
@@ -90,8 +90,9 @@ function useEditing(room, resource, name, value, save) {
     if (error) failed(error);
   };
   const begin = () => {
-    const held = room.held.get(resource);
-    now.lock ??= held ? Promise.resolve(held) : room.lock(resource);
+    if (now.lock) return;
+    // who comes back at once waits until their last hold has ended
+    now.lock = Promise.resolve(now.ending).then(() => room.held.get(resource) ?? room.lock(resource));
     now.lock.catch(quit);
   };
   const input = (text) => {
@@ -102,18 +103,21 @@ function useEditing(room, resource, name, value, save) {
     clearTimeout(now.timer);
     now.timer = setTimeout(() => store().catch(quit), PAUSE);
   };
-  const end = async () => {
+  const end = () => {
     if (!now.lock) return;
     room.type(resource, false);
-    const { lock } = now;
-    const stored = store();
+    now.ending = finish(now.lock, store());
+    now.lock = undefined;
+  };
+  const finish = async (lock, stored) => {
     const error = await stored.then(() => undefined, (error) => error);
     const held = await lock.catch(() => undefined);
-    if (held) room.unlock(resource, held.token).catch(() => {});
-    quit(error);
+    if (held) await room.unlock(resource, held.token).catch(() => {});
+    if (!now.lock) quit(error);
+    else if (error) failed(error);
   };
   // whoever leaves while they write has said what they wrote
-  useEffect(() => () => void end(), []);
+  useEffect(() => end, []);
   useEffect(() => room?.on("lost", (lost) => lost.resource === resource && quit()), [room, resource]);
   return { draft, begin, input, end };
 }

@@ -51,7 +51,7 @@ export class Model {
 
   async #join() {
     const room = await live().join(`project:${this.id}`);
-    if (this.#closed) return;
+    if (this.#closed) return void live()?.leave(room.name).catch(() => {});
     this.#stops = [
       room.on("event", (event) => (this.#early ? this.#early.push(event) : this.#apply(event))),
       room.on("joined", ({ mode }) => mode === "snapshot" && this.#read(room.last).catch(failed)),
