@@ -6,7 +6,7 @@ import { Icon } from "../../lib/icons.js";
 import { Avatar, colourOf, useNames } from "../../lib/people.js";
 import { session } from "../../lib/session.js";
 import { useStore } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
+import { failed, toast } from "../../lib/toast.js";
 import { countdown } from "../../lib/when.js";
 import { useClock, useHeard, useHere } from "./heard.js";
 
@@ -24,7 +24,18 @@ export function Field({ of, name, label, value, may, single, most, save }) {
   const mine = lock && lock.participation === room?.joined?.participation;
   const taken = lock && !mine;
   const typing = useHeard(room, "typing").find(({ where }) => where === resource);
+  const box = useRef();
+  const granted = () => {
+    const busy = document.activeElement?.closest("input, textarea");
+    if (busy && busy !== box.current) {
+      toast(`${label} is free now`);
+      return room.unlock(resource).catch(failed);
+    }
+    edit.begin();
+    box.current?.focus();
+  };
   const props = {
+    ref: box,
     value: edit.draft ?? value,
     readOnly: !may || !room || Boolean(taken),
     maxlength: most,
@@ -38,21 +49,21 @@ export function Field({ of, name, label, value, may, single, most, save }) {
   return html`<div class=${names("field", single && "single", mine && "mine", taken && "taken")} style=${taken && { "--by": colourOf(lock.holder) }}>
     ${single ? html`<input ...${props} />` : html`<textarea rows="2" placeholder=${label} ...${props}></textarea>`}
     <div class="field-note" id="${resource}-holder">
-      ${taken && html`<${Holder} room=${room} lock=${lock} name=${nameOf(lock.holder)} writes=${Boolean(typing)} />`}
+      ${taken && html`<${Holder} room=${room} lock=${lock} name=${nameOf(lock.holder)} onGranted=${granted} writes=${Boolean(typing)} />`}
       ${mine && html`<span class="muted"><${Icon} name="lock" /> Yours while you write</span>`}
     </div>
   </div>`;
 }
 
 /** Who has it, and for how long; one may wait for it, and who manages may take it over. */
-function Holder({ room, lock, name, writes }) {
+function Holder({ room, lock, name, writes, onGranted }) {
   const model = useHere();
   const now = useClock(1_000);
   const [waits, setWaits] = useState(false);
   const { resource, holder, expires } = lock;
   const wait = () => {
     setWaits(true);
-    room.lock(resource, { wait: true }).catch((error) => error.code === "lock.unwaited" || failed(error));
+    room.lock(resource, { wait: true }).then(onGranted, (error) => error.code === "lock.unwaited" || failed(error));
   };
   const giveUp = () => {
     setWaits(false);
