@@ -239,7 +239,8 @@ async def _demo(supervisor: Supervisor, settings: Settings) -> None:
 
 def _welcome(settings: Settings) -> None:
     url = base_url(settings)
-    out.print(f"\n[bold]Formula is running at {url}[/]   REST and WebSocket: {url}/schema")
+    out.print(f"\n[bold]Formula is running at {url}[/]: open it in a browser")
+    out.print(f"REST is described at {url}/schema/openapi.json")
     if settings.formula_demo:
         out.print(f"\nSign in with any of these and the password [bold]{PASSWORD}[/]:")
         out.print(_accounts())

@@ -32,6 +32,7 @@ KEYS: Mapping[str, tuple[str, int, str]] = {  # by name: code, number, text
     "Enter": ("Enter", 13, "\r"),
     "Escape": ("Escape", 27, ""),
     "Space": ("Space", 32, " "),
+    "End": ("End", 35, ""),
     "ArrowLeft": ("ArrowLeft", 37, ""),
     "ArrowUp": ("ArrowUp", 38, ""),
     "ArrowRight": ("ArrowRight", 39, ""),

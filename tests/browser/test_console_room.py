@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from api.client.client import Client
+from api.seed import seed
+from domain.user import Role
 from tests.browser.conftest import Consoles
 from tests.browser.console import SHIFT, Window
 
@@ -94,8 +96,8 @@ async def test_a_field_is_ones_own_while_one_writes(consoles: Consoles) -> None:
     await here.bob.click("Wait for it")
     await here.ann.run("document.activeElement.blur()")
     await here.bob.reads("Yours while you write", ".field-note")
+    await here.bob.sees("named(document.activeElement) === 'Goal'")
     await here.ann.sees("find('Goal', 'textarea')?.readOnly")
-    await here.bob.focus("Goal")
     await here.bob.write("Yes: ")
     await here.bob.run("document.activeElement.blur()")
     await here.ann.sees("find('Goal', 'textarea').value.includes('Yes: ')")
@@ -153,3 +155,30 @@ async def test_a_viewer_reads_along_and_is_offered_nothing_else(consoles: Consol
     await here.ann.sees("find('Cleo: online', '.avatar')")
     assert await window.run("return find('New task') ?? find('Comment', 'textarea')") is None
     assert await window.run("return find('Status', 'select').disabled")
+
+
+async def test_a_newcomer_is_a_click_from_the_demo_and_another_from_company(
+    consoles: Consoles,
+) -> None:
+    await seed(consoles.server.runtime)
+    window = await consoles.closed(await consoles.server.person("Ann"))
+    await window.sees("globalThis.find?.('Grace Hopper', '.demo button')")
+    await window.click("Grace Hopper", ".demo button")
+    await window.click("Website relaunch", "a.card")
+    await window.sees("document.querySelectorAll('.faces li').length === 1")
+    await window.click("Simulate people")
+    await window.sees("document.querySelectorAll('.faces li').length === 4")
+    await window.sees(
+        "new Set([...document.querySelectorAll('.cursor')].map((c) => c.dataset.user)).size > 1"
+    )
+    await window.click("Stop simulation")
+    await window.sees("document.querySelectorAll('.faces li').length === 1")
+
+
+async def test_who_may_only_read_is_told_so_and_sees_the_board(consoles: Consoles) -> None:
+    here = await together(consoles)
+    window = await consoles.window(await consoles.server.person("Audrey", Role.AUDITOR))
+    await window.go(f"projects/{here.project}")
+    await sees_in(window, "To do", "Draw the page")
+    await window.reads("Read only", ".room-people")
+    assert await window.run("return find('New task') ?? null") is None

@@ -15,7 +15,7 @@ export function Comments({ task }) {
   const model = useHere();
   const nameOf = useNames();
   const comments = useStore(model.comments).get(task);
-  const now = useClock(true);
+  const now = useClock(15_000);
   const people = useStore(model.members);
   const me = session.value.me?.id;
   useEffect(() => {

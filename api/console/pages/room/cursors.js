@@ -4,7 +4,7 @@
  * everybody; `y` is in pixels from its top.
  */
 
-import { html, useEffect } from "../../lib/html.js";
+import { html, useLayoutEffect } from "../../lib/html.js";
 import { colourOf, useNames } from "../../lib/people.js";
 import { useHeard } from "./heard.js";
 
@@ -14,7 +14,7 @@ const WIDTH = 1_600;
 export function Cursors({ room, on, surface }) {
   const nameOf = useNames();
   const cursors = useHeard(room, "cursors");
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = surface.current;
     if (!room || !element) return undefined;
     const tell = ({ clientX, clientY, pointerType }) => {

@@ -37,7 +37,7 @@ function Document({ id }) {
   const model = useHere();
   const room = useStore(model.room);
   const nameOf = useNames();
-  const now = useClock(true);
+  const now = useClock(15_000);
   const surface = useRef();
   const document = useStore(model.documents).get(id);
   useEffect(() => {

@@ -37,7 +37,7 @@ export function Feed() {
   const rows = useStore(model.feed);
   const tasks = useStore(model.tasks);
   const documents = useStore(model.documents);
-  const now = useClock(true);
+  const now = useClock(15_000);
   const title = (subject) => (tasks.get(subject) ?? documents.get(subject))?.title ?? "something";
   const target = (subject) =>
     tasks.has(subject) ? href("projects", model.id, "task", subject) : documents.has(subject) && href("projects", model.id, "documents", subject);

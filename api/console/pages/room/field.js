@@ -6,7 +6,7 @@ import { Icon } from "../../lib/icons.js";
 import { Avatar, colourOf, useNames } from "../../lib/people.js";
 import { session } from "../../lib/session.js";
 import { useStore } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
+import { failed, toast } from "../../lib/toast.js";
 import { countdown } from "../../lib/when.js";
 import { useClock, useHeard, useHere } from "./heard.js";
 
@@ -24,7 +24,18 @@ export function Field({ of, name, label, value, may, single, most, save }) {
   const mine = lock && lock.participation === room?.joined?.participation;
   const taken = lock && !mine;
   const typing = useHeard(room, "typing").find(({ where }) => where === resource);
+  const box = useRef();
+  const granted = () => {
+    const busy = document.activeElement?.closest("input, textarea");
+    if (busy && busy !== box.current) {
+      toast(`${label} is free now`);
+      return room.unlock(resource).catch(failed);
+    }
+    edit.begin();
+    box.current?.focus();
+  };
   const props = {
+    ref: box,
     value: edit.draft ?? value,
     readOnly: !may || !room || Boolean(taken),
     maxlength: most,
@@ -38,21 +49,21 @@ export function Field({ of, name, label, value, may, single, most, save }) {
   return html`<div class=${names("field", single && "single", mine && "mine", taken && "taken")} style=${taken && { "--by": colourOf(lock.holder) }}>
     ${single ? html`<input ...${props} />` : html`<textarea rows="2" placeholder=${label} ...${props}></textarea>`}
     <div class="field-note" id="${resource}-holder">
-      ${taken && html`<${Holder} room=${room} lock=${lock} name=${nameOf(lock.holder)} writes=${Boolean(typing)} />`}
+      ${taken && html`<${Holder} room=${room} lock=${lock} name=${nameOf(lock.holder)} onGranted=${granted} writes=${Boolean(typing)} />`}
       ${mine && html`<span class="muted"><${Icon} name="lock" /> Yours while you write</span>`}
     </div>
   </div>`;
 }
 
 /** Who has it, and for how long; one may wait for it, and who manages may take it over. */
-function Holder({ room, lock, name, writes }) {
+function Holder({ room, lock, name, writes, onGranted }) {
   const model = useHere();
-  const now = useClock(true);
+  const now = useClock(1_000);
   const [waits, setWaits] = useState(false);
   const { resource, holder, expires } = lock;
   const wait = () => {
     setWaits(true);
-    room.lock(resource, { wait: true }).catch((error) => error.code === "lock.unwaited" || failed(error));
+    room.lock(resource, { wait: true }).then(onGranted, (error) => error.code === "lock.unwaited" || failed(error));
   };
   const giveUp = () => {
     setWaits(false);
@@ -78,10 +89,10 @@ function useEditing(room, resource, name, value, save) {
   Object.assign(now, { value, save });
 
   const store = async () => {
+    const { draft: text, lock } = now;
     clearTimeout(now.timer);
-    if (now.draft === undefined || now.draft === now.value) return;
-    const text = now.draft;
-    const { token } = await now.lock;
+    if (text === undefined || text === now.value) return;
+    const { token } = await lock;
     await now.save(text, `${name}=${token}`);
   };
   const quit = (error) => {
@@ -90,8 +101,9 @@ function useEditing(room, resource, name, value, save) {
     if (error) failed(error);
   };
   const begin = () => {
-    const held = room.held.get(resource);
-    now.lock ??= held ? Promise.resolve(held) : room.lock(resource);
+    if (now.lock) return;
+    // who comes back at once waits until their last hold has ended
+    now.lock = Promise.resolve(now.ending).then(() => room.held.get(resource) ?? room.lock(resource));
     now.lock.catch(quit);
   };
   const input = (text) => {
@@ -102,18 +114,21 @@ function useEditing(room, resource, name, value, save) {
     clearTimeout(now.timer);
     now.timer = setTimeout(() => store().catch(quit), PAUSE);
   };
-  const end = async () => {
+  const end = () => {
     if (!now.lock) return;
     room.type(resource, false);
-    const { lock } = now;
-    const stored = store();
+    now.ending = finish(now.lock, store());
+    now.lock = undefined;
+  };
+  const finish = async (lock, stored) => {
     const error = await stored.then(() => undefined, (error) => error);
     const held = await lock.catch(() => undefined);
-    if (held) room.unlock(resource, held.token).catch(() => {});
-    quit(error);
+    if (held) await room.unlock(resource, held.token).catch(() => {});
+    if (!now.lock) quit(error);
+    else if (error) failed(error);
   };
   // whoever leaves while they write has said what they wrote
-  useEffect(() => () => void end(), []);
+  useEffect(() => end, []);
   useEffect(() => room?.on("lost", (lost) => lost.resource === resource && quit()), [room, resource]);
   return { draft, begin, input, end };
 }

@@ -14,14 +14,13 @@ export function useHeard(room, name) {
 }
 
 /** Whether something is true of the time, looked at every second while `on`. */
-export function useClock(on) {
+/** The time, as often as it is looked at. @param {number} every milliseconds */
+export function useClock(every) {
   const [now, tick] = useState(Date.now());
   useEffect(() => {
-    if (!on) return undefined;
-    tick(Date.now());
-    const timer = setInterval(() => tick(Date.now()), 1_000);
+    const timer = setInterval(() => tick(Date.now()), every);
     return () => clearInterval(timer);
-  }, [on]);
+  }, [every]);
   return now;
 }
 

@@ -27,6 +27,7 @@ export class Model {
   touched = new Store(undefined); // the newest change of somebody else: {subject, by}
   room = new Store(undefined); // the live one; undefined for who may only read
   can = () => false;
+  #changed = new Map(); // by task or document: the newest event
   #early = []; // events that came before what they change was read
   #closed = false;
   #stops = [];
@@ -51,7 +52,7 @@ export class Model {
 
   async #join() {
     const room = await live().join(`project:${this.id}`);
-    if (this.#closed) return;
+    if (this.#closed) return void live()?.leave(room.name).catch(() => {});
     this.#stops = [
       room.on("event", (event) => (this.#early ? this.#early.push(event) : this.#apply(event))),
       room.on("joined", ({ mode }) => mode === "snapshot" && this.#read(room.last).catch(failed)),
@@ -85,14 +86,23 @@ export class Model {
   }
 
   async openTask(id) {
-    const rows = await all(`/tasks/${id}/comments`, { min_position: this.room.value?.last });
+    const rows = await this.#newest(id, (query) => all(`/tasks/${id}/comments`, query));
     this.comments.update((before) => new Map(before).set(id, rows));
   }
 
   async openDocument(id) {
-    const row = await get(`/documents/${id}`, { min_position: this.room.value?.last });
+    const row = await this.#newest(id, (query) => get(`/documents/${id}`, query));
     const fields = new Map(row.fields.map((field) => [field.name, field]));
     this.documents.update((before) => new Map(before).set(id, { ...row, fields }));
+  }
+
+  /** What is read shows at least what the room has told, also while it was read. */
+  async #newest(id, read) {
+    for (;;) {
+      const position = this.room.value?.last;
+      const found = await read({ min_position: position });
+      if (position === undefined || !(this.#changed.get(id) > position)) return found;
+    }
   }
 
   // what one does here
@@ -134,6 +144,7 @@ export class Model {
 
   #apply(event) {
     const { type, pos } = event;
+    this.#changed.set(event.subject, pos);
     const [kind] = type.split(".");
     if (kind === "task") this.#task(event);
     else if (kind === "document") this.#document(event);
