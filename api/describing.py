@@ -141,9 +141,7 @@ class Mappings(OpenAPISchemaPlugin):
     ) -> Schema:
         key, value = map(schema_creator.for_field_definition, field_definition.inner_types)
         names = None if key == TEXT else key
-        return Schema(
-            type=OpenAPIType.OBJECT, additional_properties=value, property_names=names
-        )
+        return Schema(type=OpenAPIType.OBJECT, additional_properties=value, property_names=names)
 
 
 class Bounds(OpenAPISchemaPlugin):

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import schemathesis
 from schemathesis.auths import AuthContext, AuthProvider
+from schemathesis.core.result import Ok
 from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.generation.case import Case
@@ -123,7 +124,7 @@ def found(schema: BaseSchema, answers: Answers) -> list[Finding]:
 
 def operations(schema: BaseSchema) -> set[str]:
     """All that are described, as the answers call them."""
-    return {one.ok().label for one in schema.get_all_operations()}
+    return {one.ok().label for one in schema.get_all_operations() if isinstance(one, Ok)}
 
 
 def failed(recorder: ScenarioRecorder) -> Iterator[Finding]:
