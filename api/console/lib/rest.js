@@ -3,6 +3,8 @@
 import { out, token } from "./session.js";
 
 const ROOT = "/api/v1";
+const TRIES = 5; // more, of a query that will be answered soon
+const PATIENCE = 5; // seconds, the most that is soon
 
 /** A refusal: `code` as in the API's problem documents, or `client.offline` if nobody answered. */
 export class RestError extends Error {
@@ -39,7 +41,17 @@ export async function request(method, path, { query, body, key, lock, signal } =
   throw new RestError(response.status, code, detail, Number(response.headers.get("retry-after") ?? NaN));
 }
 
-export const get = (path, query, options) => request("GET", path, { query, ...options });
+/** Asked again where the server says that it will have the answer in a moment. */
+export async function get(path, query, options) {
+  for (let left = TRIES; ; left--) {
+    try {
+      return await request("GET", path, { query, ...options });
+    } catch (error) {
+      if (!left || ![429, 503].includes(error.status) || !(error.retryAfter <= PATIENCE)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, error.retryAfter * 1_000));
+    }
+  }
+}
 export const post = (path, body = {}, options) => request("POST", path, { body, ...options });
 
 /** All rows of a list, page by page, at most `most`. */

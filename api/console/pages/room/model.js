@@ -27,6 +27,7 @@ export class Model {
   touched = new Store(undefined); // the newest change of somebody else: {subject, by}
   room = new Store(undefined); // the live one; undefined for who may only read
   can = () => false;
+  #told; // the position of the room's newest event; its own may be one of motion, which REST never comes to
   #changed = new Map(); // by task or document: the newest event
   #early = []; // events that came before what they change was read
   #closed = false;
@@ -41,7 +42,7 @@ export class Model {
     const actions = new Set(rights.actions);
     this.can = (action) => actions.has(action);
     if (this.can("room.join")) await this.#join();
-    await this.#read(this.room.value?.last);
+    await this.#read();
   }
 
   close() {
@@ -54,18 +55,30 @@ export class Model {
     const room = await live().join(`project:${this.id}`);
     if (this.#closed) return void live()?.leave(room.name).catch(() => {});
     this.#stops = [
-      room.on("event", (event) => (this.#early ? this.#early.push(event) : this.#apply(event))),
-      room.on("joined", ({ mode }) => mode === "snapshot" && this.#read(room.last).catch(failed)),
+      room.on("event", (event) => this.#hear(event)),
+      room.on("joined", (joined) => joined.mode === "snapshot" && this.#look(joined).catch(failed)),
       room.on("lost", ({ reason }) => toast(reason ? `Your edit was taken over: ${reason}` : "Your hold on a field has ended.", "error")),
       room.on("left", ({ why }) => why !== "said" && this.room.set(undefined)),
     ];
+    this.#told = room.joined.recent?.at(-1)?.pos;
     this.room.set(room);
   }
 
-  /** All there is, at least up to a position; then what came meanwhile. */
-  async #read(position) {
+  #look(joined) {
+    this.#told = joined.recent?.at(-1)?.pos ?? this.#told;
+    return this.#read();
+  }
+
+  #hear(event) {
+    this.#told = event.pos;
+    if (this.#early) this.#early.push(event);
+    else this.#apply(event);
+  }
+
+  /** All there is, at least up to what the room has told; then what came meanwhile. */
+  async #read() {
     this.#early ??= [];
-    const query = { min_position: position };
+    const query = { min_position: this.#told };
     const path = `/projects/${this.id}`;
     const [project, members, tasks, documents, feed] = await Promise.all([
       get(path, query),
@@ -99,7 +112,7 @@ export class Model {
   /** What is read shows at least what the room has told, also while it was read. */
   async #newest(id, read) {
     for (;;) {
-      const position = this.room.value?.last;
+      const position = this.#told;
       const found = await read({ min_position: position });
       if (position === undefined || !(this.#changed.get(id) > position)) return found;
     }
@@ -224,7 +237,7 @@ export class Model {
     if (type === "project.changed") this.project.update((row) => ({ ...row, ...data }));
     else if (type === "project.status_changed") this.project.update((row) => ({ ...row, status: data.status }));
     else if (type.startsWith("project.member_"))
-      all(`/projects/${this.id}/members`, { min_position: this.room.value?.last }).then((members) => {
+      all(`/projects/${this.id}/members`, { min_position: this.#told }).then((members) => {
         remember(members.map(({ user_id, name }) => [user_id, name]));
         this.members.set(members);
       }, failed);
