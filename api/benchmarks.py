@@ -1,8 +1,6 @@
 """/realtime/benchmark: how fast the machine of this installation is, measured when asked."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,8 +15,9 @@ from api.job_rights import Accepted
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.reads import provide_jobs_db
 from domain.access import Action
+from domain.benchmark import BenchmarkResult, BenchmarkSuite
 from domain.errors import NotFound, WrongState
-from domain.jobs import JOB, BenchmarkSuite, RequestJob, RunBenchmark, Wanted
+from domain.jobs import JOB, RequestJob, RunBenchmark, Wanted
 from infra.db import Connection
 from infra.jobs.model import JobState
 from infra.jobs.reading import Filter, JobRow, get_job, list_jobs
@@ -44,15 +43,6 @@ class Benchmark(msgspec.Struct, frozen=True):
     finished_at: datetime | None
     progress: float | None
     error: str | None
-
-
-class Result(msgspec.Struct, frozen=True):
-    """As `python -m bench` keeps it: two of them can be compared by it."""
-
-    suite: str
-    environment: Mapping[str, Any]
-    rows: Sequence[Mapping[str, Any]]
-    took_s: float
 
 
 @post("/run", opt={"action": Action.BENCHMARK_RUN}, status_code=HTTP_202_ACCEPTED)
@@ -83,14 +73,14 @@ async def list_all(
 
 
 @get("/results/{benchmark:uuid}", opt={"action": Action.BENCHMARK_READ}, dependencies=DB)
-async def get_one(benchmark: FromPath[UUID], db: NamedDependency[Connection]) -> Result:
+async def get_one(benchmark: FromPath[UUID], db: NamedDependency[Connection]) -> BenchmarkResult:
     """What it measured, once it is done."""
     row = await get_job(db, benchmark)
     if row is None or row.name != NAME:
         raise NotFound("benchmark.not_found", benchmark=benchmark)
     if row.state != JobState.DONE:
         raise WrongState("benchmark.not_done", state=row.state, error=row.error or "")
-    return msgspec.convert(row.result, Result)
+    return msgspec.convert(row.result, BenchmarkResult)
 
 
 def _shown(row: JobRow) -> Benchmark:

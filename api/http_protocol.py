@@ -41,7 +41,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.drop_rest: Callable[[], None] | None = None  # while the connection is lent
         self.body_timer: asyncio.TimerHandle | None = None
         self.heard = 0.0
-        self.lingering = False  # the answer is a refusal, and no more is read
+        self.lingering = False  # the answer is a refusal, and what still comes is passed over
+        self.passed_over = 0  # bytes
         self.turned_away: bool | None = None  # of the request; None: not decided yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,7 +64,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.head_timer is not None:
             self.head_size += len(data)
         if self.lingering:
-            if self.head_size > MAX_HEAD:
+            self.passed_over += len(data)
+            if self.passed_over > MAX_HEAD:
                 self.transport.close()
             return
         super().data_received(data)
@@ -80,7 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
         """A socket that is closed with bytes unread is reset, and the reset overtakes the answer
         (RFC 9112, 9.6).
         """
-        self.lingering, self.head_size = True, 0
+        self.lingering = True
         if self.transport.can_write_eof() and not self.transport.is_closing():
             self.transport.write_eof()
         self.loop.call_later(LINGER_S, self.transport.close)
@@ -92,6 +94,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.head_arrived()
+        if self.lingering:  # sent right behind what was refused
+            return
         if self.is_turned_away():
             DOOR.turned_away.add(self.parser.get_method().decode("ascii"))
         else:

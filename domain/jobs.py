@@ -14,6 +14,7 @@ import msgspec
 
 from domain.access import Action
 from domain.audit import AuditFilter, checked_filter
+from domain.benchmark import BenchmarkSuite
 from domain.errors import Invalid, WrongState
 from domain.kernel import Command, Decider, Event
 from domain.text import NUL, checked
@@ -27,7 +28,6 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200  # of when it is to run: all time zones can t
 MAX_REASON = 500  # characters
 MAX_PING_S = 3_600
 MAX_DAYS = 366  # of a report
-BENCHMARK_S = 600.0  # that one may take, asked for over REST
 MAX_HOURS = 168  # of a report: jobs that are over are kept as long
 
 
@@ -171,18 +171,6 @@ class ReportPerformance(JobArgs, frozen=True, kw_only=True, tag="report_performa
 
     hours: int = 24
     format: ReportFormat = ReportFormat.PDF
-
-
-class BenchmarkSuite(StrEnum):
-    """What `python -m bench` measures, by name."""
-
-    GUARD = "guard"
-    API = "api"
-    APPEND = "append"
-    PROJECTIONS = "projections"
-    JOBS = "jobs"
-    REALTIME = "realtime"
-    FILES = "files"
 
 
 class RunBenchmark(JobArgs, frozen=True, kw_only=True, tag="run_benchmark"):

@@ -83,19 +83,20 @@ async def needed_keys(db: Connection, keys: Sequence[str]) -> set[str]:
         return set(await cursor.fetchall())
 
 
-GONE: LiteralString = """
-SELECT bool_and(f.deleted_at IS NOT NULL)
+DELETED: LiteralString = """
+SELECT array_agg(f.id)
 FROM (SELECT v.file FROM file_versions v WHERE v.key = %(key)s
     UNION ALL SELECT r.file FROM file_renditions r WHERE r.key = %(key)s) having_it
 JOIN files f ON f.id = having_it.file
+HAVING bool_and(f.deleted_at IS NOT NULL)
 """
 
 
-async def is_gone(db: Connection, key: str) -> bool:
-    """Whether every file that had these bytes is deleted. Of what is no file's, nobody knows."""
+async def deleted_with(db: Connection, key: str) -> list[UUID]:
+    """The files that had these bytes, where all of them are deleted; else none."""
     async with db.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(GONE, {"key": key})
-        return bool(await cursor.fetchone())
+        await cursor.execute(DELETED, {"key": key})
+        return await cursor.fetchone() or []
 
 
 USED: LiteralString = """

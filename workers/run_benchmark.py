@@ -3,18 +3,18 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import msgspec
 from psycopg.rows import scalar_row
 
+from domain.benchmark import BENCHMARK_S, BenchmarkResult, BenchmarkSuite
 from domain.errors import WrongState
-from domain.jobs import BENCHMARK_S, BenchmarkSuite, RunBenchmark
+from domain.jobs import RunBenchmark
 from infra.db import leading
 from infra.processes import ProcessSpec, signal_group, spawn
 from infra.runtime import Runtime
@@ -36,16 +36,7 @@ ORDER BY made_at DESC LIMIT 1
 """
 
 
-class Measured(msgspec.Struct, frozen=True):
-    """What `python -m bench NAME --json` answers, as it is kept beside the suites."""
-
-    suite: str
-    environment: Mapping[str, Any]
-    rows: Sequence[Mapping[str, Any]]
-    took_s: float
-
-
-async def run(context: Context, args: RunBenchmark) -> Measured:
+async def run(context: Context, args: RunBenchmark) -> BenchmarkResult:
     """Refused, and so not tried again, for all that another attempt would not mend."""
     if lacking := missing(NEEDED):
         raise WrongState(
@@ -81,7 +72,7 @@ async def alone(url: str) -> AsyncGenerator[None]:
         await lease.__aexit__(None, None, None)
 
 
-async def measured(context: Context, argv: tuple[str, ...], expected_s: float) -> Measured:
+async def measured(context: Context, argv: tuple[str, ...], expected_s: float) -> BenchmarkResult:
     with TemporaryDirectory(prefix="formula-benchmark-") as folder:
         said = Path(folder) / "said"
         process = await spawn(
@@ -136,11 +127,11 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def answered(said: str, code: int | None) -> Measured:
+def answered(said: str, code: int | None) -> BenchmarkResult:
     """Its last line. Raises WrongState with its last words where that is no result."""
     lines = said.strip().splitlines()
     try:
-        return msgspec.json.decode(lines[-1] if lines else "", type=Measured)
+        return msgspec.json.decode(lines[-1] if lines else "", type=BenchmarkResult)
     except msgspec.DecodeError:
         last = lines[-1][:MAX_SAID] if lines else ""
         raise WrongState("benchmark.failed", exit_code=code, said=last) from None

@@ -15,6 +15,7 @@ import msgspec
 import psutil
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from api.realtime import protocol as p
 from bench.child import Sample, answer, given
@@ -97,7 +98,7 @@ async def _visit(team: Team, number: int, port: int, tally: Tally) -> None:
     try:
         async with connect(
             f"ws://127.0.0.1:{port}{p.PATH}",
-            subprotocols=[p.SUBPROTOCOL],  # type: ignore[list-item]
+            subprotocols=[Subprotocol(p.SUBPROTOCOL)],
             additional_headers={"Authorization": f"Bearer {token}"},
             proxy=None,
         ) as socket:

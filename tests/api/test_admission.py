@@ -118,3 +118,21 @@ async def test_requests_sent_at_once_are_answered_in_their_order(busy: Busy) -> 
         two.ask("/quick")
         busy.go_on.set()
         assert [(await two.answer())[0] for _ in range(2)] == [204, 204]
+
+
+async def test_what_is_sent_right_behind_a_last_request_is_not_served(busy: Busy) -> None:
+    async with calling(busy, MOST + 1) as callers:
+        *first, last = callers
+        for one in first:
+            one.ask("/work")
+        await busy.has_begun(MOST)
+        last.send(
+            b"GET /work HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n"
+        )
+        assert (await last.answer())[0] == 503
+        assert await last.is_hung_up()
+        busy.go_on.set()
+        for one in first:
+            await one.answer()
+    assert busy.begun == ["/work"] * MOST

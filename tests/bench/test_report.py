@@ -5,29 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bench.environment import Environment
-from bench.report import Report, Row, Target, judged, table
+from bench.report import Row, Target, judged, table
 from bench.stored import save
+from tests.bench.results import report
 
-WHERE = Environment(
-    at="2030-01-02T03:04:05+00:00",
-    commit="abc",
-    quick=True,
-    cores=2,
-    memory_gib=4.0,
-    load_1m=0.0,
-    fdatasync_ms=0.2,
-    kernel="6",
-    python="3.11",
-    postgres="18",
-    packages={},
-)
 PLAIN = Row(name="peer", value=1_000.0, unit="events/s", low=900.0, high=1_100.0)
 BESIDE = Row(name="ours", value=1_500.0, unit="events/s", against="peer", ratio=1.5)
-
-
-def report(*rows: Row) -> Report:
-    return Report("append", WHERE, rows)
 
 
 @pytest.mark.parametrize(

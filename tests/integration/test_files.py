@@ -1,7 +1,7 @@
 """Files from their first byte to their last: uploaded, looked through, had, thrown away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -285,26 +285,6 @@ async def test_what_was_thrown_away_takes_no_room(api: Api, place: Place) -> Non
     async with api.runtime.db.connection() as db:
         taken = await used(db, UUID(place.project), UUID(place.ann.id))
     assert (taken.project, taken.person) == (0, 0)
-
-
-async def test_bytes_that_vanish_while_orphans_are_looked_for_stop_nothing(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody else has thrown them away."""
-    for key in ("f-1", "f-2"):
-        await runtime.blobs.put(key, TEXT, content_type="text/plain", name=key)
-
-    async def there(prefix: str, after: str, limit: int) -> list[str]:
-        return [key for key in ("f-0", "f-1", "f-2") if key > after] if prefix == "f-" else []
-
-    monkeypatch.setattr(runtime.blobs, "keys", there)
-    monkeypatch.setattr(purge_files, "YOUNG", timedelta(0))
-    gone = [one async for one in purge_files.unneeded(runtime, "f-", nobody_needs)]
-    assert len(gone) == 2
-
-
-async def nobody_needs(_keys: Sequence[str]) -> set[str]:
-    return set()
 
 
 async def test_what_is_known_of_a_file_is_cached_as_long_as_it_is_true(

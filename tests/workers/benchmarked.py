@@ -4,10 +4,11 @@ import sys
 
 import msgspec
 
+from domain.benchmark import BenchmarkResult
 from domain.jobs import RunBenchmark
 from tests.bench.results import BESIDE, report
 from workers.model import MAINTENANCE, Context, Job
-from workers.run_benchmark import Measured, measured
+from workers.run_benchmark import measured
 
 RESULT = msgspec.json.encode(msgspec.structs.replace(report(BESIDE), took_s=3.0)).decode()
 
@@ -21,7 +22,7 @@ def says(*lines: str, then: str = "") -> tuple[str, ...]:
 def instead(*argv: str) -> Job[RunBenchmark]:
     """The job with another program in the benchmark's place."""
 
-    async def run(context: Context, _args: RunBenchmark) -> Measured:
+    async def run(context: Context, _args: RunBenchmark) -> BenchmarkResult:
         return await measured(context, argv, 60.0)
 
     return Job("run_benchmark", MAINTENANCE, RunBenchmark, run)

@@ -7,8 +7,8 @@ import psutil
 import pytest
 
 from bench.suites import SHORT
+from domain.benchmark import BenchmarkSuite
 from domain.errors import WrongState
-from domain.jobs import BenchmarkSuite
 from infra.mail import Mailer
 from infra.runtime import Runtime
 from tests.workers.benchmarked import RESULT, says
