@@ -1,6 +1,7 @@
 """An S3 server of one's own: SeaweedFS, whole in one process, on loopback alone."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ KEY_ID, SECRET = "an-id", "a-secret"
 REGION = "us-east-1"
 SERVICES = ("master", "volume", "filer", "s3")  # each has a port for HTTP and one for gRPC
 START_S = 60.0
+TRIES = 5  # with other ports, where somebody took one before it could
 ENVIRONMENT = {
     "WEED_S3_SSE_KEY": "seals",  # without one it refuses to encrypt
     "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # volumes at a time for a bucket, not seven
@@ -41,7 +43,8 @@ class Seaweed:
     """Everything that it keeps and says is in `folder`; killed and started again, it goes on."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._ports = folder, _ports()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._ports = folder, ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,9 +63,23 @@ class Seaweed:
         return self._folder / "weed.log"
 
     def start(self) -> None:
-        """Answers when it returns."""
-        (self._folder / "data").mkdir(parents=True, exist_ok=True)
+        """Answers when it returns. Raises RuntimeError with the end of its log."""
         (self._folder / "s3.json").write_text(json.dumps(ACCESS))
+        if (self._folder / "data").exists():
+            return self._start()  # clients know its ports
+        for _ in range(TRIES - 1):
+            try:
+                return self._start()
+            except RuntimeError:
+                if b"address already in use" not in self.log.read_bytes():
+                    raise
+                self.kill()
+                shutil.rmtree(self._folder / "data")  # which names its ports
+                self._ports = ports()
+        return self._start()
+
+    def _start(self) -> None:
+        (self._folder / "data").mkdir(exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -132,12 +149,13 @@ def client(url: str) -> Any:
     return session.client("s3", endpoint_url=url)
 
 
-def _ports() -> Mapping[str, int]:
+def ports() -> Mapping[str, int]:
+    """By the flag that sets it; nobody listens on them."""
     names = [f"{service}.port{kind}" for service in SERVICES for kind in ("", ".grpc")]
-    ports: set[int] = set()
-    while len(ports) < len(names):
-        ports.add(free_port())
-    return dict(zip(names, ports, strict=True))
+    free: set[int] = set()
+    while len(free) < len(names):
+        free.add(free_port())
+    return dict(zip(names, free, strict=True))
 
 
 @contextmanager
