@@ -1,5 +1,7 @@
 """Lists with and without their indexes: part of the suite `projections`."""
 
+from collections.abc import Sequence
+
 import psycopg
 
 from bench.contestant import contestant
@@ -24,12 +26,12 @@ def run(stage: Stage) -> list[Row]:
     return [row for kind in KINDS for row in _kind(stage, settings, kind)]
 
 
-def load(settings: Settings, rows: int) -> None:
+def load(settings: Settings, rows: int, schemas: Sequence[str] = ("plain", "indexed")) -> None:
     """The same rows in `plain`, with primary keys alone, and in `indexed`."""
     tables = [table for one in PROJECTIONS for table in one.tables if table.name in ASKED]
     with psycopg.connect(settings.database_url, autocommit=True) as db:
         db.execute("SET maintenance_work_mem = '256MB'")
-        for schema in ("plain", "indexed"):
+        for schema in schemas:
             db.execute(f"CREATE SCHEMA {schema}".encode())
             for table in tables:
                 say(f"loading {rows:,} {table.name}, {schema}")

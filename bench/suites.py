@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from bench import (
     api,
     append,
+    claims,
     files,
     growth,
     guard,
@@ -25,6 +26,7 @@ SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "jobs": jobs.run,
     "realtime": realtime.run,
     "files": files.run,
+    "claims": claims.run,
     "growth": growth.run,
     "soak": soak.run,
     "watching": watching.run,
@@ -46,6 +48,7 @@ ABOUT = tuple(
         jobs,
         realtime,
         files,
+        claims,
         growth,
         soak,
         watching,

@@ -99,3 +99,11 @@ def made(path: Path, size: int) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return path
+
+
+def hollow(path: Path, size: int) -> Path:
+    """One that takes no room, and is read from nowhere: all zeros."""
+    with path.open("wb") as file:
+        file.write(JPEG)
+        file.truncate(size)
+    return path

@@ -22,12 +22,14 @@ class Came(msgspec.Struct):
     due: int = 0
     good: int = 0
     refused: int = 0  # told when to come again
+    late: int = 0  # as good, but after the window
 
 
 async def due(
     port: int, requests: Iterator[bytes], rate: int, lines: int, window: Window
 ) -> tuple[dict[str, float], Tally]:
-    """`good` and `refused` a second, `offered`, and milliseconds since they were due.
+    """`good` and `refused` a second, `offered`, and milliseconds since they were due; `failed`: %
+    of what was due that was never answered well.
 
     Nobody waits for a connection without that counting: time runs from when a request was due.
     """
@@ -48,6 +50,7 @@ async def due(
         "offered": came.due / window.seconds,
         "good": came.good / window.seconds,
         "refused": came.refused / window.seconds,
+        "failed": 100 * (1 - (came.good + came.late) / max(came.due, 1)),
         **desk.latencies.values("good"),
         **desk.refusals.values("refused"),
     }
@@ -86,6 +89,7 @@ class _Desk:
             self.latencies.record(at)
             self._tally.done += 1
             self._came.good += counts
+            self._came.late += at >= self._since and not counts
         elif answer.startswith(REFUSED) and RETRY in head:
             self.refusals.record(at)
             self._came.refused += counts

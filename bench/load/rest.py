@@ -106,7 +106,9 @@ def _bare(callers: int, stack: ExitStack) -> Side:
     return Side(port, process, {BARE: [cycle([ask]) for _ in range(callers)]})
 
 
-def prepared(settings: Settings, callers: int, stack: ExitStack) -> Backend:
+def prepared(
+    settings: Settings, callers: int, stack: ExitStack, projects: int = PROJECTS
+) -> Backend:
     """What is there to be asked for, and the projector; servers come and go beside it."""
     own = msgspec.structs.replace(
         unlimited(settings, free_port()), rate_limit_user_max_requests=NEVER_REACHED
@@ -115,7 +117,7 @@ def prepared(settings: Settings, callers: int, stack: ExitStack) -> Backend:
     projector = started(
         stack, (sys.executable, "-m", "projections.main", *groups), child_environment(own)
     )
-    return Backend(own, projector, asyncio.run(_teams(own, callers)))
+    return Backend(own, projector, asyncio.run(_teams(own, callers, projects)))
 
 
 def api(backend: Backend, stack: ExitStack, program: str = "api.main") -> Side:
@@ -127,9 +129,9 @@ def api(backend: Backend, stack: ExitStack, program: str = "api.main") -> Side:
     return Side(port, process, _routes(backend.teams, files))
 
 
-async def _teams(settings: Settings, callers: int) -> list[Team]:
+async def _teams(settings: Settings, callers: int, projects: int) -> list[Team]:
     async with open_runtime(settings) as runtime:
-        teams = [await _team(runtime, max(1, callers // PROJECTS)) for _ in range(PROJECTS)]
+        teams = [await _team(runtime, max(1, callers // projects)) for _ in range(projects)]
         await until_ready(runtime, GROUPS)
         return teams
 
