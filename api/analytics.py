@@ -83,7 +83,7 @@ async def _sent(file: BinaryIO) -> AsyncGenerator[bytes]:
 
 @get("/views", opt={"action": Action.ANALYTICS_QUERY})
 async def list_views(db: NamedDependency[Connection]) -> Catalog:
-    """Every view and function, column by column."""
+    """Every view and function, column by column, and questions to begin with."""
     return await catalog(db)
 
 

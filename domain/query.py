@@ -20,7 +20,7 @@ SPACE = UUID("5b0d6d1c-6f9e-5c42-9b0e-0f6a1b7c83e4")
 
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`x`: the column along; `y`: those that are drawn. A heat map's rows are the first of `y`."""
+    """`x`: the column along; `y`: the figures. Of a heat map the first other column goes down."""
 
     kind: Literal["table", "line", "bars", "heat"] = "table"
     x: str = ""

@@ -5,6 +5,7 @@ import msgspec
 from domain.access import Action, Who, allowed
 from infra.analytics import Viewer
 from infra.db import Connection
+from projections.analytics_examples import EXAMPLES, Example
 from projections.rows import fetch_all
 
 DESCRIBE = """
@@ -49,10 +50,11 @@ class _Described(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """What the schema `analytics` has, as the database itself says."""
+    """What the schema `analytics` has, as the database itself says, and questions to begin with."""
 
     views: list[ViewAbout]
     functions: list[FunctionAbout]
+    examples: tuple[Example, ...]
 
 
 def viewer(who: Who) -> Viewer:
@@ -76,4 +78,5 @@ async def catalog(db: Connection) -> Catalog:
             for one in views
         ],
         await fetch_all(db, FunctionAbout, FUNCTIONS, {}),
+        EXAMPLES,
     )

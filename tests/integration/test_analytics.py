@@ -82,6 +82,24 @@ async def test_every_view_and_function_is_made_and_says_what_it_is(anna: Person)
         await anna.do("POST", "/analytics/query", {"sql": sql})
 
 
+async def test_every_question_to_begin_with_has_an_answer(desk: Desk, anna: Person) -> None:
+    task = await desk.task(assignee=desk.mate.id)
+    for status in ("in_progress", "done"):
+        await desk.move(task, status)
+    catalog = (await anna("GET", "/analytics/views")).json()
+    answered = set[str]()
+    for example in catalog["examples"]:
+        for project in (None, desk.project):
+            given = {"project": project, "days": "30"}
+            used = {name: one for name, one in given.items() if f":{name}" in example["sql"]}
+            rows = await desk.ask(anna, example["sql"], **used)
+            drawing = example["drawing"]
+            if rows:
+                assert rows[0].keys() >= {drawing["x"], *drawing["y"]}, example["name"]
+                answered.add(example["name"])
+    assert answered >= {"Work made and done", "From begun to done", "Tasks by state"}
+
+
 async def test_a_task_as_it_was(desk: Desk, anna: Person) -> None:
     task = await desk.task(assignee=desk.mate.id, due="2030-02-01")
     before = datetime.now(UTC).isoformat()

@@ -47,11 +47,13 @@ export async function answered(method, path, { query, body, key, lock, signal } 
   throw new RestError(response.status, code, detail, Number(response.headers.get("retry-after") ?? NaN));
 }
 
+export const get = (path, query, options) => patiently(() => request("GET", path, { query, ...options }));
+
 /** Asked again where the server says that it will have the answer in a moment. */
-export async function get(path, query, options) {
+export async function patiently(ask) {
   for (let left = TRIES; ; left--) {
     try {
-      return await request("GET", path, { query, ...options });
+      return await ask();
     } catch (error) {
       if (!left || ![429, 503].includes(error.status) || !(error.retryAfter <= PATIENCE)) throw error;
       await new Promise((resolve) => setTimeout(resolve, error.retryAfter * 1_000));

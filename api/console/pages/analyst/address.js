@@ -1,7 +1,7 @@
 /** What is asked and how it is drawn, as the page's address has it; parameters begin with `:`. */
 
 export function read(query) {
-  const given = [...query].filter(([name]) => name.startsWith(":"));
+  const given = [...query].filter(([name]) => name[0] === ":");
   return {
     name: query.get("name") ?? "",
     sql: query.get("sql") ?? "",
@@ -10,14 +10,8 @@ export function read(query) {
   };
 }
 
-export function address({ name = "", sql, parameters = {}, drawing: { kind = "table", x = "", y = [] } = {} }) {
-  const given = [
-    ["name", name],
-    ["sql", sql],
-    ...Object.entries(parameters).map(([key, value]) => [`:${key}`, value ?? ""]),
-    ["kind", kind === "table" ? "" : kind],
-    ["x", x],
-    ...y.map((column) => ["y", column]),
-  ];
-  return `analyst?${new URLSearchParams(given.filter(([key, value]) => value || key.startsWith(":")))}`;
+export function address({ name, sql, parameters = {}, drawing: { kind, x, y = [] } = {} }) {
+  const asked = [["name", name], ["sql", sql], ["kind", kind], ["x", x], ...y.map((one) => ["y", one])];
+  const given = Object.entries(parameters).map(([key, value]) => [`:${key}`, value ?? ""]);
+  return `analyst?${new URLSearchParams([...asked.filter(([, value]) => value), ...given])}`;
 }

@@ -1,6 +1,6 @@
-/** For analysts: questions of one's own in SQL, and the read models that are there for all, drawn. */
+/** For analysts: questions of one's own in SQL, and the read models that there are, drawn. */
 
-import { html, names } from "../../lib/html.js";
+import { html } from "../../lib/html.js";
 import { href } from "../../lib/route.js";
 import { styled } from "../../lib/styled.js";
 import { Ask } from "./ask.js";
@@ -8,20 +8,13 @@ import { Views } from "./views.js";
 
 await styled(import.meta.url, "analyst.css");
 
-const TABS = [
-  ["", "Questions", Ask],
-  ["views", "Views", Views],
-];
-
-export default function Analyst({ parts: [chosen = ""], query }) {
-  const [, , Shown] = TABS.find(([path]) => path === chosen) ?? TABS[0];
-  return html`<div class=${names("page", "analyst")}>
+export default function Analyst({ parts: [tab], query }) {
+  const link = (title, ...path) => html`<a href=${href("analyst", ...path)} aria-current=${tab === path[0] ? "page" : undefined}>${title}</a>`;
+  return html`<div class="page analyst">
     <div class="page-head">
       <h1>Analysis</h1>
-      <nav class="analyst-tabs" aria-label="Analysis">
-        ${TABS.map(([path, title, tab]) => html`<a key=${path} href=${href(...["analyst", path].filter(Boolean))} aria-current=${tab === Shown ? "page" : undefined}>${title}</a>`)}
-      </nav>
+      <nav class="sub" aria-label="Analysis">${link("Questions")}${link("Views", "views")}</nav>
     </div>
-    <${Shown} query=${query} />
+    ${tab === "views" ? html`<${Views} query=${query} />` : html`<${Ask} query=${query} />`}
   </div>`;
 }

@@ -1,80 +1,42 @@
 /** Questions in SQL: what is asked, what is answered, and why not. */
 
 import { useEffect, useState } from "../../lib/html.js";
-import { answered, post } from "../../lib/rest.js";
+import { patiently, post } from "../../lib/rest.js";
 import { said } from "../../lib/said.js";
-
-const SHOWN = 1_000; // rows that are looked at; an export has more
-const EXPORTED = 100_000;
-const TRIES = 4; // while others' questions run
-const PATIENCE = 5; // seconds
 
 // As the server finds them: not in texts, quoted names, comments, nor in a cast.
 const PARAMETER = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|::|:([a-zA-Z_]\w*)/g;
-const NEXT = {
-  "analytics.too_slow": "It took longer than ten seconds: name a project or a range of days.",
-  "analytics.too_wide": "That is too much for one answer: ask for fewer columns or rows.",
-  "analytics.not_allowed": "Only what is listed beside this box can be read.",
-  "store.overloaded": "Enough questions run at this moment; ask again soon.",
-};
-
 export const parametersOf = (sql) => [...new Set([...sql.matchAll(PARAMETER)].map(([, name]) => name).filter(Boolean))];
 
-/** What is wrong with it, in words, with what the database says. */
-export const wrong = (error) => [NEXT[error.code] ?? (error.detail?.reason ? "" : said(error)), error.detail?.reason].filter(Boolean).join(" ");
+const WORDS = {
+  "analytics.too_slow": "It took more than ten seconds. Name a project or fewer days.",
+  "analytics.too_wide": "That is too much for one answer. Ask for fewer columns or rows.",
+};
+/** In words, with what the database says. */
+export const wrong = (error) => `${WORDS[error.code] ?? said(error)} ${error.detail?.reason ?? ""}`;
 
 let last = Promise.resolve(); // one after the other: the server takes few at once
 
-function ask(question, signal) {
-  const asked = last.then(async () => {
-    signal.throwIfAborted();
-    for (let left = TRIES; ; left--) {
-      try {
-        return await post("/analytics/query", { ...question, limit: SHOWN }, { signal });
-      } catch (error) {
-        if (!left || !(error.retryAfter <= PATIENCE)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, error.retryAfter * 1_000));
-      }
-    }
-  });
-  last = asked.catch(() => {});
-  return asked;
-}
-
 /** The answer to a question, asked anew when it is another or `again` is.
- * @param {{sql: string, parameters: object}} question
- * @returns {{busy: boolean, answer?: any, error?: any, at?: number, took?: number, stop: () => void}} */
+ * @returns {{busy: boolean, answer?: any, error?: any, at?: number}} */
 export function useAnswer(question, again) {
-  const [state, setState] = useState({ busy: false, stop: () => {} });
+  const [found, setFound] = useState({ busy: false });
   useEffect(() => {
-    if (!question.sql.trim()) return setState({ busy: false, stop: () => {} });
-    const begun = performance.now();
-    const aborted = new AbortController();
-    const done = (found) => {
-      if (!aborted.signal.aborted) setState({ busy: false, at: Date.now(), took: performance.now() - begun, stop: () => {}, ...found });
-    };
-    const stop = () => {
-      done({});
-      aborted.abort();
-    };
-    setState((before) => ({ ...before, busy: true, stop }));
-    ask(question, aborted.signal).then(
-      (answer) => done({ answer }),
-      (error) => done({ error }),
-    );
-    return () => aborted.abort();
+    if (!question.sql) return setFound({ busy: false });
+    const left = new AbortController();
+    const { signal } = left;
+    const done = (what) => signal.aborted || setFound({ busy: false, at: Date.now(), ...what });
+    setFound((before) => ({ ...before, busy: true }));
+    last = last
+      .then(() => signal.aborted || patiently(() => post("/analytics/query", question, { signal })))
+      .then((answer) => done({ answer }), (error) => done({ error }));
+    return () => left.abort();
   }, [JSON.stringify(question), again]);
-  return state;
+  return found;
 }
 
-/** The response whose body is a file; `X-Truncated` says that there was more. */
-export const asFile = (question, format, signal) =>
-  answered("POST", "/analytics/query", { body: { ...question, format, limit: EXPORTED }, signal });
-
-const NUMBERS = new Set(["int2", "int4", "int8", "float4", "float8", "numeric"]);
-const TIMES = new Set(["date", "timestamptz", "timestamp"]);
-export const isNumber = ({ type }) => NUMBERS.has(type);
-export const isTime = ({ type }) => TIMES.has(type);
+export const isNumber = ({ type }) => /^(int\d|float|numeric)/.test(type);
+export const isTime = ({ type }) => /^(date|timestamp)/.test(type);
 
 /** A value as people read it. */
 export function written(value) {
