@@ -49,8 +49,8 @@ export function Ask({ query }) {
         <small><kbd>Ctrl</kbd> or <kbd>⌘</kbd> with <kbd>Enter</kbd></small>
       </div>
     </form>
-    <aside><${Saved} name=${name} sql=${text} drawing=${drawing} /><${Tables} insert=${insert} /></aside>
     <${Outcome} found=${found} asked=${asked} />
+    <aside><${Saved} name=${name} sql=${text} drawing=${drawing} /><${Tables} insert=${insert} /></aside>
   </div>`;
 }
 
