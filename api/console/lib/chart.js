@@ -55,10 +55,11 @@ function options(bars, { values, time = false, names }, series, box) {
   const named = names && { splits: () => values, values: (_, at) => at.map((index) => names[index].slice(0, 14)), rotate: -40, size: 84, space: 1 };
   return {
     legend: { show: false },
+    padding: [8, names ? 48 : 16, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
     cursor: { drag: { setScale: false } },
     scales: {
-      x: { time, range: (_, least, most) => [least - edge, most + edge] },
+      x: { time, range: () => [values[0] - edge, values.at(-1) + edge] },
       y: { range: (_, least, most) => uPlot.rangeNum(Math.min(0, least), most || 1, 0.1, true) },
     },
     axes: [{ ...axis, ...named }, { ...axis, size: 56 }],

@@ -20,7 +20,7 @@ let last = Promise.resolve(); // one after the other: the server takes few at on
 /** The answer to a question, asked anew when it is another or `again` is.
  * @returns {{busy: boolean, answer?: any, error?: any, at?: number}} */
 export function useAnswer(question, again) {
-  const [found, setFound] = useState({ busy: false });
+  const [found, setFound] = useState({ busy: true });
   useEffect(() => {
     if (!question.sql) return setFound({ busy: false });
     const left = new AbortController();

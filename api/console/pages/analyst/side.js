@@ -22,7 +22,7 @@ export function Saved({ name, sql, drawing }) {
     ${!queries.length && html`<p class="muted">Questions that you save will be here, for you alone.</p>`}
     <ul>${queries.map((one) => html`<li key=${one.name}><a class="saved" href=${`#/${address(one)}`} aria-current=${one.name === name || undefined}>${one.name}</a></li>`)}</ul>
     <form class="row" onSubmit=${save}>
-      <input key=${name} name="name" defaultValue=${name} maxlength="80" pattern="[^/]+" title="A name without /" required aria-label="Name of the question" />
+      <input key=${name} name="name" defaultValue=${name} maxlength="80" pattern="[^/]+" title="A name without /" placeholder="Name" required aria-label="Name of the question" />
       <button disabled=${!sql.trim()}>Save</button>
       ${queries.some((one) => one.name === name) && html`<button type="button" onClick=${remove}>Remove</button>`}
     </form>
