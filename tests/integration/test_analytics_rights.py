@@ -1,9 +1,13 @@
 """Analysts' SQL shows of rows what the table of access lets its reader see, and no more."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from infra.analytics import Viewer, run
 from tests.integration.conftest import Api, Person
@@ -103,6 +107,34 @@ async def test_who_may_not_ask_is_refused(desk: Desk) -> None:
     body = {"sql": "SELECT 1"}
     assert await desk.mate.refused("POST", "/analytics/query", body) == "403 access.denied"
     assert await desk.mate.refused("PUT", "/analytics/queries/x", body) == "403 access.denied"
+
+
+async def test_a_login_of_ones_own_sees_what_an_analyst_sees_whatever_it_sets(
+    desk: Desk, anna: Person
+) -> None:
+    asked = (
+        "SELECT count(*) FROM events WHERE actor IS NOT NULL OR project IS NULL",
+        "SELECT count(*) FROM people WHERE role IS NOT NULL",
+        "SELECT count(*) FROM people",
+    )
+    seen = [await desk.ask(anna, one) for one in asked]
+    assert seen == [[{"count": 0}], [{"count": 0}], [{"count": 2}]]
+    url, name = desk.api.runtime.settings.database_url, f"analyst_{uuid4().hex[:8]}"
+    connect = psycopg.AsyncConnection[Any].connect
+    async with await connect(url, autocommit=True) as owner:
+        role = sql.Identifier(name)
+        await owner.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, name))
+        await owner.execute(sql.SQL("GRANT formula_analyst TO {}").format(role))
+        try:
+            async with await connect(make_conninfo(url, user=name, password=name)) as db:
+                await db.execute("SET search_path TO analytics, public")
+                for setting in ("formula.accounts", "formula.people"):
+                    await db.execute("SELECT set_config(%s, 'on', false)", (setting,))
+                cursors = [await db.execute(one) for one in asked]
+                found = [await cursor.fetchone() for cursor in cursors]
+        finally:
+            await owner.execute(sql.SQL("DROP ROLE {}").format(role))
+    assert found == [(0,), (0,), (2,)]
 
 
 async def test_nothing_is_known_of_strangers(desk: Desk) -> None:
