@@ -11,16 +11,18 @@ const COLOURS = ["#4c6ef5", "#e8590c", "#2b9348", "#ae3ec9", "#1098ad", "#e64980
 const height = 260;
 
 /** @param {{bars?: boolean, label: string, x: {values: number[], time?: boolean, names?: string[]},
- *   series: {name: string, values: (number | null)[]}[], shown: (index: number) => string}} given
+ *   series: {name: string, values: (number | null)[]}[], shown: (index: number) => string,
+ *   zoom?: (from: number, to: number) => void}} given
  *   `x.values` ascend (seconds where it is `time`); `x.names` stand there instead. `shown`: what the
- *   pointer is at. */
-export function Chart({ bars, label, x, series, shown }) {
+ *   pointer is at. `zoom` is told what was drawn over. */
+export function Chart({ bars, label, x, series, shown, zoom }) {
   const place = useRef();
   const [at, setAt] = useState();
   useEffect(() => {
     const box = place.current;
     const fit = () => ({ width: box.clientWidth, height });
-    const hooks = { setCursor: [({ cursor }) => setAt(cursor.idx ?? undefined)] };
+    const drew = ({ select: { left, width }, posToVal }) => width > 4 && zoom?.(posToVal(left, "x"), posToVal(left + width, "x"));
+    const hooks = { setCursor: [({ cursor }) => setAt(cursor.idx ?? undefined)], setSelect: [drew] };
     const data = [x.values, ...series.map(({ values }) => values)];
     const plot = new uPlot({ ...options(bars, x, series, box), ...fit(), hooks }, data, box);
     const fitted = new ResizeObserver(() => plot.setSize(fit()));
@@ -59,7 +61,7 @@ function options(bars, { values, time = false, names }, series, box) {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
     cursor: { drag: { setScale: false } },
     scales: {
-      x: { time, range: () => [values[0] - edge, values.at(-1) + edge] },
+      x: { time, range: () => [(values[0] ?? 0) - edge, (values.at(-1) ?? 1) + edge] },
       y: { range: (_, least, most) => uPlot.rangeNum(Math.min(0, least), most || 1, 0.1, true) },
     },
     axes: [{ ...axis, ...named }, { ...axis, size: 56 }],

@@ -17,8 +17,7 @@ export const wrong = (error) => `${WORDS[error.code] ?? said(error)} ${error.det
 
 let last = Promise.resolve(); // one after the other: the server takes few at once
 
-/** The answer to a question, asked anew when it is another or `again` is.
- * @returns {{busy: boolean, answer?: any, error?: any, at?: number}} */
+/** The answer to a question, asked anew when it is another or `again` is. */
 export function useAnswer(question, again) {
   const [found, setFound] = useState({ busy: true });
   useEffect(() => {
