@@ -1,19 +1,21 @@
-"""/analytics: questions of one's own in SQL, and what can be asked."""
+"""/analytics: questions of one's own in SQL, those that one keeps, and what can be asked."""
 
 import tempfile
 from collections.abc import AsyncGenerator
 from typing import Annotated, BinaryIO, cast
 
 import msgspec
-from litestar import Router, get, post
+from litestar import Response, Router, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
 from api.auth import Caller
+from api.call import Call, Done, done
 from domain.access import Action
-from infra.analytics import MAX_SQL, Value, run, server
+from domain.query import MAX_SQL, QUERY, Drawing, RemoveQuery, SaveQuery, queries_stream
+from infra.analytics import Value, run, server
 from infra.analytics_files import MEDIA_TYPES, Format, Written, write
 from infra.db import Connection
 from infra.runtime import Runtime
@@ -52,6 +54,19 @@ async def query(
     )
 
 
+class NewQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to ask, and how its answer is drawn."""
+
+    sql: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SQL)]
+    drawing: Drawing = Drawing()
+
+
+class SavedQuery(msgspec.Struct, frozen=True):
+    name: str
+    sql: str
+    drawing: Drawing
+
+
 async def _answer(file: BinaryIO, data: Query, caller: Caller, runtime: Runtime) -> Written:
     """All of it, before the first byte is sent: what fails is refused like everything else."""
     url = await server(runtime)
@@ -68,8 +83,35 @@ async def _sent(file: BinaryIO) -> AsyncGenerator[bytes]:
 
 @get("/views", opt={"action": Action.ANALYTICS_QUERY})
 async def list_views(db: NamedDependency[Connection]) -> Catalog:
-    """Every view and function, column by column."""
+    """Every view and function, column by column, and questions to begin with."""
     return await catalog(db)
 
 
-analytics = Router("/analytics", route_handlers=[query, list_views], tags=["analytics"])
+@get("/queries", opt={"action": Action.ANALYTICS_QUERY})
+async def list_queries(call: NamedDependency[Call]) -> list[SavedQuery]:
+    """One's own, by name."""
+    kept = (await call.runtime.load(QUERY, queries_stream(call.caller.id))).state.kept
+    return [SavedQuery(name, kept[name].sql, kept[name].drawing) for name in sorted(kept)]
+
+
+@put("/queries/{name:str}", opt={"action": Action.ANALYTICS_SAVE})
+async def save_query(
+    name: FromPath[str], data: JSONBody[NewQuery], call: NamedDependency[Call]
+) -> Response[Done]:
+    """In place of one's own of that name. It is asked with the rights of who asks it."""
+    stream = queries_stream(call.caller.id)
+    command = SaveQuery(name=name, sql=data.sql, drawing=data.drawing)
+    return done(await call.execute(QUERY, stream, command), stream)
+
+
+@delete("/queries/{name:str}", status_code=HTTP_200_OK, opt={"action": Action.ANALYTICS_SAVE})
+async def remove_query(name: FromPath[str], call: NamedDependency[Call]) -> Response[Done]:
+    stream = queries_stream(call.caller.id)
+    return done(await call.execute(QUERY, stream, RemoveQuery(name=name)), stream)
+
+
+analytics = Router(
+    "/analytics",
+    route_handlers=[query, list_views, list_queries, save_query, remove_query],
+    tags=["analytics"],
+)

@@ -70,6 +70,7 @@ class Action(StrEnum):
     ALERTS_READ = "alerts.read"
     ALERTS_MANAGE = "alerts.manage"
     ANALYTICS_QUERY = "analytics.query"
+    ANALYTICS_SAVE = "analytics.save"
     METRICS_READ = "metrics.read"
     LOGGING_MANAGE = "logging.manage"
     REPORT_PROJECT = "report.project"
@@ -169,6 +170,7 @@ RULES: Mapping[Action, Rule] = {
     Action.ALERTS_READ: _rule(Role.OPERATOR),
     Action.ALERTS_MANAGE: _rule(Role.OPERATOR),
     Action.ANALYTICS_QUERY: _rule(Role.MANAGER, *READERS),  # managers: their own projects
+    Action.ANALYTICS_SAVE: _rule(Role.MANAGER, *READERS),  # one's own questions
     Action.METRICS_READ: _rule(Role.OPERATOR),
     Action.LOGGING_MANAGE: _rule(Role.OPERATOR),
     # Reports show what may be read: these are as project.read and activity.read.

@@ -23,6 +23,7 @@ from domain.notification import NOTIFICATION
 from domain.participation import PARTICIPATION
 from domain.preferences import PREFERENCES
 from domain.project import PROJECT
+from domain.query import QUERY
 from domain.queue import QUEUE
 from domain.reaction import REACTION
 from domain.receipt import RECEIPT
@@ -50,6 +51,7 @@ DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     ANNOUNCEMENT,
     AUDIT,
     HOLD,
+    QUERY,
     MOTION_SUMMARY,
     UPKEEP,
     LOG_LEVEL,

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import errors
 
 from domain.errors import Invalid, NotAllowed
+from domain.query import MAX_SQL
 from infra.db import Connection, connect
 from infra.eventstore.types import StoreOverloaded
 from infra.runtime import Runtime
@@ -32,7 +33,6 @@ AT_A_TIME = 4  # rows that the client takes off the wire together
 CHUNK_BYTES = 1_048_576
 MAX_BYTES = 268_435_456  # of an answer
 CURSOR = "analyst"
-MAX_SQL = 20_000  # characters
 NAME = "formula analyst"  # of the sessions, in pg_stat_activity
 
 Answer: TypeAlias = tuple[object, ...]
@@ -59,7 +59,8 @@ class Viewer(msgspec.Struct, frozen=True):
     """Who asks. `person`: sees the projects that this person is a member of; None: all."""
 
     person: UUID | None = None
-    accounts: bool = False  # sees events about accounts
+    accounts: bool = False  # sees all of the log, events about accounts too
+    people: bool = False  # sees everybody, not only members of projects
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -140,6 +141,7 @@ async def confine(connection: Connection, viewer: Viewer, time_s: float) -> None
         "search_path": "analytics, pg_catalog, public",  # functions of the log's are in the last
         "formula.viewer": str(viewer.person or ""),
         "formula.accounts": "on" if viewer.accounts else "off",
+        "formula.people": "on" if viewer.people else "off",
         "role": "formula_analyst",
     }
     for name, value in settings.items():

@@ -5,6 +5,7 @@ import msgspec
 from domain.access import Action, Who, allowed
 from infra.analytics import Viewer
 from infra.db import Connection
+from projections.analytics_examples import EXAMPLES, Example
 from projections.rows import fetch_all
 
 DESCRIBE = """
@@ -49,19 +50,24 @@ class _Described(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """What the schema `analytics` has, as the database itself says."""
+    """What the schema `analytics` has, as the database itself says, and questions to begin with."""
 
     views: list[ViewAbout]
     functions: list[FunctionAbout]
+    examples: tuple[Example, ...]
 
 
 def viewer(who: Who) -> Viewer:
-    """Who may list all projects sees all; events about accounts are an auditor's."""
+    """Who may list all projects sees all; the whole log is an auditor's, people are the staff's."""
     everything = allowed(Action.PROJECT_LIST_ALL, who)
-    return Viewer(None if everything else who.id, accounts=allowed(Action.LOG_READ, who))
+    return Viewer(
+        None if everything else who.id,
+        accounts=allowed(Action.LOG_READ, who),
+        people=allowed(Action.USER_LIST, who),
+    )
 
 
-EVERYTHING = Viewer(accounts=True)  # whoever holds the database's password
+EVERYTHING = Viewer(accounts=True, people=True)  # whoever holds the database's password
 
 
 async def catalog(db: Connection) -> Catalog:
@@ -72,4 +78,5 @@ async def catalog(db: Connection) -> Catalog:
             for one in views
         ],
         await fetch_all(db, FunctionAbout, FUNCTIONS, {}),
+        EXAMPLES,
     )

@@ -13,23 +13,42 @@ SPAN = {
     "valid_from": "Since when it was so.",
     "valid_to": "Until when, this not included; null: it is so now.",
 }
+# What an auditor reads of the log, a member of their project, and who sees all projects.
+WORK = "('project', 'task', 'reaction', 'document', 'file', 'participation', 'activity', 'lock')"
+TOLD = "((SELECT analytics.sees_accounts()) OR (SELECT analytics.viewer()) IS NOT NULL)"
+# Whether one may look up anybody; else whom one's projects show, by name.
+ANYBODY = (
+    "(SELECT analytics.is_owner() AND coalesce(current_setting('formula.people', true), 'on')"
+    " = 'on')"
+)
 STATUS = "todo, in_progress, review, done or cancelled."
 PRIORITY = "low, normal, high or urgent."
 
 VIEWS = (
     View(
         name="people",
-        about="Users of every role, without their addresses.",
+        about="Users of every role, without their addresses. Who may not look up anybody sees the"
+        " members of projects, by name.",
         columns={
             "id": "The person's id, as in every column that names somebody.",
             "name": "What they are called.",
-            "role": "What they may do everywhere.",
+            "role": "What they may do everywhere; null: not yours to see, as what follows.",
             "department": "Where they work; may be empty.",
             "status": "active or deactivated.",
             "created_at": "When they were registered.",
         },
-        query="SELECT id, name, role, department, status, created_at FROM {users}.users",
-        reads=("users",),
+        query="SELECT id, name,"  # noqa: S608, our own text
+        + ",".join(
+            f" CASE WHEN {ANYBODY} THEN {column} END"
+            for column in ("role", "department", "status", "created_at")
+        )
+        + " FROM {users}.users u WHERE "
+        + ANYBODY
+        + " OR EXISTS (SELECT FROM {projects}.project_members m WHERE m.user_id = u.id"
+        " AND ((SELECT analytics.viewer()) IS NULL OR m.project IN"
+        " (SELECT o.project FROM {projects}.project_members o"
+        " WHERE o.user_id = (SELECT analytics.viewer()))))",
+        reads=("users", "projects"),
         filtered=False,
     ),
     View(
@@ -116,25 +135,27 @@ VIEWS = (
     ),
     View(
         name="events",
-        about="The log, every durable event as it was stored. Events about accounts only for"
-        " auditors. Name a range of positions: the log has no other index.",
+        about="The log: what happened in projects, as it was stored; all else, such as accounts and"
+        " alerts, only for auditors. Name a range of positions: the log has no other index.",
         columns={
             "position": "Its place in the one order of all events.",
             "stream": "What it happened to.",
             "version": "Its place in that stream.",
             "type": "The event's tag, such as task.created.v1.",
             "project": "In which project; null: in none.",
-            "actor": "Who did it; null: the system.",
-            "command": "By which kind of command.",
+            "actor": "Who did it; null: the system, or only auditors and members may see it.",
+            "command": "By which kind of command; the same.",
             "at": "When it was stored.",
-            "data": "The event's own fields.",
+            "data": "The event's own fields; the same.",
         },
-        query="SELECT position, stream, version, tag, (metadata->>'project_id')::uuid AS project,"
-        " (metadata->>'actor')::uuid, metadata->>'command', recorded_at, data FROM formula_log"
-        " WHERE version > 0 AND ((SELECT analytics.sees_accounts())"
-        " OR split_part(tag, '.', 1) NOT IN"
-        " ('user', 'email', 'notification', 'preferences', 'digest', 'client', 'hold', 'audit',"
-        " 'job', 'queue'))",
+        query="SELECT position, stream, version, tag, project,"  # noqa: S608, our own text
+        f" CASE WHEN {TOLD} THEN actor END, CASE WHEN {TOLD} THEN command END, at,"
+        f" CASE WHEN {TOLD} THEN data END"
+        " FROM (SELECT position, stream, version, tag, (metadata->>'project_id')::uuid AS project,"
+        "  (metadata->>'actor')::uuid AS actor, metadata->>'command' AS command,"
+        "  recorded_at AS at, data FROM formula_log WHERE version > 0) e"
+        " WHERE (SELECT analytics.sees_accounts())"
+        f" OR (project IS NOT NULL AND split_part(tag, '.', 1) IN {WORK})",
     ),
     View(
         name="throughput",

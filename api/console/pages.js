@@ -13,4 +13,11 @@ export const PAGES = [
     may: (can) => can("project.list"),
     load: () => import("./pages/projects.js"),
   },
+  {
+    path: "analyst",
+    title: "Analysis",
+    icon: "chart",
+    may: (can) => can("analytics.query"),
+    load: () => import("./pages/analyst/analyst.js"),
+  },
 ];

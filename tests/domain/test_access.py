@@ -54,6 +54,7 @@ READER = SIGNED_IN | {
     Action.DOCUMENT_READ,
     Action.FILE_READ,
     Action.ANALYTICS_QUERY,
+    Action.ANALYTICS_SAVE,
     Action.REPORT_PROJECT,
 }
 EVERYWHERE: dict[Role, set[Action]] = {
@@ -64,6 +65,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.PROJECT_CREATE,
         Action.COLLABORATION_READ,
         Action.ANALYTICS_QUERY,
+        Action.ANALYTICS_SAVE,
     },
     Role.MEMBER: STAFF,
     Role.GUEST: SIGNED_IN,

@@ -17,13 +17,19 @@ export class RestError extends Error {
   }
 }
 
-/**
+/** An answer's JSON. Parameters as below. */
+export async function request(method, path, given) {
+  const response = await answered(method, path, given);
+  return response.status === 204 ? undefined : response.json();
+}
+
+/** What is not refused.
  * @param {string} method
  * @param {string} path below /api/v1
  * @param {{query?: object, body?: unknown, key?: string, lock?: string, signal?: AbortSignal}} [given]
  *   `key`: of idempotency. `lock`: fencing tokens of what is written to.
  */
-export async function request(method, path, { query, body, key, lock, signal } = {}) {
+export async function answered(method, path, { query, body, key, lock, signal } = {}) {
   const headers = {
     ...(body !== undefined && { "content-type": "application/json" }),
     ...(key && { "idempotency-key": key }),
@@ -34,18 +40,20 @@ export async function request(method, path, { query, body, key, lock, signal } =
   const used = await current();
   const first = await sent(url, options, used);
   const response = first.status === 401 ? await sent(url, options, await current(used)) : first;
-  if (response.ok) return response.status === 204 ? undefined : response.json();
+  if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   if (response.status === 401) out(problem.code);
   const { code = `http.${response.status}`, ...detail } = problem;
   throw new RestError(response.status, code, detail, Number(response.headers.get("retry-after") ?? NaN));
 }
 
+export const get = (path, query, options) => patiently(() => request("GET", path, { query, ...options }));
+
 /** Asked again where the server says that it will have the answer in a moment. */
-export async function get(path, query, options) {
+export async function patiently(ask) {
   for (let left = TRIES; ; left--) {
     try {
-      return await request("GET", path, { query, ...options });
+      return await ask();
     } catch (error) {
       if (!left || ![429, 503].includes(error.status) || !(error.retryAfter <= PATIENCE)) throw error;
       await new Promise((resolve) => setTimeout(resolve, error.retryAfter * 1_000));

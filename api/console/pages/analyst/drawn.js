@@ -1,0 +1,57 @@
+/** An answer as a table, lines, bars or a heat map. */
+
+import { Chart } from "../../lib/chart.js";
+import { html, useMemo } from "../../lib/html.js";
+import { isNumber, isTime, written } from "./asking.js";
+import { Table } from "./table.js";
+
+/** A drawing with what was not chosen, or is not among the columns. */
+export function complete({ columns }, { kind, x, y }) {
+  const along = columns.find(({ name }) => name === x) ?? columns.find(isTime) ?? columns.find((one) => !isNumber(one)) ?? columns[0];
+  const numbers = columns.filter((one) => isNumber(one) && one !== along).map(({ name }) => name);
+  const chosen = y.filter((name) => numbers.includes(name));
+  return { kind, x: along.name, numbers, y: chosen.length ? chosen : numbers.slice(0, 3) };
+}
+
+export function Drawn({ answer, drawing, label }) {
+  const { kind, x, y } = complete(answer, drawing);
+  if (kind === "table") return html`<${Table} answer=${answer} label=${label} />`;
+  if (!y.length) return html`<p class="empty">There is no column of numbers to draw.</p>`;
+  const Shown = kind === "heat" ? Heat : Plot;
+  return html`<${Shown} answer=${answer} bars=${kind === "bars"} x=${x} y=${y} label="${label}: ${y.join(", ")} by ${x}" />`;
+}
+
+function Plot({ answer, bars, x, y, label }) {
+  const [along, series, shown] = useMemo(() => {
+    const { columns, rows } = answer;
+    const place = (wanted) => columns.findIndex(({ name }) => name === wanted);
+    const at = place(x);
+    const time = isTime(columns[at]);
+    const named = !time && !isNumber(columns[at]);
+    const value = (row) => (time ? seconds(row[at]) : Number(row[at]));
+    const kept = named ? rows : rows.filter((row) => row[at] !== null).sort((one, other) => value(one) - value(other));
+    const names = kept.map((row) => written(row[at]));
+    const figures = (column) => kept.map((row) => (row[column] === null ? null : Number(row[column])));
+    const values = kept.map(named ? (_, index) => index : value);
+    return [{ time, values, names: named && names }, y.map((name) => ({ name, values: figures(place(name)) })), (index) => names[index]];
+  }, [answer, x, y.join()]);
+  return html`<${Chart} bars=${bars} label="${label}. The figures follow." x=${along} series=${series} shown=${shown} />
+    <details><summary>The figures</summary><${Table} answer=${answer} label="${label}: the figures" /></details>`;
+}
+
+/** What has no zone is UTC. */
+const seconds = (at) => Date.parse(/T[^+-]*\d$/.test(at) ? `${at}Z` : at) / 1_000;
+
+/** `x` goes across, the first other column down; each figure is there to be read. */
+function Heat({ answer, x, y: [figure], label }) {
+  const [turned, most] = useMemo(() => {
+    const { columns, rows } = answer;
+    const [across, down, cell] = [({ name }) => name === x, ({ name }) => name !== x && name !== figure, ({ name }) => name === figure].map((test) => columns.findIndex(test));
+    const heads = [...new Set(rows.map((row) => row[across]))].sort(isNumber(columns[across]) ? (a, b) => a - b : undefined);
+    const lines = new Map(rows.map((row) => [row[down], heads.map(() => null)]));
+    for (const row of rows) lines.get(row[down])[heads.indexOf(row[across])] = Number(row[cell]);
+    const named = heads.map((head) => ({ ...columns[cell], name: written(head) }));
+    return [{ columns: [columns[down] ?? { name: "", type: "" }, ...named], rows: [...lines].map(([side, line]) => [side ?? "", ...line]) }, Math.max(1, ...rows.map((row) => row[cell]))];
+  }, [answer, x, figure]);
+  return html`<${Table} answer=${turned} most=${most} label=${label} />`;
+}

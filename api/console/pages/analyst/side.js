@@ -1,0 +1,43 @@
+/** Beside the box: the queries that one keeps, and what can be asked. */
+
+import { html, useEffect, useState } from "../../lib/html.js";
+import { get, request } from "../../lib/rest.js";
+import { go } from "../../lib/route.js";
+import { failed, toast } from "../../lib/toast.js";
+import { address } from "./address.js";
+
+export function Saved({ name, sql, drawing }) {
+  const [queries, setQueries] = useState([]);
+  const load = () => get("/analytics/queries").then(setQueries, failed);
+  useEffect(() => void load(), []);
+  const change = (method, of, body) => request(method, `/analytics/queries/${encodeURIComponent(of)}`, { body }).then(load);
+  const save = (event) => {
+    event.preventDefault();
+    const as = event.target.elements.name.value.trim();
+    change("PUT", as, { sql, drawing }).then(() => go(address({ name: as, sql, drawing })), failed);
+  };
+  const remove = () => change("DELETE", name).then(() => toast(`“${name}” is removed; its text is still here`), failed);
+  return html`<section>
+    <h2>Saved</h2>
+    ${!queries.length && html`<p class="muted">Questions that you save will be here, for you alone.</p>`}
+    <ul>${queries.map((one) => html`<li key=${one.name}><a class="saved" href=${`#/${address(one)}`} aria-current=${one.name === name || undefined}>${one.name}</a></li>`)}</ul>
+    <form class="row" onSubmit=${save}>
+      <input key=${name} name="name" defaultValue=${name} maxlength="80" pattern="[^/]+" title="A name without /" placeholder="Name" required aria-label="Name of the question" />
+      <button disabled=${!sql.trim()}>Save</button>
+      ${queries.some((one) => one.name === name) && html`<button type="button" onClick=${remove}>Remove</button>`}
+    </form>
+  </section>`;
+}
+
+/** `insert` writes a name where the cursor is. */
+export function Tables({ insert }) {
+  const [{ views, functions }, setCatalog] = useState({ views: [], functions: [] });
+  useEffect(() => void get("/analytics/views").then(setCatalog, failed), []);
+  const names = (all) =>
+    all.map(({ name, type, about }) => html`<button key=${name} type="button" class="plain name" title=${about} onClick=${() => insert(name)}><code>${name}</code><small>${type}</small></button>`);
+  return html`<section>
+    <h2>Tables</h2>
+    ${views.map((view) => html`<details key=${view.name}><summary>${view.name}</summary><p class="muted">${view.about}</p>${names([view, ...view.columns])}</details>`)}
+    <details><summary>functions</summary>${names(functions)}</details>
+  </section>`;
+}
