@@ -13,4 +13,11 @@ export const PAGES = [
     may: (can) => can("project.list"),
     load: () => import("./pages/projects.js"),
   },
+  {
+    path: "time",
+    title: "Time machine",
+    icon: "replay",
+    may: (can) => can("replay.read"),
+    load: () => import("./pages/time/time.js"),
+  },
 ];
