@@ -3,6 +3,7 @@
 import pytest
 
 from domain.user import Role
+from tests.api.served import PASSWORD
 from tests.browser.conftest import Consoles
 from tests.browser.console import Window
 from tests.browser.test_console_access import WIDTHS, audited, reach
@@ -18,7 +19,13 @@ pytestmark = [
 
 ALTER = """
 const { checkExport } = await import(`${base}/client/audit.js`);
-const answer = await fetch(`${base}/api/v1/audit/export`, { headers: { authorization } });
+const { access_token } = await (await fetch(`${base}/api/v1/auth/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ email, password }),
+})).json();
+const headers = { authorization: `Bearer ${access_token}` };
+const answer = await fetch(`${base}/api/v1/audit/export`, { headers });
 const bytes = new Uint8Array(await answer.arrayBuffer());
 const check = (file) => checkExport(new Blob([file])).then(
     ({ manifest, altered }) => altered ?? manifest.count, () => "none");
@@ -115,8 +122,8 @@ async def test_an_auditor_finds_who_did_what_and_has_it_proved(consoles: Console
     await window.sees("document.querySelectorAll('.found tbody tr').length === 1")
     await window.click("Export what is found")
     await window.sees("/As it was signed by [0-9a-f]{64}: 1 events/.test(text('.time'))")
-    authorization = f"Bearer {window.person.rest.token}"
-    checked = await window.run(ALTER, base=window.base, authorization=authorization)
+    who = {"email": window.person.me.email, "password": PASSWORD}
+    checked = await window.run(ALTER, base=window.base, **who)
     assert checked == ["number", "audit.ndjson", "none"]
     await window.go("time/proof")
     await window.click("Verify the log")
