@@ -1,29 +1,25 @@
 /** One event: who did it, from where, what it changed, what it came of and led to. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../../lib/html.js";
+import { html, useLayoutEffect, useRef } from "../../lib/html.js";
 import { Icon } from "../../lib/icons.js";
 import { useNames } from "../../lib/people.js";
-import { get } from "../../lib/rest.js";
-import { said } from "../../lib/said.js";
 import { exactly } from "../../lib/when.js";
-import { address, audit, here } from "./where.js";
+import { Table, Waits, address, audit, here, useGot, words } from "./parts.js";
 
 const PERSON = /^(actor|author|assignee|manager|holder|user|user_id|waiter|\w+_by)$/;
 
-export const words = (type) => type.replace(/\.v\d+$/, "").replace(/[._]/g, " ");
-
 export function EventPanel({ position }) {
-  const [found, setFound] = useState();
-  const [wrong, setWrong] = useState();
+  const [event, wrong] = useGot(`/audit/${position}`);
+  const [tree] = useGot(`/audit/${position}/tree`);
   const panel = useRef();
   const close = here({ event: "" });
-  useLayoutEffect(() => panel.current.focus({ preventScroll: true }), []);
-  useEffect(() => {
-    Promise.all(["", "/tree"].map((part) => get(`/audit/${position}${part}`))).then(setFound, (error) => setWrong(said(error)));
+  useLayoutEffect(() => {
+    panel.current.focus({ preventScroll: true });
+    return () => requestAnimationFrame(() => document.querySelector(`[href$="event=${position}"]`)?.focus());
   }, []);
   return html`<aside class="panel" ref=${panel} tabindex="-1" aria-label="Event ${position}" onKeyDown=${({ key }) => key === "Escape" && location.replace(close)}>
     <div class="panel-head"><span class="muted">Event ${position}</span><a class="back" href=${close} aria-label="Close the event"><${Icon} name="close" /></a></div>
-    ${found ? html`<${Told} event=${found[0]} tree=${found[1]} />` : html`<p class="empty" role=${wrong ? "alert" : "status"}>${wrong ?? "Looking it up …"}</p>`}
+    ${event && tree ? html`<${Told} event=${event} tree=${tree} />` : html`<${Waits} wrong=${wrong} />`}
   </aside>`;
 }
 
@@ -43,7 +39,7 @@ function Told({ event, tree }) {
     <dl>${Object.entries(facts).map(([name, value]) => value && html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
     ${project && html`<a class="link" href=${address(["time", project], { at: position, event: position })}>The project at this moment</a>`}
     <h3>What it changed</h3>
-    ${changes ? html`<${Compared} rows=${Object.entries(changes).map(([name, { before, after }]) => [name, before, after])} />` : html`<p>Too many versions to tell.</p>`}
+    ${changes ? html`<${Compared} rows=${Object.entries(changes).map(([name, { before, after }]) => [name, before, after])} />` : "Too many versions to tell."}
     <h3>Why, and what came of it</h3>
     <ol class="tree">
       ${tree.map((node) => html`<li key=${node.position} style=${{ "--depth": node.depth - tree[0].depth }}>
@@ -57,11 +53,7 @@ function Told({ event, tree }) {
 /** Fields, each with its two values. */
 export function Compared({ rows }) {
   const nameOf = useNames();
-  const shown = (name, value) => (PERSON.test(name) && value ? nameOf(value) : typeof value === "string" ? value : JSON.stringify(value ?? "–").replaceAll('"', ""));
-  return html`<div class="scroll" tabindex="0" role="group" aria-label="Before and after">
-    <table>
-      <thead><tr>${["Field", "Before", "After"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-      <tbody>${rows.map(([name, before, after]) => html`<tr key=${name}><th scope="row">${name}</th><td><del>${shown(name, before)}</del></td><td><ins>${shown(name, after)}</ins></td></tr>`)}</tbody>
-    </table>
-  </div>`;
+  const shown = (name, value) => (PERSON.test(name) && value ? nameOf(value) : typeof value === "string" ? value : JSON.stringify(value ?? null));
+  const cells = rows.map(([name, before, after]) => [name, html`<del>${shown(name, before)}</del>`, html`<ins>${shown(name, after)}</ins>`]);
+  return html`<${Table} label="Before and after" heads=${["Field", "Before", "After"]} rows=${cells} />`;
 }

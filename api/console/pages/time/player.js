@@ -5,8 +5,7 @@ import { useNames } from "../../lib/people.js";
 import { useStore } from "../../lib/store.js";
 import { failed } from "../../lib/toast.js";
 import { exactly } from "../../lib/when.js";
-import { words } from "./event.js";
-import { here, turn } from "./where.js";
+import { here, turn, words } from "./parts.js";
 
 const SPEEDS = [1, 4, 16, 64, 256, 1_024];
 const QUIET = /^(participation|lock|activity)/; // drawn low

@@ -1,33 +1,24 @@
 /** The audit, by filters that are in the address. */
 
-import { html, useEffect, useState } from "../../lib/html.js";
+import { html, useEffect } from "../../lib/html.js";
 import { useNames } from "../../lib/people.js";
-import { all, get } from "../../lib/rest.js";
-import { failed } from "../../lib/toast.js";
 import { exactly } from "../../lib/when.js";
-import { EventPanel, words } from "./event.js";
+import { EventPanel } from "./event.js";
 import { Export } from "./export.js";
-import { names } from "./machine.js";
-import { audit, here } from "./where.js";
+import { Table, Waits, audit, here, names, useGot, words } from "./parts.js";
 
 const known = new Set(); // projects whose people are
 
 export function Search({ query }) {
   const { event, cursor, ...filter } = Object.fromEntries(query);
-  const [{ items = [], next }, setFound] = useState({});
-  const [projects, setProjects] = useState([]);
+  const [found, wrong] = useGot("/audit", { ...filter, cursor });
+  const [projects] = useGot("/projects", { limit: 200 });
   const nameOf = useNames();
-  useEffect(() => {
-    all("/projects").then(setProjects, failed);
-  }, []);
-  const asked = JSON.stringify({ ...filter, cursor });
-  useEffect(() => {
-    get("/audit", JSON.parse(asked)).then(setFound, failed);
-  }, [asked]);
+  const items = found?.items ?? [];
   useEffect(() => {
     for (const { project } of items) if (project && !known.has(project)) names(project, known.add(project)).catch(() => {});
-  }, [items]);
-  const title = (project) => projects.find(({ id }) => id === project)?.name;
+  }, [found]);
+  const title = (project) => projects?.items.find(({ id }) => id === project)?.name ?? project;
   const choice = (name, ids, label) => html`<select name=${name} value=${filter[name] ?? ""}>
     <option value="">Any</option>${[...new Set([filter[name], ...ids])].map((id) => id && html`<option key=${id} value=${id}>${label(id)}</option>`)}
   </select>`;
@@ -37,11 +28,12 @@ export function Search({ query }) {
     const { since, until, ...given } = Object.fromEntries(new FormData(event.target));
     location.hash = audit({ ...filter, ...given, since: since && `${since}Z`, until: until && `${until}Z` });
   };
+  const rows = items.map(({ position, at, actor, type, project, ip }) => [exactly(at), nameOf(actor), html`<a class="link" href=${here({ event: position })}>${words(type)}</a>`, title(project), ip]);
   return html`
-    <form class="filters" key=${asked} onSubmit=${submit} aria-label="Filters">
+    <form class="filters" onSubmit=${submit} aria-label="Filters">
       <label>Words<input name="search" value=${filter.search} maxlength="200" /></label>
       <label>Who${choice("actor", items.map(({ actor }) => actor), nameOf)}</label>
-      <label>Project${choice("project", projects.map(({ id }) => id), title)}</label>
+      <label>Project${choice("project", projects?.items.map(({ id }) => id) ?? [], title)}</label>
       <label>Type<input name="type" value=${filter.type} maxlength="200" placeholder="task.created.v1" /></label>
       <label>Since (UTC)${time("since")}</label>
       <label>Until (UTC)${time("until")}</label>
@@ -49,15 +41,10 @@ export function Search({ query }) {
     </form>
     <${Export} filter=${filter} />
     <div class="found">
-      <div class="scroll" tabindex="0" role="group" aria-label="Events">
-        <table>
-          <thead><tr>${["When", "Who", "What", "Where", "From"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
-          <tbody>${items.map(({ position, at, actor, type, project, ip }) => html`<tr key=${position}>
-            <td>${exactly(at)}</td><td>${nameOf(actor)}</td><td><a class="link" href=${here({ event: position })}>${words(type)}</a></td><td>${title(project)}</td><td>${ip}</td>
-          </tr>`)}</tbody>
-        </table>
-        <p role="status">${items.length ? "" : "Nothing was found here."}</p>
-        ${cursor && html`<a class="link" href=${here({ cursor: "" })}>Newest</a>`} ${next && html`<a class="link" href=${here({ cursor: next })}>Older</a>`}
+      <div>
+        ${found ? html`<${Table} label="Events" heads=${["When", "Who", "What", "Where", "From"]} rows=${rows} />` : html`<${Waits} wrong=${wrong} />`}
+        ${found && !items.length && html`<p class="empty">Nothing was found here.</p>`}
+        ${cursor && html`<a class="link" href=${here({ cursor: "" })}>Newest</a>`} ${found?.next && html`<a class="link" href=${here({ cursor: found.next })}>Older</a>`}
       </div>
       ${event && html`<${EventPanel} key=${event} position=${event} />`}
     </div>
