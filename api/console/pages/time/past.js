@@ -28,7 +28,7 @@ export class Past extends Model {
 
   async readMembers() {} // who is in it now is no news of then
 
-  /** That moment; of several that are asked for in a hurry, the last. @param {string} [at] */
+  /** That moment; of several that are asked for in a hurry, the last. @param {string | number} [at] */
   async show(at = "") {
     const looking = this.#wanted !== undefined;
     this.#wanted = at;
@@ -42,33 +42,26 @@ export class Past extends Model {
 
   /** At the end: from the beginning on. */
   async play() {
-    if (this.next === null) await this.show(String(this.first));
+    if (this.next === null) await this.show(this.first);
     this.playing.set(true);
-    try {
-      const replay = await live().replay(this.id, { from: this.moment.value.position, speed: this.speed.value });
-      this.#replay = replay;
-      if (!this.playing.value) return this.close();
-      const heard = () => this.#heard();
-      for (const name of ["cursors", "typing", "members", "selections"]) replay.on(name, heard);
-      replay.on("event", (event) => {
-        heard();
-        this.moment.set({ position: event.pos, at: event.at });
-        this.apply(event);
-      });
-      for (const name of ["ended", "left"]) replay.on(name, () => this.pause());
-      this.room.set(replay);
-      heard();
-    } catch (error) {
-      this.playing.set(false);
-      throw error;
-    }
+    const { position: from } = this.moment.value;
+    const replay = (this.#replay = await live().replay(this.id, { from, speed: this.speed.value }));
+    if (!this.playing.value) return this.close();
+    for (const name of ["cursors", "typing", "members", "event"]) replay.on(name, () => this.#heard());
+    for (const name of ["ended", "left"]) replay.on(name, () => this.pause());
+    replay.on("event", (event) => {
+      this.moment.set({ position: event.pos, at: event.at });
+      this.apply(event);
+    });
+    this.room.set(replay);
+    this.#heard();
   }
 
   /** Stays where it is; what REST knows of that moment is shown then. */
   pause() {
     if (!this.playing.value) return;
     this.close();
-    this.show(String(this.moment.value.position)).catch(failed);
+    this.show(this.moment.value.position).catch(failed);
   }
 
   async pace(speed) {

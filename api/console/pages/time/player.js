@@ -24,7 +24,7 @@ export function Player({ model, marks, query }) {
   const mark = marks[until(moment.position)];
   const jump = ({ target }) => {
     model.close();
-    model.show(String(marks[places.findLastIndex((place) => place <= target.valueAsNumber)].pos)).catch(failed);
+    model.show(marks[places.findLastIndex((place) => place <= target.valueAsNumber)].pos).catch(failed);
   };
   const button = (name, text, title, act) => html`<button class=${name} aria-label=${title} title=${title} onClick=${act}>${text}</button>`;
   const end = (name) => button("", html`${name.toUpperCase()}<small>${query.get(name)}</small>`, `${name.toUpperCase()}: compare this moment`, () => turn({ [name]: moment.position }));
@@ -46,7 +46,7 @@ export function Player({ model, marks, query }) {
     <input type="range" min=${low} max=${high} step=${timed ? "any" : 1} value=${places[until(moment.position)]} aria-label="Moment" aria-valuetext=${mark && `${exactly(moment.at)}: ${words(mark.type)}, ${nameOf(mark.by)}`} onInput=${jump} />
     <p class="hint muted">
       <a href=${here({ by: timed ? "" : "time" })}>${timed ? "Event by event" : "By the clock"}</a>
-      <span><kbd>Space</kbd> plays, <kbd>,</kbd> <kbd>.</kbd> step, <kbd>${"<"}</kbd> <kbd>${">"}</kbd> change the speed, <kbd>A</kbd> <kbd>B</kbd> mark what is compared</span>
+      <span><kbd>Space</kbd> plays, <kbd>,</kbd> <kbd>.</kbd> step, <kbd>A</kbd> <kbd>B</kbd> mark what is compared</span>
     </p>
   </section>`;
 }
@@ -56,23 +56,21 @@ export function steer(event, model) {
   const { key, target, ctrlKey, metaKey, altKey } = event;
   if (ctrlKey || metaKey || altKey || target.closest("input:not([type=range]), select, textarea")) return;
   const end = () => turn({ [key.toLowerCase()]: model.moment.value.position });
-  const acts = { " ": () => toggle(model), ",": () => step(model, -1), ".": () => step(model, 1), "<": () => faster(model, -1), ">": () => faster(model, 1), a: end, b: end };
+  const acts = { " ": () => toggle(model), ",": () => step(model, -1), ".": () => step(model, 1), a: end, b: end };
   const act = acts[key.toLowerCase()];
   if (!act || (key === " " && target.closest("button, a, summary"))) return;
   event.preventDefault();
   act();
 }
 
-const toggle = (model) => (model.playing.value ? model.pause() : model.play().catch(failed));
+function toggle(model) {
+  if (model.playing.value) return model.pause();
+  model.play().catch((error) => failed(error, model.close()));
+}
 
 function step(model, by) {
   if (model.playing.value) return model.pause();
   const back = model.feed.value.find(({ position }) => position < model.moment.value.position);
   const to = by > 0 ? model.next : back?.position;
-  if (to) model.show(String(to)).catch(failed);
-}
-
-function faster(model, by) {
-  const speed = SPEEDS[SPEEDS.indexOf(model.speed.value) + by];
-  if (speed) model.pace(speed).catch(failed);
+  if (to) model.show(to).catch(failed);
 }
