@@ -1,4 +1,4 @@
-"""Read the whole log and hold it against its rules: is it all there, once, and as it was written?"""
+"""Read the whole log and hold it against its rules: nothing missing, twice there or unreadable."""
 
 import asyncio
 
