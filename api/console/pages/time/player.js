@@ -70,7 +70,6 @@ function toggle(model) {
 
 function step(model, by) {
   if (model.playing.value) return model.pause();
-  const back = model.feed.value.find(({ position }) => position < model.moment.value.position);
-  const to = by > 0 ? model.next : back?.position;
+  const to = by > 0 ? model.next : model.feed.value[1]?.position;
   if (to) model.show(to).catch(failed);
 }
