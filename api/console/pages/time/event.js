@@ -53,7 +53,7 @@ function Told({ event, tree }) {
 /** Fields, each with its two values. */
 export function Compared({ rows }) {
   const nameOf = useNames();
-  const shown = (name, value) => (PERSON.test(name) && value ? nameOf(value) : typeof value === "string" ? value : JSON.stringify(value ?? null));
+  const shown = (name, value) => (value === null || value === undefined ? "–" : PERSON.test(name) ? nameOf(value) : typeof value === "string" ? value : JSON.stringify(value));
   const cells = rows.map(([name, before, after]) => [name, html`<del>${shown(name, before)}</del>`, html`<ins>${shown(name, after)}</ins>`]);
   return html`<${Table} label="Before and after" heads=${["Field", "Before", "After"]} rows=${cells} />`;
 }

@@ -22,7 +22,7 @@ const SETTLED = 300; // milliseconds after which a moment comes into the address
 
 export function Machine({ project, query }) {
   const model = useMemo(() => new Past(project), []);
-  const [outline, wrong] = useGot("/replay/outline", { project, limit: 500 });
+  const [outline, wrong, again] = useGot("/replay/outline", { project, limit: 500 });
   const moment = useStore(model.moment);
   const playing = useStore(model.playing);
   const room = useStore(model.room);
@@ -35,6 +35,7 @@ export function Machine({ project, query }) {
     if (!moment || (at && +at !== moment.position)) model.show(at).catch(failed);
   }, [at]);
   useEffect(() => {
+    if (moment?.position > outline?.now.position) again(); // it has gone on
     const timer = moment && !playing && setTimeout(() => turn({ at: moment.position }), SETTLED);
     return () => clearTimeout(timer);
   }, [moment?.position, playing]);
