@@ -32,13 +32,14 @@ export function Machine({ project, query }) {
     return () => model.close();
   }, []);
   useEffect(() => {
-    if (!moment || (at && +at !== moment.position)) model.show(at).catch(failed);
+    if (!moment || (at && +at !== moment.position)) model.show(at).catch((error) => failed(error, moment || model.show()));
   }, [at]);
   useEffect(() => {
     if (moment?.position > outline?.now.position) again(); // it has gone on
-    const timer = moment && !playing && setTimeout(() => turn({ at: moment.position }), SETTLED);
+    const { hash } = location; // another one: to where one is on the way
+    const timer = moment && !playing && +at !== moment.position && setTimeout(() => location.hash === hash && turn({ at: moment.position }), SETTLED);
     return () => clearTimeout(timer);
-  }, [moment?.position, playing]);
+  }, [moment?.position, playing, query]);
   if (!moment || !outline) return html`<${Waits} wrong=${wrong} />`;
   const { marks } = outline;
   model.first = marks[0].pos;
