@@ -16,6 +16,7 @@ from litestar import Request
 
 from api.http_protocol import HttpProtocol, serving
 from api.limiting import RateLimited
+from api.turns import turns
 from infra.admission import aside
 from infra.blobs.blocks import BLOCK, Piece, Shelf
 
@@ -75,7 +76,9 @@ class Rest(asyncio.BufferedProtocol):
         self._shelf, self._full = Shelf(), deque[memoryview]()
         self._block, self._filled = self._shelf.take(), 0
         self._news, self._is_wanted, self._is_lost = asyncio.Event(), True, False
+        self._turns = turns()
         server.lend(self, self.drop)
+        self._turns.ask(self)
 
     async def next(self) -> Piece:
         """A block, or what came in a while, or before the end. Empty: no more comes."""
@@ -88,7 +91,7 @@ class Rest(asyncio.BufferedProtocol):
                 self._shelve()
             self._news.clear()
         if self._full:
-            self._read_on()
+            self._ask()
             return self._full.popleft()
         return b""
 
@@ -101,11 +104,18 @@ class Rest(asyncio.BufferedProtocol):
         if self._is_wanted:
             self._is_wanted, self._filled = False, 0
             self._full.clear()
-            self._read_on()
+            self._ask()
 
-    def _read_on(self) -> None:
-        if self._left:  # else the connection is not ours any more
-            self._transport.resume_reading()
+    def _ask(self) -> None:
+        if not self._is_over:  # else the connection is not ours any more
+            self._turns.ask(self)
+
+    def read_on(self) -> None:
+        self._transport.resume_reading()
+
+    def stand_by(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, as asyncio calls it
         end = min(BLOCK, self._filled + self._left)
@@ -119,9 +129,11 @@ class Rest(asyncio.BufferedProtocol):
             if self._filled == BLOCK or not self._left:
                 self._shelve()
         if not self._left:
+            self._turns.end(self)
             self._server.take_back()
         elif len(self._full) == AHEAD:
             self._transport.pause_reading()
+            self._turns.end(self)
 
     def _shelve(self) -> None:
         if self._filled:
@@ -134,6 +146,7 @@ class Rest(asyncio.BufferedProtocol):
         self._server.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._turns.end(self)
         self._server.connection_lost(exc)
         self._is_lost = True
         self._shelve()

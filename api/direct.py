@@ -20,7 +20,6 @@ from msgspec import Meta
 from api.arriving import again, check_file
 from api.auth import Open
 from api.call import Call, Done, done
-from api.quotas import reserve
 from api.resuming import finish, give_up, mine, wanted
 from api.rights import require
 from api.tus import PATH as TUS
@@ -36,6 +35,7 @@ from infra.receiving import FileTooLarge
 from infra.resumable import Resumable, part_key
 from infra.runtime import Runtime
 from infra.uploads import Upload
+from projections.quotas import reserve
 
 MOST_PARTS = 1_000
 LIVES = timedelta(hours=12)  # an upload that is not completed; below infra.blobs.door.LONGEST_PUT

@@ -19,7 +19,7 @@ from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.ranges import has
 from api.uploading import upload
 from domain.access import Action
-from domain.errors import Invalid, NotFound
+from domain.errors import Invalid, NotAllowed, NotFound
 from domain.file import FILE, Content, DeleteFile, RestoreFile, readable
 from infra.db import Connection
 from infra.limits import address_of
@@ -47,17 +47,21 @@ async def list_all(
     caller: NamedDependency[Caller],
     project: FromQuery[UUID | None] = None,
     search: FromQuery[str | None] = None,
+    deleted: FromQuery[bool] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[FileRow]:
     """All files for those who may read them all, those of one's own projects for others.
 
-    `search`: the beginnings of words in names.
+    `search`: the beginnings of words in names. `deleted`: those that can be restored, for who may.
     """
+    if deleted and not caller.may(Action.FILE_DELETE):
+        raise NotAllowed("access.denied")
     rows = await list_files(
         db,
         project=project,
         search=search,
+        deleted=deleted,
         member=None if caller.may(Action.FILE_READ) else caller.id,
         after=from_cursor(cursor, tuple[datetime, UUID]),
         limit=limit + 1,

@@ -18,7 +18,7 @@ from api.uploading import Telling
 from domain.access import Action
 from domain.errors import Invalid, Locked, NotFound, WrongState
 from infra import resumable, uploads
-from infra.blobs.blocks import Piece
+from infra.blobs.blocks import PATIENT, Piece
 from infra.blobs.model import Unavailable
 from infra.eventstore.execute import Outcome, command_id
 from infra.receiving import FileTooLarge, receive
@@ -68,7 +68,8 @@ class Part:
         if upload.received + self.bytes > upload.length:
             raise FileTooLarge("upload.too_long", length=upload.length)
         if self._checksum is not None:
-            await asyncio.to_thread(self._checksum.update, chunk)
+            in_thread = asyncio.get_running_loop().run_in_executor
+            await in_thread(PATIENT, self._checksum.update, chunk)
         await self._telling.note(upload.received + self.bytes)
         return chunk
 

@@ -14,7 +14,6 @@ from api.arriving import check_file
 from api.auth import Caller, Open, enter
 from api.call import Call, Malformed, steered
 from api.edge import header
-from api.quotas import reserve
 from api.resuming import Part, finish, give_up, mine, out_of_step, take
 from api.rights import require
 from api.tus_protocol import (
@@ -35,6 +34,7 @@ from infra.receiving import FileTooLarge
 from infra.resumable import Resumable
 from infra.runtime import Runtime
 from infra.uploads import Upload
+from projections.quotas import reserve
 
 PATH = "/api/v1/realtime/files/tus"
 LIVES_S = 86_400.0  # an upload that is not finished

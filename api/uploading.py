@@ -14,7 +14,6 @@ from api.auth import Caller, Open
 from api.bodies import body
 from api.call import Call, Done, Malformed, done
 from api.forms import is_form, read_form
-from api.quotas import room_for
 from api.rights import require
 from domain.access import Action
 from domain.rooms import Room, RoomKind
@@ -22,6 +21,7 @@ from infra.blobs.blocks import Piece
 from infra.receiving import FileTooLarge, receive
 from infra.runtime import Runtime
 from projections.frames import FILE_PROGRESS, FileProgress
+from projections.quotas import room_for
 from projections.telling import tell
 
 EVERY_S = 0.5  # between two frames about an upload

@@ -85,7 +85,7 @@ class FilePurged(Event, frozen=True, kw_only=True, tag="file.purged.v1"):
 
 
 class UploadFile(Command, frozen=True, kw_only=True, tag="upload_file"):
-    """The first version of a file, or its next one."""
+    """The first version of a file, or its next one; what was refused may come again."""
 
     project: UUID
     name: str
@@ -137,6 +137,7 @@ class Content(msgspec.Struct, frozen=True):
     bytes: int
     sha256: str
     verdict: Verdict | None = None
+    reason: str = ""
     renditions: tuple[Rendition, ...] = ()
     processed: bool = False
 
@@ -208,7 +209,8 @@ def _upload(command: UploadFile, file: File) -> list[FileEvent]:
         raise Invalid("file.too_many_versions", most=MAX_VERSIONS)
     newest = file.versions[-1] if file.versions else None
     name = checked(command.name, "file.bad_name", MAX_NAME)
-    if newest and (newest.sha256, newest.name) == (command.sha256, name):
+    same = newest and (newest.sha256, newest.name) == (command.sha256, name)
+    if newest and same and newest.verdict in (None, Verdict.CLEAN):
         return []
     return [
         FileUploaded(
@@ -258,8 +260,8 @@ def evolve(file: File, event: FileEvent) -> File:
             return msgspec.structs.replace(
                 file, project=event.project, versions=(*file.versions, new)
             )
-        case FileInspected(number=number, verdict=verdict):
-            return _changed(file, number, verdict=verdict)
+        case FileInspected(number=number, verdict=verdict, reason=reason):
+            return _changed(file, number, verdict=verdict, reason=reason)
         case FileProcessed(number=number, renditions=renditions):
             return _changed(file, number, renditions=renditions, processed=True)
         case FileDeleted():

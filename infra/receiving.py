@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from domain.errors import Refused
-from infra.blobs.blocks import Piece, blocks
+from infra.blobs.blocks import PATIENT, Piece, blocks
 from infra.blobs.door import Blobs
 from infra.inspecting.names import proper
 from infra.inspecting.recognising import HEAD, recognise
@@ -82,7 +82,7 @@ class _Counting:
         async for block in content:
             if hashing is not None:
                 await hashing
-            hashing = loop.run_in_executor(None, self.hash.update, block)
+            hashing = loop.run_in_executor(PATIENT, self.hash.update, block)
             yield block
         if hashing is not None:
             await hashing

@@ -24,7 +24,9 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Used(msgspec.Struct, frozen=True):
-    """Bytes of all versions that are kept, as of a position."""
+    """Bytes of all versions that are kept, of a project also what was made of them; as of a
+    position.
+    """
 
     project: int
     person: int
@@ -101,7 +103,7 @@ async def deleted_with(db: Connection, key: str) -> list[UUID]:
 
 USED: LiteralString = """
 SELECT
-    (SELECT coalesce(sum(v.bytes), 0) FROM file_versions v JOIN files f ON f.id = v.file
+    (SELECT coalesce(sum(v.bytes + v.made), 0) FROM file_versions v JOIN files f ON f.id = v.file
         WHERE v.project = %(project)s AND NOT f.purged
             AND v.verdict IS DISTINCT FROM 'refused' AND v.verdict IS DISTINCT FROM 'infected'
     )::bigint,

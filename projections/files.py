@@ -77,6 +77,7 @@ VERSIONS = Table(
         "reason": "text NOT NULL",
         "renditions": "jsonb NOT NULL",
         "failed": "text NOT NULL",
+        "made": "bigint NOT NULL",
     },
     key=("file", "number"),
     indexes=(
@@ -102,6 +103,8 @@ SELECT: LiteralString = (
     " v.verdict, v.reason, v.renditions, v.failed"
     " FROM files f JOIN file_versions v ON v.file = f.id AND v.number = f.number"
 )
+PRESENT: LiteralString = "f.deleted_at IS NULL"
+RESTORABLE: LiteralString = "f.deleted_at IS NOT NULL AND NOT f.purged"
 FILTERS: dict[str, LiteralString] = {
     "project": "f.project = %(project)s",
     "member": "f.project IN (SELECT m.project FROM project_members m WHERE m.user_id = %(member)s)",
@@ -224,11 +227,18 @@ def _version(versions: Rows, recorded: Recorded[FileEvent]) -> None:
                 reason="",
                 renditions="[]",
                 failed="",
+                made=0,
             )
         case FileInspected(number=number, verdict=verdict, reason=reason):
             versions.put(file=file, number=number, verdict=verdict.value, reason=reason)
         case FileProcessed(number=number, renditions=made, failed=failed):
-            versions.put(file=file, number=number, renditions=json_text(made), failed=failed)
+            versions.put(
+                file=file,
+                number=number,
+                renditions=json_text(made),
+                failed=failed,
+                made=sum(one.bytes for one in made),
+            )
         case FileDeleted() | FileRestored() | FilePurged():
             return
         case _:
@@ -246,13 +256,15 @@ async def list_files(
     project: UUID | None = None,
     member: UUID | None = None,
     search: str | None = None,
+    deleted: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[FileRow]:
     """Files, newest first; (created_at, id) is the key to go on `after`.
 
-    `member`: those of the projects that this person is a member of. `search`: the beginnings of
-    words in names, whatever their case.
+    `deleted`: those that are, and can be restored, in place of those that are not. `member`: those
+    of the projects that this person is a member of. `search`: the beginnings of words in names,
+    whatever their case.
     """
     created_at, last = after or NEWEST
     values: dict[str, object] = {
@@ -266,7 +278,8 @@ async def list_files(
     return await fetch_all(
         db,
         FileRow,
-        SELECT + " WHERE f.deleted_at IS NULL AND (f.created_at, f.id) < (%(created_at)s, %(last)s)"
+        f"{SELECT} WHERE {RESTORABLE if deleted else PRESENT}"
+        f" AND (f.created_at, f.id) < (%(created_at)s, %(last)s)"
         f"{given(FILTERS, values)} ORDER BY f.created_at DESC, f.id DESC LIMIT %(limit)s",
         values,
     )
@@ -312,7 +325,7 @@ async def versions_of(
 PROJECTION = Projection(
     name="files",
     group="queries",
-    version=1,
+    version=2,
     tables=(FILES, VERSIONS, RENDITIONS),
     events=FILE.events,
     project=project,

@@ -7,9 +7,11 @@ import msgspec
 
 from domain.errors import NotFound
 from domain.file import FILE, Content, ProcessFile, content, readable
+from domain.file import Rendition as FileRendition
 from domain.jobs import ConvertFile
-from infra.renditions.model import Format
+from infra.renditions.model import Format, Rendition
 from infra.renditions.rendering import convert
+from projections.quotas import room_for
 from workers.inspect_file import fetched
 from workers.model import FILES, Context, Job
 from workers.process_file import keep
@@ -40,11 +42,22 @@ async def run(context: Context, args: ConvertFile) -> Converted:
                 width=args.width,
                 quality=args.quality,
             )
-            kept = await keep(context, args.file, number, made, _name(args))
-    command = ProcessFile(number=number, renditions=(kept,))
-    await context.runtime.execute(context.origin, FILE, args.file, command, project=args.project)
+            kept = await _keep(context, args, number, made)
     now = content((await context.runtime.load(FILE, args.file)).state, number)
     return _named(now, kept.name) or Converted(kept.name, kept.bytes)
+
+
+async def _keep(context: Context, args: ConvertFile, number: int, made: Rendition) -> FileRendition:
+    """Raises Invalid where the project has no room for it; it counts for no person."""
+    runtime, nobody = context.runtime, args.file
+    async with room_for(runtime, args.project, nobody, made.bytes) as coming:
+        kept = await keep(context, args.file, number, made, _name(args))
+        command = ProcessFile(number=number, renditions=(kept,))
+        outcome = await runtime.execute(
+            context.origin, FILE, args.file, command, project=args.project
+        )
+        coming.bytes, coming.position = made.bytes, outcome.position
+    return kept
 
 
 def _named(version: Content, name: str) -> Converted | None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from anyio import to_thread
 
-from domain.file import FILE, FileUploaded, InspectFile, Verdict
+from domain.file import FILE, FileUploaded, InspectFile, Verdict, content
 from domain.kernel import Recorded
 from domain.notification import SendNotification
 from domain.preferences import Notice
@@ -49,16 +49,21 @@ def react(recorded: Recorded[FileUploaded]) -> list[Inspect]:
 
 
 async def run(context: Context, args: Inspect) -> None:
+    """A second attempt looks no more at what has its verdict: its bytes may be gone."""
     runtime = context.runtime
-    async with fetched(runtime, args.blob) as path:
-        found = await judge(runtime.settings, path, args.name, kind_of(args.content_type))
-    command = _command(args.number, found)
-    outcome = await runtime.execute(context.origin, FILE, args.file, command, project=args.project)
+    version = content((await runtime.load(FILE, args.file)).state, args.number)
+    if version.verdict is None:
+        async with fetched(runtime, args.blob) as path:
+            found = await judge(runtime.settings, path, args.name, kind_of(args.content_type))
+        command = _command(args.number, found)
+        await runtime.execute(context.origin, FILE, args.file, command, project=args.project)
+    else:
+        command = InspectFile(number=args.number, verdict=version.verdict, reason=version.reason)
     if command.verdict is Verdict.CLEAN:
         return
     await context.log(f"{command.verdict}: {command.reason}")
-    await _tell(context, args, command)  # first: without the bytes there is no second attempt
-    await _throw_away(runtime, args.blob, outcome.position)
+    await _tell(context, args, command)
+    await _throw_away(runtime, args.blob)
 
 
 @asynccontextmanager
@@ -90,9 +95,9 @@ def _command(number: int, found: Found) -> InspectFile:
             return InspectFile(number=number, verdict=Verdict.REFUSED, reason=rejected.code)
 
 
-async def _throw_away(runtime: Runtime, key: str, position: int | None) -> None:
+async def _throw_away(runtime: Runtime, key: str) -> None:
     """Unless another file has the same bytes: then its own inspection says what they are."""
-    async with reading(runtime, min_position=position) as db:
+    async with reading(runtime, min_position=await runtime.store.head()) as db:
         needed = await needed_keys(db, [key])
     if not needed:
         await runtime.blobs.delete(key)

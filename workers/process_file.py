@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import UUID
 
-from domain.file import FILE, FileInspected, ProcessFile, Rendition, Verdict, content
+from domain.file import FILE, Content, FileInspected, ProcessFile, Rendition, Verdict, content
 from domain.kernel import Recorded
 from infra.renditions import model as made
 from infra.renditions.rendering import render
@@ -30,21 +30,23 @@ def react(recorded: Recorded[FileInspected]) -> list[Process]:
 async def run(context: Context, args: Process) -> None:
     file = (await context.runtime.load(FILE, args.file)).state
     version = content(file, args.number)
-    if version.processed or file.purged or not made.renderable(version.content_type):
+    if file.purged or not made.renderable(version.content_type):
         return
     async with fetched(context.runtime, version.key) as path:
-        command = await _command(context, args, path, version.content_type)
+        command = await _command(context, args, path, version)
     await context.runtime.execute(context.origin, FILE, args.file, command, project=file.project)
 
 
-async def _command(context: Context, args: Process, path: Path, content_type: str) -> ProcessFile:
+async def _command(context: Context, args: Process, path: Path, version: Content) -> ProcessFile:
     with TemporaryDirectory(prefix="formula-renditions-") as folder:
         try:
-            found = await render(path, content_type, Path(folder))
+            found = await render(path, version.content_type, Path(folder))
         except made.Failed as failed:
             await context.log(f"no renditions: {failed}")
             return ProcessFile(number=args.number, failed=failed.cause)
-        kept = [await keep(context, args.file, args.number, one) for one in found]
+        there = {one.name for one in version.renditions}
+        new = [one for one in found if one.name not in there]
+        kept = [await keep(context, args.file, args.number, one) for one in new]
     return ProcessFile(number=args.number, renditions=tuple(kept))
 
 

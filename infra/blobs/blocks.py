@@ -1,11 +1,25 @@
 """Content in large blocks: what is done with each in a thread is worth the way there and back."""
 
+import os
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 BLOCK = 2 << 20  # bytes: less costs more in changes of threads, more costs memory
 
 Piece: TypeAlias = bytes | bytearray | memoryview  # nobody changes what was given away
+
+
+def _give_way() -> None:
+    """To the event loop, and to Postgres: of Linux's threads each has a niceness of its own."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+# What is hashed and sealed: no more at a time than there are cores, and after everybody else.
+PATIENT = ThreadPoolExecutor(
+    max(2, os.cpu_count() or 1), thread_name_prefix="blocks", initializer=_give_way
+)
 
 
 async def blocks(content: AsyncIterator[Piece]) -> AsyncGenerator[Piece]:

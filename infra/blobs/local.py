@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
 from hashlib import sha256
 from heapq import nsmallest
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import IO
 
 import structlog
 
-from infra.blobs.blocks import Piece, blocks
+from infra.blobs.blocks import PATIENT, Piece, blocks
 from infra.blobs.locks import unbroken
 from infra.blobs.model import About, Blob, Flow, Full, Opened, checked, not_found
 from infra.blobs.parting import Part
@@ -53,12 +52,12 @@ class Local:
         sealer = Sealer(self.keys, about.key, Head(about.name, about.content_type))
         part = await asyncio.to_thread(_begin, path, sealer)
         staged = StagedFile(about, part, path)
-        in_thread = partial(asyncio.get_running_loop().run_in_executor, None)
+        in_thread = asyncio.get_running_loop().run_in_executor
         try:
             async for block in blocks(content):
                 staged.bytes += len(block)
-                await unbroken(in_thread(part.write, block))
-            await unbroken(in_thread(part.end))
+                await unbroken(in_thread(PATIENT, part.write, block))
+            await unbroken(in_thread(None, part.end))
         except BaseException:
             await staged.discard()
             raise

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from infra.inspecting.bounded import ZLIB, inflated
 from infra.inspecting.model import Code, Content, require, within, words
+from infra.inspecting.openings import NAME, STARTS, Objects, check_openings, name_of
 
 MOST_STREAM = 256 << 20  # bytes, inflated: a page at 600 dpi in colour has 140 MiB
 MOST_OBJECTS = 64 << 20  # bytes of all object streams, inflated: 100,000 pages have a tenth
@@ -24,8 +25,7 @@ ESCAPED = re.compile(rb"\\.", re.DOTALL)
 STRING_PART = re.compile(rb"\((?:\\.|[^()\\])*\)", re.DOTALL)
 ENDS = re.compile(rb">>[\s\x00]*stream\s*\Z")
 END = re.compile(rb"%%EOF[\s\x00]*\Z")
-NAME = re.compile(rb"/([^\s\x00/<>\[\](){}%]+)")
-ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
+FIRST = re.compile(rb"/First[\s\x00]+(\d{1,8}+)(?![\s\x00]+\d)")
 ACTIVE = words(
     "JavaScript JS Launch EmbeddedFile EmbeddedFiles RichMedia XFA GoToE GoToR SubmitForm "
     "ImportData Movie Sound Rendition"
@@ -41,15 +41,22 @@ SCRIPT_LINK = re.compile(rb"/URI[\s\x00]*\(\s*(?:java|vb)script\s*:", re.IGNOREC
 def check_pdf(content: Content) -> None:
     """Raises Invalid."""
     require(END.search(content[-END_WITHIN:]) is not None, Code.POLYGLOT, "bytes behind the end")
-    objects = 0
-    at = 0
+    size, at, starts = 0, 0, False
+    between: list[slice] = []
+    objects: list[Objects] = []
     for number, (start, end) in enumerate(_streams(content)):
         within(number, MOST_STREAMS, Code.BOMB, "streams")
-        _check_names(content[at:start])
-        objects += _check_stream(content, at, start, end)
-        within(objects, MOST_OBJECTS, Code.BOMB, "bytes of objects")
+        between.append(slice(at, start))
+        starts |= _check_names(content[at:start])
+        if found := _check_stream(content, at, start, end):
+            objects.append(found)
+            size += len(found.text)
+            within(size, MOST_OBJECTS, Code.BOMB, "bytes of objects")
+            starts |= _check_names(found.text)
         at = end
-    _check_names(content[at:])
+    between.append(slice(at, None))
+    if _check_names(content[at:]) or starts:
+        check_openings([*(Objects(content[part]) for part in between), *objects])
 
 
 def _streams(content: Content) -> Iterator[tuple[int, int]]:
@@ -78,31 +85,37 @@ def _in_string(content: Content, after: int, at: int) -> bool:
     return depth > 0
 
 
-def _check_names(part: bytes) -> None:
+def _check_names(part: bytes) -> bool:
+    """Whether something in it may start by itself."""
+    starts = False
     require(SCRIPT_LINK.search(part) is None, Code.ACTIVE, "a link that runs")
     for name in _names(part):
         require(name != "Encrypt", Code.ENCRYPTED, "a password, perhaps an empty one")
         require(name not in ACTIVE, Code.ACTIVE, name[:50])
+        starts = starts or name in STARTS
+    return starts
 
 
 def _names(part: bytes) -> Iterator[str]:
-    for found in NAME.finditer(part):
-        yield ESCAPE.sub(lambda code: bytes((int(code[1], 16),)), found[1]).decode("latin-1")
+    return map(name_of, NAME.finditer(part))
 
 
-def _check_stream(content: Content, after: int, start: int, end: int) -> int:
-    """How many bytes of objects were in it."""
+def _check_stream(content: Content, after: int, start: int, end: int) -> Objects | None:
+    """The objects that are in it."""
     require(HIDDEN.search(content, start, end) is None, Code.POLYGLOT, "objects in a stream")
-    names = set(_names(_dictionary(content, after, start)))
+    dictionary = _dictionary(content, after, start)
+    names = set(_names(dictionary))
     holds = "ObjStm" in names or {"N", "First"} <= names
     deflated = not names.isdisjoint(DEFLATED)
     if holds:
         require(names.isdisjoint(FILTERS), Code.UNINSPECTABLE, "objects in an unusual filter")
-        return _check_objects(content, start, end, deflated=deflated)
+        [first, *others] = set(FIRST.findall(dictionary)) or {b""}
+        require(bool(first) and not others, Code.UNINSPECTABLE, "objects that begin anywhere")
+        return Objects(_objects(content, start, end, deflated=deflated), int(first))
     if deflated and (end - start) * RATIO > MOST_STREAM:
         for _ in inflated(content, start, end, MOST_STREAM, ZLIB):
             pass
-    return 0
+    return None
 
 
 def _dictionary(content: Content, after: int, start: int) -> bytes:
@@ -124,11 +137,8 @@ def _dictionary(content: Content, after: int, start: int) -> bytes:
     return part[at:]
 
 
-def _check_objects(content: Content, start: int, end: int, *, deflated: bool) -> int:
+def _objects(content: Content, start: int, end: int, *, deflated: bool) -> bytes:
     if content[start] & 0x0F == 8:  # zlib's
-        objects = b"".join(inflated(content, start, end, MOST_OBJECTS, ZLIB))
-    else:
-        require(not deflated, Code.UNINSPECTABLE, "objects in an unusual filter")
-        objects = content[start:end]
-    _check_names(objects)
-    return len(objects)
+        return b"".join(inflated(content, start, end, MOST_OBJECTS, ZLIB))
+    require(not deflated, Code.UNINSPECTABLE, "objects in an unusual filter")
+    return content[start:end]

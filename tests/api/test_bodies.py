@@ -20,6 +20,7 @@ from uvicorn.config import LoopFactoryType
 
 from api.bodies import AHEAD, MOST_EACH, body, coming
 from api.http_protocol import HttpProtocol
+from api.turns import AT_ONCE
 from infra.blobs.blocks import BLOCK
 from tests.infra.until import wait_until
 
@@ -181,6 +182,26 @@ def test_who_is_slow_is_read_as_it_comes(peer: socket.socket) -> None:
         seen += came.get(timeout=WAIT_S)
     peer.sendall(content[BLOCK + 5 :])
     is_told(peer, content)
+
+
+def test_who_is_slow_keeps_nobody_from_being_read(port: int) -> None:
+    with ExitStack() as stack:
+
+        def opened() -> socket.socket:
+            return stack.enter_context(socket.create_connection(("127.0.0.1", port), WAIT_S))
+
+        slow = [opened() for _ in range(2 * AT_ONCE)]
+        for one in slow:
+            one.sendall(head("/told", 2 * BLOCK) + b"a")
+            came.get(timeout=WAIT_S)
+        content = os.urandom(5 * BLOCK)
+        fast = opened()
+        fast.sendall(head("/told", len(content)) + content)
+        is_told(fast, content)
+        for one in slow:
+            one.sendall(bytes(2 * BLOCK - 1))
+        for one in slow:
+            is_told(one, b"a" + bytes(2 * BLOCK - 1))
 
 
 def test_a_refusal_is_answered_while_more_comes_and_the_connection_serves_again(

@@ -63,6 +63,14 @@ def test_the_same_again_is_nothing() -> None:
     check(FILE, given=[FIRST], when=upload(name="map.pdf"), then=[renamed])
 
 
+@pytest.mark.parametrize("verdict", [Verdict.REFUSED, Verdict.INFECTED])
+def test_what_was_refused_is_looked_through_when_it_comes_again(verdict: Verdict) -> None:
+    found = FileInspected(number=1, verdict=verdict, reason="Eicar")
+    again = msgspec.structs.replace(FIRST, number=2, key="f-3")
+    check(FILE, given=[FIRST, found], when=upload(key="f-3"), then=[again])
+    check(FILE, given=[FIRST, CLEAN], when=upload(key="f-3"), then=[])
+
+
 @pytest.mark.parametrize(
     ("given", "command", "code"),
     [

@@ -20,7 +20,7 @@ from infra.settings import Settings
 from infra.uploads import Upload, arrived, begin, coming, forget_uploads
 from projections.contents import kept, used
 from projections.files import get_file
-from projections.read import wait_for
+from projections.read import reading, wait_for
 from tests.integration.conftest import Api, Person, Place, refusal
 from tests.workers.office import Office, until, working
 from workers import purge_files
@@ -282,7 +282,7 @@ async def test_what_was_thrown_away_takes_no_room(api: Api, place: Place) -> Non
     file = await sent(api, place, EICAR, "notes.txt")
     async with working(api.runtime.settings):
         await looked_through(place, file)
-    async with api.runtime.db.connection() as db:
+    async with reading(api.runtime) as db:
         taken = await used(db, UUID(place.project), UUID(place.ann.id))
     assert (taken.project, taken.person) == (0, 0)
 
@@ -363,6 +363,8 @@ async def test_an_admin_deletes_and_restores(api: Api, place: Place) -> None:
     for path in ("url", "metadata", "versions"):
         assert await place.ann.refused("GET", f"{FILES}/{file}/{path}") == "404 file.not_found"
     assert (await place.ann.get(FILES))["items"] == []
+    assert await place.ann.refused("GET", f"{FILES}?deleted=true") == "403 access.denied"
+    assert [one["id"] for one in (await admin.get(FILES, deleted="true"))["items"]] == [file]
     assert len((await admin.get(f"{FILES}/{file}/versions"))["items"]) == 1
     assert refusal(await api.client.get(link["url"])) == "404 file.not_found"
     await admin.do("POST", f"{FILES}/{file}/restore")

@@ -109,6 +109,37 @@ HIDES: dict[str, tuple[bytes, Code]] = {
 }
 
 
+ASKS = b"<</S/URI/URI(http://x.example/seen)>>"
+OPENS: dict[str, bytes] = {
+    "itself": plain_pdf(b"<</OpenAction " + ASKS + b">>"),
+    "escaped": plain_pdf(b"<</Open#41ction<</S/URI/UR#49(http://x.example)>>>>"),
+    "another object": plain_pdf(b"<</OpenAction 2 0 R>>", ASKS),
+    "one that is changed later": plain_pdf(b"<</OpenAction 2 0 R>>", b"[1 0 R/Fit]")
+    + b"\n2 0 obj"
+    + ASKS
+    + b"endobj\n%%EOF",
+    "an object in a stream": plain_pdf(object_stream(b"7 0 " + ASKS), b"<</OpenAction 7 0 R>>"),
+    "from a stream": plain_pdf(object_stream(b"7 0 <</OpenAction 2 0 R>>"), ASKS),
+    "next": plain_pdf(b"<</OpenAction<</S/GoTo/D[1 0 R/Fit]/Next 2 0 R>>>>", ASKS),
+    "one of the next": plain_pdf(
+        b"<</OpenAction 2 0 R>>",
+        b"<</S/Named/N/NextPage/Next[<</S/GoTo/D(a)>>3 0 R]>>",
+        ASKS,
+    ),
+    "the next in an array of its own": plain_pdf(
+        b"<</OpenAction<</S/GoTo/D(a)/Next 2 0 R>>>>", b"[<</S/GoTo/D(a)>>3 0 R]", ASKS
+    ),
+    "a page": plain_pdf(b"<</Type/Page/AA<</O 2 0 R>>>>", ASKS),
+    "actions elsewhere": plain_pdf(b"<</Type/Page/AA 2 0 R>>", b"<</C<<>>/O 3 0 R>>", ASKS),
+    "behind a comment": plain_pdf(b"<</OpenAction%>>\n2 0 R>>", ASKS),
+}
+
+
+@pytest.mark.parametrize("name", OPENS)
+def test_a_document_that_opens_an_address_by_itself_is_refused(name: str, look: Look) -> None:
+    assert look(OPENS[name], "a.pdf") == Code.EXTERNAL
+
+
 @pytest.mark.parametrize("name", HIDES)
 def test_a_document_that_does_something_is_refused(name: str, look: Look) -> None:
     data, code = HIDES[name]
@@ -122,18 +153,31 @@ def test_a_file_in_a_document_is_refused(look: Look) -> None:
     assert look(out.getvalue(), "a.pdf") == Code.ACTIVE
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        pdf(),
-        plain_pdf(b"<</Title(a stream of \\( things)/Author(upstream)>>"),
-        plain_pdf(object_stream(b"1 0 <</Type/Catalog>>"), b"<</OpenAction[1 0 R/Fit]>>"),
-        plain_pdf(b"<</Title(a \\) stream)>>", b"<</X(a)>>stream\n/JS\nendstream"),
-        plain_pdf(b"<</S/URI/URI(https://x.example)>>") + b"\r\n\0\0",
-    ],
-)
-def test_a_document_to_read_is_clean(data: bytes, look: Look) -> None:
-    assert look(data, "a.pdf") == "clean"
+READ: dict[str, bytes] = {
+    "plain": pdf(),
+    "texts": plain_pdf(b"<</Title(a stream of \\( things)/Author(upstream)>>"),
+    "object stream": plain_pdf(
+        object_stream(b"1 0 <</Type/Catalog>>"), b"<</OpenAction[1 0 R/Fit]>>"
+    ),
+    "stream": plain_pdf(b"<</Title(a \\) stream)>>", b"<</X(a)>>stream\n/JS\nendstream"),
+    "link": plain_pdf(b"<</S/URI/URI(https://x.example)>>") + b"\r\n\0\0",
+    # as LaTeX does it
+    "opens at a page that has a link": plain_pdf(
+        b"<</OpenAction 2 0 R/URI<</Base(https://x.example)>>>>",
+        b"<</S/GoTo/D[3 0 R/Fit]>>",
+        b"<</Type/Page/Annots[4 0 R]>>",
+        b"<</Subtype/Link/A" + ASKS + b">>",
+    ),
+    "opens at a page that leads to another": plain_pdf(
+        b"<</OpenAction 2 0 R>>", b"[3 0 R/Fit]", b"<</AA<</O<</S/GoTo/D[4 0 R]>>>>>>", ASKS
+    ),
+    "opens itself": plain_pdf(b"<</AA<</O 1 0 R>>/OpenAction 1 0 R>>", ASKS),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_document_to_read_is_clean(name: str, look: Look) -> None:
+    assert look(READ[name], "a.pdf") == "clean"
 
 
 def test_what_inflates_to_too_much_is_refused(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
