@@ -19,8 +19,7 @@ export function Player({ model, marks, query }) {
   const places = marks.map(({ at }, i) => (timed ? Date.parse(at) : i)); // along the slider
   const [low, high] = [places[0], Math.max(places.at(-1), places[0] + 1)];
   const until = (position) => marks.findLastIndex(({ pos }) => pos <= position);
-  const x = (i) => (((places[i] - low) / (high - low)) * 1_000).toFixed(1);
-  const drawn = (quiet) => marks.map(({ type }, i) => (QUIET.test(type) === quiet ? `M${x(i)} ${quiet ? 14 : 5}V24` : "")).join("");
+  const line = (i, top) => (i < 0 ? "" : `M${(((places[i] - low) / (high - low)) * 1_000).toFixed(1)} ${top}V24`);
   const mark = marks[until(moment.position)];
   const jump = ({ target }) => {
     model.close();
@@ -40,8 +39,8 @@ export function Player({ model, marks, query }) {
       ${end("a")}${end("b")}
     </div>
     <svg viewBox="0 0 1000 24" preserveAspectRatio="none" aria-hidden="true">
-      <path class="low" d=${drawn(true)} /><path d=${drawn(false)} />
-      <path class="end" d=${["a", "b"].map((name) => until(query.get(name) ?? -1)).map((i) => (i < 0 ? "" : `M${x(i)} 0V24`)).join("")} />
+      <path d=${marks.map(({ type }, i) => line(i, QUIET.test(type) ? 16 : 5)).join("")} />
+      <path class="end" d=${["a", "b"].map((name) => line(until(query.get(name) ?? -1), 0)).join("")} />
     </svg>
     <input type="range" min=${low} max=${high} step=${timed ? "any" : 1} value=${places[until(moment.position)]} aria-label="Moment" aria-valuetext=${mark && `${exactly(moment.at)}: ${words(mark.type)}, ${nameOf(mark.by)}`} onInput=${jump} />
     <p class="hint muted">

@@ -35,8 +35,7 @@ export function Search({ query }) {
       <label>Who${choice("actor", items.map(({ actor }) => actor), nameOf)}</label>
       <label>Project${choice("project", projects?.items.map(({ id }) => id) ?? [], title)}</label>
       <label>Type<input name="type" value=${filter.type} maxlength="200" placeholder="task.created.v1" /></label>
-      <label>Since (UTC)${time("since")}</label>
-      <label>Until (UTC)${time("until")}</label>
+      <label>Since (UTC)${time("since")}</label><label>Until (UTC)${time("until")}</label>
       <button class="primary">Search</button><a class="link" href="#/time/audit">All${filter.subject && `, not ${filter.subject} alone`}</a>
     </form>
     <${Export} filter=${filter} />
