@@ -21,6 +21,7 @@ from projections.locks import LockRow
 from projections.members import MemberRow
 from projections.projects import ProjectMemberRow, ProjectRow
 from projections.replay.moments import Moment, Pointer, moment
+from projections.replay.outline import MOST_MARKS, Outline, outlined
 from projections.replay.room import Change, Room, difference, room_at, span
 from projections.replay.session import FASTEST, SLOWEST, Pace, Played, session
 from projections.tasks import TaskRow
@@ -56,6 +57,8 @@ class RoomThen(msgspec.Struct, frozen=True):
     cursors_gone: str | None
     tasks: Page[TaskRow]
     documents: list[DocumentItem]  # what each said: /documents/{id}/versions/{version}
+    recent: list[Played]  # what had just happened, oldest first
+    next: int | None  # the position of the event after these
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -114,6 +117,20 @@ async def diff(
     return Changes(found.was, found.now, Page([row for _, row in numbered.items], numbered.next))
 
 
+@get("/outline", opt={"action": Open.SIGNED_IN})
+async def outline(
+    project: FromQuery[UUID],
+    runtime: NamedDependency[Runtime],
+    caller: NamedDependency[Caller],
+    start: Annotated[str, QueryParameter(name="from", max_length=MAX_MOMENT)] = "0",
+    to: When = None,
+    limit: Annotated[int, QueryParameter(ge=2, le=MOST_MARKS, description="marks at most")] = 200,
+) -> Outline:
+    """What happened when, between two moments; of more than `limit` events some, spread over it."""
+    await require(runtime, caller, Action.REPLAY_READ, project=project)
+    return await outlined(runtime, project, moment(start), moment(to), limit)
+
+
 def _shown(room: Room, limit: int, after: UUID | None) -> RoomThen:
     tasks = [task for task in room.tasks if after is None or str(task.id) > str(after)]
     return RoomThen(
@@ -127,6 +144,8 @@ def _shown(room: Room, limit: int, after: UUID | None) -> RoomThen:
         cursors_gone=room.cursors_gone,
         tasks=page(tasks, limit, lambda row: row.id),
         documents=room.documents,
+        recent=room.recent,
+        next=room.next,
     )
 
 
@@ -154,4 +173,4 @@ def _message(one: Played) -> ServerSentEventMessage:
     return ServerSentEventMessage(event=event, id=one.pos, data=msgspec.json.encode(one).decode())
 
 
-replays = Router("/replay", route_handlers=[replay, diff], tags=["replay"])
+replays = Router("/replay", route_handlers=[replay, diff, outline], tags=["replay"])

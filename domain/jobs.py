@@ -179,6 +179,12 @@ class RunBenchmark(JobArgs, frozen=True, kw_only=True, tag="run_benchmark"):
     suite: BenchmarkSuite = BenchmarkSuite.GUARD
 
 
+class VerifyLog(JobArgs, frozen=True, kw_only=True, tag="verify_log"):
+    """Reads the whole log above a position and holds it against its rules."""
+
+    after: int = 0
+
+
 AnyArgs: TypeAlias = (
     Ping
     | SnapshotDay
@@ -198,6 +204,7 @@ AnyArgs: TypeAlias = (
     | ReportAudit
     | ReportPerformance
     | RunBenchmark
+    | VerifyLog
 )
 
 # Who may ask for what: the action that the one table of access must allow.
@@ -220,6 +227,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     ReportAudit: Action.AUDIT_EXPORT,
     ReportPerformance: Action.REPORT_PERFORMANCE,
     RunBenchmark: Action.BENCHMARK_RUN,
+    VerifyLog: Action.LOG_READ,
 }
 
 
@@ -361,6 +369,8 @@ def _check_args(args: AnyArgs) -> None:
                 raise Invalid("job.no_time_zone")
         case ReportPerformance(hours=hours) if not 0 < hours <= MAX_HOURS:
             raise Invalid("report.bad_hours", hours=hours, most=MAX_HOURS)
+        case VerifyLog(after=after) if not 0 <= after < 2**63:
+            raise Invalid("job.bad_after", after=str(after))
         case _:
             return
 

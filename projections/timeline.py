@@ -1,7 +1,7 @@
 """timeline: which durable events are a project's, in the order of the log. Replay reads by it."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import LiteralString, TypeAlias
 from uuid import UUID
 
 from psycopg.rows import args_row
@@ -61,6 +61,20 @@ FROM (
 ) t JOIN formula_events e ON e.notification_id = t.position
 ORDER BY e.notification_id
 """
+NEWEST = """
+SELECT e.notification_id AS position, e.originator_id AS stream, e.originator_version AS version,
+    e.topic AS tag, e.state, e.metadata, e.recorded_at, NULL::uuid AS actor, NULL::uuid AS project
+FROM (
+    SELECT t.position FROM timeline t
+    WHERE t.project = %(project)s AND t.position <= %(upto)s
+    ORDER BY t.position DESC LIMIT %(limit)s
+) t JOIN formula_events e ON e.notification_id = t.position
+ORDER BY e.notification_id
+"""
+NEXT = """
+SELECT position FROM timeline WHERE project = %(project)s AND position > %(after)s
+ORDER BY position LIMIT 1
+"""
 
 
 def project(batch: Sequence[Recorded[TimelineEvent]]) -> list[Write]:
@@ -108,8 +122,26 @@ async def events_of(
 ) -> list[Recorded[Event]]:
     """A project's durable events above `after` and not above `upto`, oldest first."""
     values = {"project": project, "after": after, "upto": upto, "limit": limit}
+    return await _events(db, EVENTS, values)
+
+
+async def newest_of(db: Connection, project: UUID, upto: int, limit: int) -> list[Recorded[Event]]:
+    """A project's newest durable events not above `upto`, oldest first."""
+    return await _events(db, NEWEST, {"project": project, "upto": upto, "limit": limit})
+
+
+async def next_of(db: Connection, project: UUID, after: int) -> int | None:
+    """The position of a project's first durable event above `after`."""
+    values = {"project": project, "after": after}
+    row = await (await db.execute(NEXT, values, prepare=True)).fetchone()
+    return None if row is None else int(row[0])
+
+
+async def _events(
+    db: Connection, statement: LiteralString, values: Mapping[str, object]
+) -> list[Recorded[Event]]:
     async with db.cursor(binary=True, row_factory=args_row(LogRow)) as cursor:
-        await cursor.execute(EVENTS, values, prepare=True)
+        await cursor.execute(statement, values, prepare=True)
         return [decoded(row) for row in await cursor.fetchall()]
 
 

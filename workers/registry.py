@@ -30,6 +30,7 @@ from workers import (
     send_weekly_reports,
     snapshot_day,
     tell_webhook,
+    verify_log,
 )
 from workers.model import Job
 
@@ -63,4 +64,5 @@ JOBS: tuple[Job[Any], ...] = (
     report_audit.JOB,
     report_performance.JOB,
     run_benchmark.JOB,
+    verify_log.JOB,
 )

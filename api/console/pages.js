@@ -20,4 +20,11 @@ export const PAGES = [
     may: (can) => can("analytics.query"),
     load: () => import("./pages/analyst/analyst.js"),
   },
+  {
+    path: "time",
+    title: "Time machine",
+    icon: "replay",
+    may: (can) => can("replay.read"),
+    load: () => import("./pages/time/time.js"),
+  },
 ];

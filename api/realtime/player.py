@@ -42,6 +42,7 @@ class Player:
         self.pos = 0  # what has been shown
         self._runtime, self._epoch, self._socket, self._failed = runtime, epoch, socket, failed
         self._end, self._speed, self._paused = end, speed, False
+        self._skipping = False
         self._prev = 0
         self._pace: Pace | None = None
         self._changed = asyncio.Event()
@@ -76,6 +77,11 @@ class Player:
         self._speed = speed
         self._set_pace()
 
+    def skip(self) -> None:
+        """Nobody waits for what comes next."""
+        self._skipping = True
+        self.wake()
+
     def wake(self) -> None:
         """Something that is waited for may have come."""
         self._changed.set()
@@ -105,11 +111,14 @@ class Player:
         """Until it is due, not paused, and the peer reads. What comes first is due at once."""
         self._pace = self._pace or Pace(at, self._rate)
         await asyncio.sleep(0)  # however fast it is, the other connections have their turn
+        self._skipping = False  # nobody waited for this yet
         while (wait_s := self._wait_s(self._pace, at)) > 0:
             self._changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s if wait_s < inf else None):
                     await self._changed.wait()
+            if self._skipping:
+                self._pace.skip_to(at)
 
     def _wait_s(self, pace: Pace, at: datetime) -> float:
         return inf if self._paused or self._socket.paused else pace.due_in_s(at)

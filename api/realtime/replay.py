@@ -36,16 +36,21 @@ class Seek(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     to: p.When
 
 
+class Skip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What comes next comes at once, however long it was until then."""
+
+
 class SetSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed: p.Speed
 
 
-Wish: TypeAlias = Pause | Resume | Seek | SetSpeed
+Wish: TypeAlias = Pause | Resume | Seek | Skip | SetSpeed
 
 WISHES: Mapping[str, type[Wish]] = {
     "pause": Pause,
     "resume": Resume,
     "seek": Seek,
+    "skip": Skip,
     "speed": SetSpeed,
 }
 
@@ -108,6 +113,8 @@ class Replays:
                 return
             case Pause() | Resume():
                 replay.pause(paused=isinstance(wish, Pause))
+            case Skip():
+                replay.skip()
             case SetSpeed(speed=speed):
                 replay.set_speed(speed)
         self._tell(p.Ack(re=re, pos=replay.pos))

@@ -22,15 +22,18 @@ from projections.replay.moments import (
     pointers,
     resolve,
 )
+from projections.replay.scene import RECENT
+from projections.replay.session import Played, played
 from projections.replay.state import TABLES, Then
 from projections.tasks import TaskRow
-from projections.timeline import PROJECTION
+from projections.timeline import PROJECTION, newest_of, next_of
 
 
 class Room(msgspec.Struct, frozen=True):
     """A project as it was. `cursors` is None where `cursors_gone` says why.
 
-    `members` are those in its rooms then, `team` those who could be.
+    `members` are those in its rooms then, `team` those who could be; `recent` what had just
+    happened, and `next` where the event after that is.
     """
 
     moment: Moment
@@ -43,6 +46,8 @@ class Room(msgspec.Struct, frozen=True):
     cursors_gone: str | None
     tasks: list[TaskRow]
     documents: list[DocumentItem]
+    recent: list[Played]  # oldest first
+    next: int | None
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -74,14 +79,21 @@ async def room_at(runtime: Runtime, project: UUID, wanted: Wanted) -> Room:
         then = await seek(db, project, moment.position)
         kept = await motion_kept(db, moment.position)
         found = await pointers(db, project, moment) if kept == moment.position else None
-    return _room(then, moment, project, kept, found)
+        if not then.projects:
+            raise NotFound("replay.not_created_yet", project=project, position=moment.position)
+        recent = await newest_of(db, project, moment.position, RECENT)
+        following = await next_of(db, project, moment.position)
+    return _room(then, moment, kept, found, [played(one) for one in recent], following)
 
 
 def _room(
-    then: Then, moment: Moment, project: UUID, kept: int, found: list[Pointer] | None
+    then: Then,
+    moment: Moment,
+    kept: int,
+    found: list[Pointer] | None,
+    recent: list[Played],
+    following: int | None,
 ) -> Room:
-    if not then.projects:
-        raise NotFound("replay.not_created_yet", project=project, position=moment.position)
     here = {member.participation for member in then.members}
     gone = f"retention has dropped these cursors: the next are at position {kept}"
     return Room(
@@ -95,6 +107,8 @@ def _room(
         cursors_gone=gone if found is None else None,
         tasks=then.tasks,
         documents=[one for one in then.documents if not one.removed],
+        recent=recent,
+        next=following,
     )
 
 

@@ -48,6 +48,11 @@ class Pace:
         """From now on; what passed until now has passed."""
         self._passed_s, self._since, self._speed = self._now_s(), self._loop.time(), speed
 
+    def skip_to(self, at: datetime) -> None:
+        """What is due then is due now, and what follows as far from it as it was."""
+        self._passed_s = (at - self._start).total_seconds()
+        self._since = self._loop.time()
+
     def _now_s(self) -> float:
         return self._passed_s + (self._loop.time() - self._since) * self._speed
 
@@ -57,7 +62,7 @@ async def session(
 ) -> AsyncGenerator[list[Played]]:
     """What `happened` as everybody sees it."""
     async for page in happened(runtime, project, after, upto):
-        yield [_played(one) for one in page]
+        yield [played(one) for one in page]
 
 
 async def happened(
@@ -84,7 +89,7 @@ async def _page(
     return [one for one in merged if one.position <= upto], upto
 
 
-def _played(one: Recorded[Event]) -> Played:
+def played(one: Recorded[Event]) -> Played:
     return Played(
         pos=one.position,
         at=one.at,

@@ -1,4 +1,5 @@
-// Everything that formula.d.ts declares, as a page would use it: held by tsc against the types.
+// All that the client's types declare, as a page would use it: held by tsc against them.
+import { type Checked, checkExport } from "../../api/client/browser/audit.js";
 import {
   connect,
   Formula,
@@ -52,6 +53,7 @@ async function rewind(project: string): Promise<Joined> {
   const replay = await formula.replay(project, { from: "2026-01-31T12:00:00Z", speed: 10 });
   replay.on("ended", ({ pos }) => console.log(pos, replay.replay?.end_at));
   await replay.pause();
+  await replay.skip();
   await replay.speed(2);
   await replay.resume();
   return replay.seek(0);
@@ -65,4 +67,9 @@ formula.on("nothing", () => {});
 // @ts-expect-error: a lock has a resource
 formula.own?.lock();
 
-export { rewind, work };
+async function proved(file: Blob): Promise<string> {
+  const { manifest, altered }: Checked = await checkExport(file);
+  return altered ?? `${manifest.count} events, signed by ${manifest.public_key}`;
+}
+
+export { proved, rewind, work };

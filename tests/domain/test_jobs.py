@@ -26,6 +26,7 @@ from domain.jobs import (
     RetryAsked,
     RetryJob,
     SnapshotDay,
+    VerifyLog,
     Wanted,
     person_of,
     project_of,
@@ -99,6 +100,7 @@ def test_what_is_needed_twice_is_needed_once_and_blanks_do_not_count() -> None:
         (wanted(args=ReportAudit(filter=AuditFilter(since=NAIVE))), "job.no_time_zone"),
         (wanted(args=ReportPerformance(hours=0)), "report.bad_hours"),
         (wanted(args=ReportPerformance(hours=169)), "report.bad_hours"),
+        (wanted(args=VerifyLog(after=-1)), "job.bad_after"),
     ],
 )
 def test_a_job_that_makes_no_sense_is_refused(bad: Wanted, code: str) -> None:

@@ -184,6 +184,18 @@ async def test_pause_holds_and_speed_hurries(past: Past) -> None:
     assert positions(await ended(socket, first)) == played
 
 
+async def test_a_pause_of_an_hour_is_skipped(past: Past) -> None:
+    socket = await past.live.open(past.ann)
+    room = (await opened(socket, past))["room"]
+    for _ in ("Ann", "Bob"):
+        await socket.until(shown(room, "project.member_added"))  # and then nothing for an hour
+    await socket.ask("act", room=room, kind="pause")
+    await socket.ask("act", room=room, kind="skip")
+    assert [frame["op"] for frame in since_joined(socket, room)] == ["ev"] * 3
+    await socket.ask("act", room=room, kind="resume")
+    assert len(positions(await ended(socket, room))) > 3
+
+
 async def test_seeking_shows_the_same_again(past: Past) -> None:
     socket = await past.live.open(past.ann)
     room = (await opened(socket, past, speed=FASTEST))["room"]

@@ -45,6 +45,9 @@ async def test_a_room_is_shown_as_it_was_and_as_it_is(api: Api) -> None:
     rest = await boss.get("/replay", project=project, limit=1, cursor=first["tasks"]["next"])
     titles = [one["title"] for one in first["tasks"]["items"] + rest["tasks"]["items"]]
     assert (sorted(titles), rest["tasks"]["next"]) == (["One", "Two"], None)
+    assert [one["type"] for one in then["recent"]] == ["project.created", "project.member_added"]
+    assert then["recent"][-1]["pos"] <= before < then["next"] == first["recent"][2]["pos"]
+    assert (len(first["recent"]), first["next"]) == (5, None)
 
 
 async def test_only_members_as_they_are_now_and_auditors_look_back(api: Api) -> None:
@@ -54,6 +57,7 @@ async def test_only_members_as_they_are_now_and_auditors_look_back(api: Api) -> 
         f"/replay?project={project}",
         f"/replay?project={project}&from=0",
         f"/replay/diff?project={project}&from={boss.position}",
+        f"/replay/outline?project={project}",
     ]
     auditor, analyst = await api.as_("auditor"), await api.as_("analyst")
     for path in paths:
@@ -135,3 +139,25 @@ async def test_a_difference_is_told_in_pages(api: Api) -> None:
     assert (rows[0]["was"]["name"], rows[0]["now"]["name"]) == ("P", "Q")
     assert {row["now"]["title"] for row in rows[1:]} == {"One", "Two"}
     assert rest["next"] is None
+
+
+async def test_a_life_is_outlined_by_all_its_events_or_by_some_that_are_spread(api: Api) -> None:
+    boss = await api.as_("manager")
+    project = (await boss.do("POST", "/projects", {"name": "P"}))["id"]
+    start = boss.position
+    for number in range(8):
+        await boss.do("POST", f"/projects/{project}/tasks", {"title": f"T{number}"})
+    asked = {"project": project}
+    life = await boss.get("/replay/outline", **asked)
+    positions = [one["pos"] for one in life["marks"]]
+    assert (life["whole"], len(positions)) == (True, 10)
+    assert {one["by"] for one in life["marks"][2:]} == {boss.id}
+    later = await boss.get("/replay/outline", **asked, **{"from": start, "limit": 8})
+    assert (later["whole"], [one["pos"] for one in later["marks"]]) == (True, positions[2:])
+    some = await boss.get("/replay/outline", **asked, limit=3)
+    found = [one["pos"] for one in some["marks"]]
+    assert (some["whole"], found[0], found[-1]) == (False, positions[0], positions[-1])
+    assert len(found) == 3
+    assert set(found) < set(positions)
+    none = await boss.get("/replay/outline", **asked, to=0)
+    assert (none["whole"], none["marks"]) == (True, [])

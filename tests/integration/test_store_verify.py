@@ -9,16 +9,20 @@ import msgspec
 import psycopg
 import pytest
 
+from domain.jobs import VerifyLog
 from domain.motion import CursorMoved
 from infra.db import Connection
 from infra.eventstore import checker, verify
 from infra.eventstore.checker import Report
 from infra.eventstore.codec import encode
 from infra.eventstore.types import ANY, Motion, To
+from infra.mail import Mailer
 from infra.runtime import Runtime
 from tests.contract.test_store import ROOM, act, meta
 from tests.integration.command import formula
 from tests.workers.office import until
+from workers import verify_log
+from workers.model import Context
 
 ANN, BOB, CID, DAN = (UUID(int=n) for n in range(1, 5))  # streams
 
@@ -91,6 +95,15 @@ async def test_a_whole_log_passes(
     monkeypatch.setattr(checker, "MOST_STREAMS", 1)
     report = await verified(log)
     assert report == Report(ok=True, after=0, head=12, events=10, motion=2, counts={}, findings=[])
+
+
+async def test_a_job_reads_the_log_and_tells_what_it_found(log: Runtime, db: Connection) -> None:
+    job = Context(log, Mailer(log.settings, log.now), uuid4(), 0, None)
+    report = await verify_log.run(job, VerifyLog())
+    assert (report.ok, report.head, report.events) == (True, 12, 10)
+    await db.execute("DELETE FROM formula_events WHERE notification_id = 2")
+    report = await verify_log.run(job, VerifyLog())
+    assert (report.ok, places(report)) == (False, {(3, "version")})
 
 
 async def test_an_empty_log_passes(runtime: Runtime) -> None:

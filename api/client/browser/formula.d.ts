@@ -141,6 +141,8 @@ export class Room {
   pause(): Promise<Ack>;
   resume(): Promise<Ack>;
   seek(to: number | string): Promise<Joined>;
+  /** What comes next comes at once, however long it was until then. */
+  skip(): Promise<Ack>;
   speed(speed: number): Promise<Ack>;
 
   /** Returns the function that stops listening. */

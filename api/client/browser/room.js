@@ -134,6 +134,10 @@ export class Room extends Emitter {
     return this.act("seek", { to });
   }
 
+  skip() {
+    return this.act("skip");
+  }
+
   speed(speed) {
     return this.act("speed", { speed });
   }

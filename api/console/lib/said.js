@@ -14,6 +14,8 @@ const WORDS = {
   "lock.lost": "Your hold on this field has ended; nothing was saved.",
   "project.not_found": "There is no such project, or it is not yours to see.",
   "rate.limited": "Too much at once; try again in a moment.",
+  "replay.not_created_yet": "The project was not there yet.",
+  "replay.not_yet": "That is yet to come.",
   "request.invalid": "That is not valid.",
   "server.failed": "Something went wrong on the server.",
   "store.unavailable": "The database is away; try again in a moment.",

@@ -7,21 +7,21 @@ import { failed } from "../lib/toast.js";
 import { RoomPage } from "./room/room.js";
 
 export default function Projects({ parts: [project, ...rest] }) {
-  return project ? html`<${RoomPage} key=${project} project=${project} parts=${rest} />` : html`<${List} />`;
+  return project ? html`<${RoomPage} key=${project} project=${project} parts=${rest} />` : html`<div class="page"><h1>Projects</h1><${Cards} page="projects" /></div>`;
 }
 
-function List() {
+/** @param {{page: string}} props where each leads to */
+export function Cards({ page }) {
   const [projects, setProjects] = useState();
   useEffect(() => {
     all("/projects").then(setProjects, failed);
   }, []);
-  return html`<div class="page">
-    <h1>Projects</h1>
+  return html`
     ${projects?.length === 0 && html`<p class="empty">You are in no project yet.</p>`}
     <ul class="cards">
       ${projects?.map(
         ({ id, name, description, status, priority }) => html`<li key=${id}>
-          <a class="card" href=${href("projects", id)}>
+          <a class="card" href=${href(page, id)}>
             <b>${name}</b>
             <span class="muted">${description}</span>
             <span class="tags">
@@ -31,6 +31,5 @@ function List() {
           </a>
         </li>`,
       )}
-    </ul>
-  </div>`;
+    </ul>`;
 }

@@ -3,7 +3,6 @@
 import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../../lib/html.js";
 import { Icon } from "../../lib/icons.js";
 import { Avatar, colourOf, useNames } from "../../lib/people.js";
-import { href } from "../../lib/route.js";
 import { session } from "../../lib/session.js";
 import { useStore } from "../../lib/store.js";
 import { failed } from "../../lib/toast.js";
@@ -98,7 +97,7 @@ function Card({ task, mark, chosen, onKeyDown }) {
     <a
       class=${names("task", chosen && "chosen", touched && "touched")}
       style=${touched && { "--by": colourOf(touched) }}
-      href=${href("projects", model.id, "task", task.id)}
+      href=${model.link("task", task.id)}
       data-task=${task.id}
       draggable=${model.can("task.write")}
       aria-keyshortcuts="Shift+ArrowRight Shift+ArrowLeft"

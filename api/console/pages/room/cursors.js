@@ -16,7 +16,7 @@ export function Cursors({ room, on, surface }) {
   const cursors = useHeard(room, "cursors");
   useLayoutEffect(() => {
     const element = surface.current;
-    if (!room || !element) return undefined;
+    if (!room || room.replay || !element) return undefined; // the past is told nothing
     const tell = ({ clientX, clientY, pointerType }) => {
       if (pointerType === "touch") return; // a finger points at nothing when it is lifted
       const { left, top, width } = element.getBoundingClientRect();

@@ -2,7 +2,6 @@
 
 import { html } from "../../lib/html.js";
 import { Avatar, useNames } from "../../lib/people.js";
-import { href } from "../../lib/route.js";
 import { useStore } from "../../lib/store.js";
 import { ago, exactly } from "../../lib/when.js";
 import { STATUSES } from "./board.js";
@@ -28,6 +27,8 @@ const SENTENCES = {
   "project.member_removed": ({ user }, _, nameOf) => `removed ${nameOf(user)}`,
   "project.member_role_changed": ({ user, role }, _, nameOf) => `made ${nameOf(user)} ${role}`,
   "reaction.added": ({ emoji }) => `answered ${emoji}`,
+  "participation.joined": () => "came in",
+  "participation.left": () => "left",
   "file.uploaded": ({ name }) => `uploaded ${name}`,
 };
 
@@ -40,13 +41,13 @@ export function Feed() {
   const now = useClock(15_000);
   const title = (subject) => (tasks.get(subject) ?? documents.get(subject))?.title ?? "something";
   const target = (subject) =>
-    tasks.has(subject) ? href("projects", model.id, "task", subject) : documents.has(subject) && href("projects", model.id, "documents", subject);
+    tasks.has(subject) ? model.link("task", subject) : documents.has(subject) && model.link("documents", subject);
   return html`<section class="feed" aria-label="Activity" tabindex="0">
     <h2>Activity</h2>
     <ol>
       ${rows.map(({ position, actor, verb, subject, at, detail }) => {
         const words = SENTENCES[verb]?.(detail ?? {}, title(subject), nameOf) ?? verb.replace(/[._]/g, " ");
-        const link = target(subject);
+        const link = model.event?.(position) ?? target(subject);
         return html`<li key=${position}>
           <${Avatar} id=${actor ?? ""} name=${nameOf(actor)} small />
           <p><b>${nameOf(actor)}</b> ${link ? html`<a href=${link}>${words}</a>` : words} <time datetime=${at} title=${exactly(at)}>${ago(at, now)}</time></p>

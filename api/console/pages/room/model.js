@@ -8,6 +8,7 @@ import { live } from "../../lib/live.js";
 import { send } from "../../lib/outbox.js";
 import { remember } from "../../lib/people.js";
 import { all, get } from "../../lib/rest.js";
+import { href } from "../../lib/route.js";
 import { session } from "../../lib/session.js";
 import { Store } from "../../lib/store.js";
 import { failed, toast } from "../../lib/toast.js";
@@ -72,7 +73,7 @@ export class Model {
   #hear(event) {
     this.#told = event.pos;
     if (this.#early) this.#early.push(event);
-    else this.#apply(event);
+    else this.apply(event);
   }
 
   /** All there is, at least up to what the room has told; then what came meanwhile. */
@@ -94,8 +95,13 @@ export class Model {
     this.documents.set(byId(documents));
     this.feed.set(feed.items.filter(({ verb }) => !UNSEEN.has(verb)));
     for (const task of this.comments.value.keys()) this.openTask(task).catch(failed);
-    for (const event of this.#early.splice(0)) this.#apply(event);
+    for (const event of this.#early.splice(0)) this.apply(event);
     this.#early = undefined;
+  }
+
+  /** Where more is told of something in it. */
+  link(...where) {
+    return href("projects", this.id, ...where);
   }
 
   async openTask(id) {
@@ -155,7 +161,7 @@ export class Model {
 
   // what happens here
 
-  #apply(event) {
+  apply(event) {
     const { type, pos } = event;
     this.#changed.set(event.subject, pos);
     const [kind] = type.split(".");
@@ -236,11 +242,13 @@ export class Model {
   #project({ type, data }) {
     if (type === "project.changed") this.project.update((row) => ({ ...row, ...data }));
     else if (type === "project.status_changed") this.project.update((row) => ({ ...row, status: data.status }));
-    else if (type.startsWith("project.member_"))
-      all(`/projects/${this.id}/members`, { min_position: this.#told }).then((members) => {
-        remember(members.map(({ user_id, name }) => [user_id, name]));
-        this.members.set(members);
-      }, failed);
+    else if (type.startsWith("project.member_")) this.readMembers().catch(failed);
+  }
+
+  async readMembers() {
+    const members = await all(`/projects/${this.id}/members`, { min_position: this.#told });
+    remember(members.map(({ user_id, name }) => [user_id, name]));
+    this.members.set(members);
   }
 
   #patch(store, id, change) {

@@ -87,7 +87,7 @@ function Head({ project, view }) {
 }
 
 /** Everybody who is here, the most present first, with what they look at. */
-function Present({ room }) {
+export function Present({ room }) {
   const nameOf = useNames();
   const me = session.value.me?.id;
   const people = [...useHeard(room, "members")].sort((a, b) => (a.user === me) - (b.user === me) || a.away - b.away);

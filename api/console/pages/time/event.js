@@ -1,0 +1,59 @@
+/** One event: who did it, from where, what it changed, what it came of and led to. */
+
+import { html, useLayoutEffect, useRef } from "../../lib/html.js";
+import { Icon } from "../../lib/icons.js";
+import { useNames } from "../../lib/people.js";
+import { exactly } from "../../lib/when.js";
+import { Table, Waits, address, audit, here, useGot, words } from "./parts.js";
+
+const PERSON = /^(actor|author|assignee|manager|holder|user|user_id|waiter|\w+_by)$/;
+
+export function EventPanel({ position }) {
+  const [event, wrong] = useGot(`/audit/${position}`);
+  const [tree] = useGot(`/audit/${position}/tree`);
+  const panel = useRef();
+  const close = here({ event: "" });
+  useLayoutEffect(() => {
+    panel.current.focus({ preventScroll: true });
+    return () => requestAnimationFrame(() => document.querySelector(`[href$="event=${position}"]`)?.focus());
+  }, []);
+  return html`<aside class="panel" ref=${panel} tabindex="-1" aria-label="Event ${position}" onKeyDown=${({ key }) => key === "Escape" && location.replace(close)}>
+    <div class="panel-head"><span class="muted">Event ${position}</span><a class="back" href=${close} aria-label="Close the event"><${Icon} name="close" /></a></div>
+    ${event && tree ? html`<${Told} event=${event} tree=${tree} />` : html`<${Waits} wrong=${wrong} />`}
+  </aside>`;
+}
+
+function Told({ event, tree }) {
+  const nameOf = useNames();
+  const { position, at, actor, on_behalf_of: behalf, ip, user_agent: agent, command, aggregate, subject, version, project, changes } = event;
+  const facts = {
+    Who: actor ? html`<a href=${audit({ actor })}>${nameOf(actor)}</a>` : "Formula itself",
+    For: behalf && nameOf(behalf),
+    When: exactly(at),
+    From: ip && `${ip}, ${agent}`,
+    How: command,
+    Of: html`<a href=${audit({ subject })}>${aggregate} ${subject}</a>, version ${version}`,
+  };
+  return html`
+    <h2>${words(event.type)}</h2>
+    <dl>${Object.entries(facts).map(([name, value]) => value && html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
+    ${project && html`<a class="link" href=${address(["time", project], { at: position, event: position })}>The project at this moment</a>`}
+    <h3>What it changed</h3>
+    ${changes ? html`<${Compared} rows=${Object.entries(changes).map(([name, { before, after }]) => [name, before, after])} />` : "Too many versions to tell."}
+    <h3>Why, and what came of it</h3>
+    <ol class="tree">
+      ${tree.map((node) => html`<li key=${node.position} style=${{ "--depth": node.depth - tree[0].depth }}>
+        <a href=${here({ event: node.position })} aria-current=${node.position === position}>${words(node.type)}</a> <small>${nameOf(node.actor)}</small>
+      </li>`)}
+    </ol>
+    <details><summary>As it is stored</summary><pre tabindex="0">${JSON.stringify({ ...event, changes: undefined }, null, 1)}</pre></details>
+  `;
+}
+
+/** Fields, each with its two values. */
+export function Compared({ rows }) {
+  const nameOf = useNames();
+  const shown = (name, value) => (value === null || value === undefined ? "–" : PERSON.test(name) ? nameOf(value) : typeof value === "string" ? value : JSON.stringify(value));
+  const cells = rows.map(([name, before, after]) => [name, html`<del>${shown(name, before)}</del>`, html`<ins>${shown(name, after)}</ins>`]);
+  return html`<${Table} label="Before and after" heads=${["Field", "Before", "After"]} rows=${cells} />`;
+}

@@ -1,0 +1,28 @@
+/** For auditors: what was, who did it, and the proof that it is all there. */
+
+import { html } from "../../lib/html.js";
+import { href } from "../../lib/route.js";
+import { Cards } from "../projects.js";
+import { Machine } from "./machine.js";
+import { Proof } from "./proof.js";
+import { Search } from "./search.js";
+
+const VIEWS = [
+  [undefined, "Projects", () => html`<p class="muted">Whose life do you want to see?</p><${Cards} page="time" />`],
+  ["audit", "Audit", Search],
+  ["proof", "Proof", Proof],
+];
+
+export default function Time({ parts: [part], query }) {
+  const view = VIEWS.find(([path]) => path === part)?.[2];
+  if (!view) return html`<${Machine} key=${part} project=${part} query=${query} />`;
+  return html`<div class="page time">
+    <div class="page-head">
+      <h1>Time machine</h1>
+      <nav class="tabs" aria-label="Views">
+        ${VIEWS.map(([path, title]) => html`<a key=${path} href=${href("time", ...(path ? [path] : []))} aria-current=${path === part ? "page" : undefined}>${title}</a>`)}
+      </nav>
+    </div>
+    <${view} query=${query} />
+  </div>`;
+}
