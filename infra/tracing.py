@@ -38,6 +38,7 @@ class Kind(IntEnum):
 
     INTERNAL = 1
     SERVER = 2
+    CLIENT = 3
     CONSUMER = 5
 
 
@@ -47,6 +48,11 @@ class Trace(msgspec.Struct, frozen=True, gc=False):
     id: UUID
     span: int = 0
     sampled: bool = False
+
+    @property
+    def traceparent(self) -> str:
+        """For whoever is asked next, where a span is open; else ""."""
+        return f"00-{self.id.hex}-{self.span:016x}-{SAMPLED:02x}" if self.span else ""
 
 
 class Span(msgspec.Struct, frozen=True):

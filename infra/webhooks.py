@@ -17,6 +17,7 @@ import msgspec
 
 from domain.errors import Invalid
 from infra.settings import Settings, SettingsError
+from infra.tracing import Kind, span
 
 TIMEOUT_S = 10.0  # for all of it
 SIGNATURE = "X-Formula-Signature"
@@ -92,7 +93,10 @@ async def deliver(settings: Settings, name: str, body: bytes, at: datetime) -> b
     try:
         async with asyncio.timeout(TIMEOUT_S):
             addresses = await resolve(hook, private=settings.alert_webhook_private)
-            status = await _post(hook, addresses, headers, body)
+            with span("webhook", kind=Kind.CLIENT) as open_:
+                if parent := open_.trace.traceparent:
+                    headers["traceparent"] = parent
+                status = await _post(hook, addresses, headers, body)
     except (OSError, TimeoutError, httpx.HTTPError) as error:
         raise NotDelivered(repr(error)) from error
     if not httpx.codes.is_success(status):

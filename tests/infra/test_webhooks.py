@@ -3,18 +3,22 @@
 import asyncio
 import hmac
 import socket
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
 
 from domain.errors import Invalid
-from infra import webhooks
+from infra import tracing, webhooks
 from infra.settings import Settings, SettingsError
 from infra.webhooks import NotDelivered, deliver, hook_of, is_public, resolve, signature
+from tests.tls import ELSEWHERE, Authority
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 BODY = b'{"event":"fired"}'
@@ -50,9 +54,9 @@ class Receiver(msgspec.Struct):
 
 
 @asynccontextmanager
-async def receiving(**options: Any) -> AsyncGenerator[Receiver]:
+async def receiving(tls: ssl.SSLContext | None = None, **options: Any) -> AsyncGenerator[Receiver]:
     receiver = Receiver(**options)
-    server = await asyncio.start_server(receiver, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     yield receiver
     server.close()
@@ -78,6 +82,46 @@ async def test_it_arrives_once_and_signed() -> None:
     assert stamp == f"t={int(AT.timestamp())}"
     signed = f"{int(AT.timestamp())}.".encode() + body
     assert given == hmac.new(SECRET.encode(), signed, "sha256").hexdigest()
+
+
+async def test_whoever_takes_it_can_go_on_with_the_trace() -> None:
+    made: list[tracing.Span] = []
+    tracing.record(made.append, 1.0)
+    try:
+        async with receiving() as receiver:
+            with tracing.span("job") as job:
+                await deliver(settings(f"http://127.0.0.1:{receiver.port}/"), "job", BODY, AT)
+            await deliver(settings(f"http://127.0.0.1:{receiver.port}/"), "job", BODY, AT)
+    finally:
+        tracing.record(None)
+    told = [headers["traceparent"] for _, headers, _ in receiver.requests]
+    sent = [one for one in made if one.kind is tracing.Kind.CLIENT]
+    assert told == [one.at.traceparent for one in sent]
+    assert (sent[0].at.id, sent[0].parent) == (job.trace.id, job.trace.span)
+    assert sent[1].at.id != job.trace.id
+
+
+@pytest.mark.parametrize(
+    ("signs", "at", "arrives"),
+    [
+        ("ours", x509.DNSName("localhost"), True),
+        ("theirs", x509.DNSName("localhost"), False),
+        ("ours", ELSEWHERE, False),
+    ],
+)
+async def test_only_who_shows_a_right_certificate_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signs: str, at: Any, *, arrives: bool
+) -> None:
+    authorities = {name: Authority(tmp_path, name) for name in ("ours", "theirs")}
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities["ours"].file))
+    async with receiving(authorities[signs].serves(at)) as receiver:
+        telling = deliver(settings(f"https://localhost:{receiver.port}/"), "job", BODY, AT)
+        if arrives:
+            assert await telling
+        else:
+            with pytest.raises(NotDelivered, match="CERTIFICATE_VERIFY_FAILED"):
+                await telling
+    assert len(receiver.requests) == arrives
 
 
 def test_the_signature_is_of_the_time_too() -> None:
