@@ -18,7 +18,7 @@ from api.edge import runtime_of
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from api.ranges import has
 from api.uploading import upload
-from domain.access import Action
+from domain.access import Action, require
 from domain.errors import Invalid, NotFound
 from domain.file import FILE, Content, DeleteFile, RestoreFile, readable
 from infra.db import Connection
@@ -47,17 +47,22 @@ async def list_all(
     caller: NamedDependency[Caller],
     project: FromQuery[UUID | None] = None,
     search: FromQuery[str | None] = None,
+    deleted: FromQuery[bool] = False,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[FileRow]:
     """All files for those who may read them all, those of one's own projects for others.
 
-    `search`: the beginnings of words in names.
+    `search`: the beginnings of words in names. `deleted`: instead those that can be restored, for
+    who may do it.
     """
+    if deleted:
+        require(Action.FILE_DELETE, caller.who)
     rows = await list_files(
         db,
         project=project,
         search=search,
+        deleted=deleted,
         member=None if caller.may(Action.FILE_READ) else caller.id,
         after=from_cursor(cursor, tuple[datetime, UUID]),
         limit=limit + 1,

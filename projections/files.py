@@ -246,11 +246,13 @@ async def list_files(
     project: UUID | None = None,
     member: UUID | None = None,
     search: str | None = None,
+    deleted: bool = False,
     after: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[FileRow]:
     """Files, newest first; (created_at, id) is the key to go on `after`.
 
+    `deleted`: those that can be restored, and no others.
     `member`: those of the projects that this person is a member of. `search`: the beginnings of
     words in names, whatever their case.
     """
@@ -263,10 +265,13 @@ async def list_files(
         "last": last,
         "limit": limit,
     }
+    which: LiteralString = (
+        "f.deleted_at IS NOT NULL AND NOT f.purged" if deleted else "f.deleted_at IS NULL"
+    )
     return await fetch_all(
         db,
         FileRow,
-        SELECT + " WHERE f.deleted_at IS NULL AND (f.created_at, f.id) < (%(created_at)s, %(last)s)"
+        f"{SELECT} WHERE {which} AND (f.created_at, f.id) < (%(created_at)s, %(last)s)"
         f"{given(FILTERS, values)} ORDER BY f.created_at DESC, f.id DESC LIMIT %(limit)s",
         values,
     )
