@@ -13,4 +13,11 @@ export const PAGES = [
     may: (can) => can("project.list"),
     load: () => import("./pages/projects.js"),
   },
+  {
+    path: "operations",
+    title: "Operations",
+    icon: "ops",
+    may: (can) => can("health.read"),
+    load: () => import("./pages/operations/operations.js"),
+  },
 ];
