@@ -11,7 +11,7 @@ export default function Health() {
   return html`
     ${table("System", now && [{ ...now, status }], "status version position furthest_behind epoch", { furthest_behind: behind })}
     ${table("Servers", services, "name status latency_ms since error")}
-    ${table("Processes", parts, "role status host pid started parts", { started, parts: Parts })}
+    ${table("Processes", parts, "role status host pid started parts", { pid: ({ pid }) => pid, started, parts: Parts })}
   `;
 }
 

@@ -1,18 +1,13 @@
 /** What is measured, and how it went beside the period before; what is drawn over is shown closer. */
 
-import { useLayoutEffect, useRef } from "../../lib/html.js";
+import { Chart } from "../../lib/chart.js";
+import { useMemo } from "../../lib/html.js";
 import { get } from "../../lib/rest.js";
 import { go } from "../../lib/route.js";
-import { styled } from "../../lib/styled.js";
-import uPlot from "../../vendor/uplot.js";
-import { Filters, address, chosen, html, shown, size, table, useLook, useRead } from "./parts.js";
-
-await styled(import.meta.url, "../../vendor/uplot.css");
+import { Filters, address, chosen, html, table, useLook, useRead } from "./parts.js";
 
 const HOURS = [["6", "6 hours"], ["24", "A day"], ["168", "A week"], ["720", "30 days"]];
 const FIGURES = { gauge: ["avg", "max"], counter: ["per_s"], histogram: ["p50", "p95", "p99"] };
-const COLOURS = ["--accent", "--warn", "--bad"];
-const HEIGHT = 280;
 const seconds = (at) => Date.parse(at) / 1_000;
 const iso = (at) => new Date(at * 1_000).toISOString();
 
@@ -24,7 +19,7 @@ export default function Metrics({ query }) {
     ["role", ["api", "projector", "worker", "scheduler"]],
     ["labels", {}, "Labels, as in status=5xx"],
   ];
-  const { hours = 1, metric = "formula_up", ...which } = chosen(query, fields);
+  const { hours = 1, metric = "formula_http_seconds", ...which } = chosen(query, fields);
   const span = () => {
     const to = Number(query.get("to") ?? Date.now() / 1_000);
     return [Number(query.get("from") ?? to - 3_600 * hours), to];
@@ -46,78 +41,40 @@ export default function Metrics({ query }) {
     <div class="tags" role="group" aria-label="Zoom">
       ${by("Closer", 0.25, 0.75)} ${by("Wider", -0.5, 1.5)} ${by("Earlier", -0.5, 0.5)} ${by("Later", 0.5, 1.5)}
     </div>
-    ${trend && html`<${Chart} key=${trend.metric + trend.kind} trend=${trend} zoom=${zoom} />`}
-    ${table(metric, trend && totals(trend), "figure now before change", {}, "Nothing was measured in this period.")}
+    ${trend && html`<${Went} trend=${trend} zoom=${zoom} />`}
+    ${table(trend ? `${metric} ${unit(trend)[1]}` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
   `;
 }
 
-function written({ metric, kind }, value) {
-  if (typeof value !== "number") return "–";
-  if (metric.includes("_bytes")) return size(value);
-  return metric.includes("_seconds") && kind !== "counter" ? `${shown(value * 1_000)} ms` : shown(value);
-}
+/** By what a figure is multiplied, and what it is in then. */
+const unit = ({ metric, kind }) => (metric.includes("_bytes") ? [2 ** -20, "MiB"] : metric.includes("_seconds") && kind !== "counter" ? [1_000, "ms"] : [1, ""]);
+const figure = (trend, value) => (typeof value === "number" ? Number((value * unit(trend)[0]).toPrecision(4)) : null);
 
 const totals = (trend) =>
-  FIGURES[trend.kind].filter(() => trend.current.total).map((figure) => ({
-    figure,
-    now: written(trend, trend.current.total[figure]),
-    before: written(trend, trend.previous.total?.[figure]),
-    change: trend.change[figure] === undefined ? "" : `${Math.round(trend.change[figure] * 100)} %`,
+  FIGURES[trend.kind].filter(() => trend.current.total).map((name) => ({
+    name,
+    now: figure(trend, trend.current.total[name]),
+    before: figure(trend, trend.previous.total?.[name]),
+    change: trend.change[name] === undefined ? "" : `${Math.round(trend.change[name] * 100)} %`,
   }));
 
-function Chart({ trend, zoom }) {
-  const box = useRef();
-  const now = useRef({}).current; // the plot, and how it is zoomed
-  now.zoom = zoom;
-  useLayoutEffect(() => {
-    now.plot = new uPlot(drawn(trend, box.current, now), lines(trend), box.current);
-    const watch = new ResizeObserver(() => now.plot.setSize({ width: box.current.clientWidth, height: HEIGHT }));
-    watch.observe(box.current);
-    return () => {
-      watch.disconnect();
-      now.plot.destroy();
-    };
-  }, []);
-  useLayoutEffect(() => now.plot.setData(lines(trend)), [trend]);
-  return html`<figure class="chart" ref=${box} aria-label="${trend.metric} over time"></figure>`;
-}
-
 /** Times, the figures of the period, and the first of them in the one before. */
-function lines({ kind, step_s: step, current, previous }) {
+function drawn(trend) {
+  const { kind, step_s: step, current, previous } = trend;
   const start = seconds(current.start);
   const count = Math.round((seconds(current.end) - start) / step);
-  const line = ({ start, points }, name) => {
+  const line = ({ start, points }, key, name = key) => {
     const values = Array(count).fill(null);
-    for (const { at, figures } of points) values[Math.round((seconds(at) - seconds(start)) / step)] = figures[name] ?? null;
-    return values;
+    for (const { at, figures } of points) values[Math.round((seconds(at) - seconds(start)) / step)] = figure(trend, figures[key]);
+    return { name, values };
   };
   const names = FIGURES[kind];
-  return [Array.from({ length: count }, (_, index) => start + index * step), ...names.map((name) => line(current, name)), line(previous, names[0])];
+  const values = Array.from({ length: count }, (_, index) => start + index * step);
+  return { x: { values, time: true }, series: [...names.map((name) => line(current, name)), line(previous, names[0], `${names[0]} before`)] };
 }
 
-function drawn(trend, box, now) {
-  const stroke = (name) => () => {
-    box.style.color = `var(${name})`; // light or dark, whichever it is now
-    return getComputedStyle(box).color;
-  };
-  const value = (_, one) => written(trend, one);
-  const axis = { stroke: stroke("--text-muted"), grid: { stroke: stroke("--line") }, ticks: { stroke: stroke("--line") } };
-  const setSelect = (plot) => {
-    const { left, width } = plot.select;
-    if (width > 4) now.zoom(plot.posToVal(left, "x"), plot.posToVal(left + width, "x"));
-    plot.setSelect({ left: 0, width: 0 }, false);
-  };
-  const names = FIGURES[trend.kind];
-  return {
-    width: box.clientWidth,
-    height: HEIGHT,
-    cursor: { drag: { setScale: false } },
-    series: [
-      {},
-      ...names.map((label, index) => ({ label, value, stroke: stroke(COLOURS[index]) })),
-      { label: `${names[0]} before`, value, dash: [4, 4], stroke: stroke("--text-muted") },
-    ],
-    axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map((one) => written(trend, one)) }],
-    hooks: { setSelect: [setSelect] },
-  };
+function Went({ trend, zoom }) {
+  const { x, series } = useMemo(() => drawn(trend), [trend]);
+  const shown = (index) => `${iso(x.values[index]).slice(0, 19).replace("T", " ")} UTC`;
+  return html`<${Chart} label="${trend.metric} over time. The figures follow." x=${x} series=${series} shown=${shown} zoom=${zoom} />`;
 }

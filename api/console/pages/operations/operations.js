@@ -3,12 +3,10 @@
 import { html, useEffect, useState } from "../../lib/html.js";
 import { live } from "../../lib/live.js";
 import { href } from "../../lib/route.js";
-import { said } from "../../lib/said.js";
-import { useStore } from "../../lib/store.js";
 import { styled } from "../../lib/styled.js";
 import { failed } from "../../lib/toast.js";
 import { Asking, titled } from "./ask.js";
-import { again, can, trouble } from "./parts.js";
+import { again, can } from "./parts.js";
 
 await styled(import.meta.url, "operations.css");
 
@@ -23,14 +21,13 @@ const TABS = {
   jobs: "jobs.manage",
   presence: "presence.read",
   users: "user.change_role",
-  api_keys: "health.read",
+  keys: "health.read",
   benchmarks: "benchmark.read",
   store: "health.read",
   files: "file.delete",
 };
 
 export default function Operations({ parts: [name = "health"], query }) {
-  const wrong = useStore(trouble);
   const tabs = Object.keys(TABS).filter((one) => can(TABS[one]));
   useEffect(follow, []);
   return html`<div class="page operations">
@@ -38,7 +35,6 @@ export default function Operations({ parts: [name = "health"], query }) {
       <nav class="tabs" aria-label="Operations">
         ${tabs.map((one) => html`<a key=${one} href=${href("operations", one)} aria-current=${one === name ? "page" : undefined}>${titled(one)}</a>`)}
       </nav>
-      ${wrong && html`<p class="wrong" role="alert">${said(wrong.error)} It is asked again every few seconds.</p>`}
       ${tabs.includes(name) ? html`<${Tab} key=${name} name=${name} query=${query} />` : html`<p class="empty">There is no such tab, or it is not yours to see.</p>`}
     </div>
     <${Asking} />`;

@@ -5,18 +5,14 @@ import { useNames } from "../../lib/people.js";
 import { all, get, request } from "../../lib/rest.js";
 import { go, route } from "../../lib/route.js";
 import { session } from "../../lib/session.js";
-import { Store } from "../../lib/store.js";
 import { failed } from "../../lib/toast.js";
 import { ago, exactly } from "../../lib/when.js";
 import { ask, field, filled, titled } from "./ask.js";
 
 export { html };
 
-const EVERY = 3_000; // milliseconds between two looks
+const EVERY = 2_000; // milliseconds between two looks
 const MORE = 50; // rows
-
-/** Why a look failed: {key, error}. */
-export const trouble = new Store();
 
 const looks = new Set();
 
@@ -32,14 +28,14 @@ export function useLook(load, key, more) {
   useEffect(() => {
     let turn = 0;
     let timer;
-    const calm = () => trouble.value?.key === key && trouble.set();
+    let wrong; // it is said once
     const look = async (position) => {
       const mine = ++turn;
       clearTimeout(timer);
       const { value, error } = document.hidden ? {} : await load(position).then((value) => ({ value }), (error) => ({ error }));
       if (mine !== turn) return; // a later one is under way, or nobody looks any more
-      if (error) trouble.set({ key, error });
-      else calm();
+      if (error && !wrong) failed(error);
+      wrong = error;
       if (value) see({ key, value });
       timer = setTimeout(look, EVERY);
     };
@@ -49,7 +45,6 @@ export function useLook(load, key, more) {
       turn = -1;
       clearTimeout(timer);
       looks.delete(look);
-      calm();
     };
   }, [key, more]);
   return seen.key === key ? seen.value : undefined;

@@ -19,9 +19,9 @@ export default function ReadModels({ query }) {
   const progress = (one) => html`${bar(one.generation, one.position, one.target)} ${shown(one.position)} of ${shown(one.target)}`;
   return html`
     ${builds?.length > 0 && table("Being built", builds, "generation state progress per_s left_s", { progress })}
+    ${chosen && html`<${One} key=${chosen} name=${chosen} query=${query} />`}
     ${table("Consumers of the log", groups, "name position lag updated_at")}
     ${table("Read models", projections, "name group version held_back actions", as)}
-    ${chosen && html`<${One} key=${chosen} name=${chosen} query=${query} />`}
   `;
 }
 

@@ -1,6 +1,6 @@
 /** People: what they may do, whether they may come in, where they are logged in, their keys. */
 
-import { Keys } from "./api_keys.js";
+import { Keys } from "./keys.js";
 import { Filters, act, chosen, html, link, table, useList, useRead, why } from "./parts.js";
 
 const ROLES = ["admin", "manager", "member", "guest", "auditor", "analyst", "operator"];
