@@ -45,7 +45,7 @@ TABS: Mapping[str, str] = {
     "store": "text('main').includes('user.registered.v1')",
     "files": "find('Delete plan.txt')",
 }
-DARK = ("health", "alerts", "metrics", "files")  # the others are made of the same
+DARK = ("alerts", "metrics")  # the others are made of the same
 DEAD_LETTER = """
 INSERT INTO formula_dead_letters (projection, generation, position, stream, error)
 SELECT 'tasks', schema, 1, %s, 'Traceback …\nValueError: boom' FROM formula_generations

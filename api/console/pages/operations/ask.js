@@ -11,8 +11,8 @@ export const ask = (question) => new Promise((answer) => asked.set({ ...question
 /** What is in the fields of a form; what is empty is left out. */
 export const filled = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
 
-/** As `Made at` of made_at. */
-export const titled = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+/** As `Made at` of made_at, `User` of user_id. */
+export const titled = (name) => name[0].toUpperCase() + name.slice(1).replace(/_id$/, "").replaceAll("_", " ");
 
 /** A name, and options (texts, or pairs of a value and its text) or what else an input has. */
 export function field([name, more, label = titled(name)], given) {

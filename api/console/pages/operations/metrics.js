@@ -42,7 +42,7 @@ export default function Metrics({ query }) {
       ${by("Closer", 0.25, 0.75)} ${by("Wider", -0.5, 1.5)} ${by("Earlier", -0.5, 0.5)} ${by("Later", 0.5, 1.5)}
     </div>
     ${trend && html`<${Went} trend=${trend} zoom=${zoom} />`}
-    ${table(trend ? `${metric} ${unit(trend)[1]}` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
+    ${table(trend ? `${metric}, ${unit(trend)[1] }` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
   `;
 }
 

@@ -1,7 +1,7 @@
 /** People: what they may do, whether they may come in, where they are logged in, their keys. */
 
 import { Keys } from "./keys.js";
-import { Filters, act, chosen, html, link, table, useList, useRead, why } from "./parts.js";
+import { Filters, act, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROLES = ["admin", "manager", "member", "guest", "auditor", "analyst", "operator"];
 const FIELDS = [["search"], ["role", ROLES], ["status", ["active", "deactivated"]]];
@@ -23,10 +23,13 @@ export default function Users({ query }) {
   };
   return html`
     <${Filters} query=${query} fields=${FIELDS} />
-    ${user && html`<${LogIns} path="/users/${user}/sessions" /><${Keys} user=${user} />`}
+    ${user && html`<${LogIns} user=${user} /><${Keys} user=${user} />`}
     ${table("Users", users, "name email role status actions", as, "Nobody is like that.", act("New", "user", "POST /users", NEW))}
   `;
 }
 
-const LogIns = ({ path }) =>
-  table("Log-ins", useRead(path), "user_agent address started_at seen_at actions", { actions: ({ id }) => act("End", "the log-in", `DELETE ${path}/${id}`) });
+function LogIns({ user }) {
+  const path = `/users/${user}/sessions`;
+  const actions = ({ id }) => act("End", "the log-in", `DELETE ${path}/${id}`);
+  return table("Log-ins of", useRead(path), "user_agent address started_at seen_at actions", { actions }, "None.", shown(user, "user_id"));
+}
