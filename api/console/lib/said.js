@@ -16,6 +16,7 @@ const WORDS = {
   "lock.lost": "Your hold on this field has ended; nothing was saved.",
   "email.taken": "Somebody has that address already.",
   "letter.behind": "It waits behind another of its stream: see to that first.",
+  "position.not_reached": "It is noted, and cannot be seen yet.",
   "project.not_found": "There is no such project, or it is not yours to see.",
   "projection.building": "It is being built already.",
   "projection.nothing_before": "There is nothing before it to go back to.",

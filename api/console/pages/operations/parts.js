@@ -11,7 +11,8 @@ import { ask, field, filled, titled } from "./ask.js";
 
 export { html };
 
-const EVERY = 2_000; // milliseconds between two looks
+const EVERY = 3_000; // milliseconds between two looks
+const SOON = 1_100; // after something was done: some answers are a second old
 const MORE = 50; // rows
 
 const looks = new Set();
@@ -37,7 +38,7 @@ export function useLook(load, key, more) {
       if (error && !wrong) failed(error);
       wrong = error;
       if (value) see({ key, value });
-      timer = setTimeout(look, EVERY);
+      timer = setTimeout(look, position ? SOON : EVERY);
     };
     looks.add(look);
     look();
@@ -118,7 +119,7 @@ function Act({ label, about, how, asks }) {
   const [busy, setBusy] = useState(false);
   const title = `${label} ${about}`;
   const click = async () => {
-    const body = asks ? await ask({ title, label, ...asks }) : {};
+    const body = !busy && (asks ? await ask({ title, label, ...asks }) : {});
     if (!body) return;
     setBusy(true);
     try {
@@ -129,7 +130,7 @@ function Act({ label, about, how, asks }) {
     }
     setBusy(false);
   };
-  return html`<button disabled=${busy} aria-label=${title} onClick=${click}>${label}</button>`;
+  return html`<button aria-disabled=${busy} aria-label=${title} onClick=${click}>${label}</button>`;
 }
 
 /** To be asked for why: it is on record. */
