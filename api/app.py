@@ -53,6 +53,7 @@ from api.refusals import DENIED
 from api.replay import replays
 from api.rows import Rows
 from api.sessions import sessions, user_sessions
+from api.store import store
 from api.tasks import tasks
 from api.tus import say_version, tus
 from api.unsubscribing import unsubscribing
@@ -96,6 +97,7 @@ ROUTERS = (
     receipts,
     fallback,
     operations,
+    store,
     log_levels,
     jobs,
     analytics,

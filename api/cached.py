@@ -7,9 +7,10 @@ for ever, so nobody has to take it back.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 
@@ -20,6 +21,7 @@ PATIENCE_S = 0.5  # with Redis: to make it takes hardly longer
 MAX_NEAR = 5_000  # streams in the process; who was not asked for longest goes first
 MAX_BYTES = 4_000  # of what is kept in it
 
+T = TypeVar("T")
 Make: TypeAlias = Callable[[UUID, int], Awaitable[bytes]]
 
 log = structlog.get_logger()
@@ -70,6 +72,20 @@ async def remember(runtime: Runtime, key: str, value: bytes, seconds: int) -> No
             await runtime.redis.set(_name(runtime, key), value, ex=seconds)
     except (RedisError, OSError) as error:
         log.debug("cache_not_written", key=key, error=repr(error))
+
+
+async def kept(runtime: Runtime, key: str, type_: type[T]) -> T | None:
+    """What `keep` has kept."""
+    found = await cached(runtime, key)
+    try:
+        return None if found is None else msgspec.json.decode(found, type=type_)
+    except msgspec.ValidationError:  # another version keeps something else there
+        return None
+
+
+async def keep(runtime: Runtime, key: str, made: T, seconds: int) -> T:
+    await remember(runtime, key, msgspec.json.encode(made), seconds)
+    return made
 
 
 def _name(runtime: Runtime, key: str) -> str:

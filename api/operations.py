@@ -1,5 +1,6 @@
 """/projections: how far the read models have come, what they hold back, and looking after them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from msgspec import Meta
 from api.call import Call
 from api.paging import Cursor, Limit, Page, from_cursor, page
 from domain.access import Action
+from infra.db import Connection
 from infra.runtime import Runtime
 from projections import generations, upkeep
 from projections.builders import Progress, progress
@@ -65,6 +67,7 @@ class Projections(msgspec.Struct, frozen=True):
     groups: list[Checkpoint]
     projections: list[Projected]
     dead_letters: list[DeadLetters]
+    builds: list[Progress]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -83,8 +86,18 @@ async def list_projections(runtime: NamedDependency[Runtime]) -> Projections:
     async with runtime.db.connection() as db:
         groups = await fetch_all(db, Checkpoint, CHECKPOINTS, {})
         dead = await fetch_all(db, DeadLetters, DEAD_LETTERS, {})
+        builds = await _builds(runtime, db, [one.name for one in PROJECTIONS])
     known = [Projected(one.name, one.group, one.version) for one in PROJECTIONS]
-    return Projections(groups, known, dead)
+    return Projections(groups, known, dead, builds)
+
+
+async def _builds(runtime: Runtime, db: Connection, names: Sequence[str]) -> list[Progress]:
+    now = runtime.now()
+    return [
+        progress(one, (now - one.asked_at).total_seconds())
+        for one in await generations.generations(db, names)
+        if one.state not in (SERVING, RETIRED)
+    ]
 
 
 @get("/projections/{name:str}/generations", opt={"action": Action.PROJECTIONS_READ})
@@ -102,13 +115,7 @@ async def list_builds(name: FromPath[str], runtime: NamedDependency[Runtime]) ->
     """What is being built: how far, how fast, how long still."""
     upkeep.named(name)
     async with runtime.db.connection() as db:
-        found = await generations.generations(db, [name])
-    now = runtime.now()
-    return [
-        progress(one, (now - one.asked_at).total_seconds())
-        for one in found
-        if one.state not in (SERVING, RETIRED)
-    ]
+        return await _builds(runtime, db, [name])
 
 
 @post(

@@ -1,14 +1,14 @@
 """/realtime/performance: what the processes measure of themselves, now and over time."""
 
 from datetime import datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 from litestar import Router, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from api.cached import cached, remember
+from api.cached import keep, kept
 from domain.access import Action
 from infra.monitoring.history import NOW_S, Series, current
 from infra.monitoring.trends import Trend, parsed, trend, wanted
@@ -16,8 +16,6 @@ from infra.runtime import Runtime
 
 LIFE_S = 10  # of an answer: samples come no faster
 MAX_NAME = 300  # characters
-
-T = TypeVar("T")
 
 Metric = Annotated[str, QueryParameter(max_length=MAX_NAME, description="its name")]
 Since = Annotated[datetime | None, QueryParameter(name="from", description="an hour ago")]
@@ -39,12 +37,12 @@ class Measured(msgspec.Struct, frozen=True):
 async def measured(runtime: NamedDependency[Runtime]) -> Measured:
     """Every metric, of all processes of a role together."""
     key = "performance"
-    if (found := await _kept(runtime, key, Measured)) is not None:
+    if (found := await kept(runtime, key, Measured)) is not None:
         return found
     now = runtime.now()
     async with runtime.db.connection() as db:
         made = Measured(now, NOW_S, await current(db, now))
-    return await _keep(runtime, key, made)
+    return await keep(runtime, key, made, LIFE_S)
 
 
 @get("/trends", opt={"action": Action.HEALTH_READ})
@@ -62,23 +60,10 @@ async def trends(
     asked = wanted(metric, since, until, parsed(step), now)
     asked = msgspec.structs.replace(asked, role=role, labels=labels)
     key = f"performance:{msgspec.json.encode(asked).decode()}"
-    if (found := await _kept(runtime, key, Trend)) is not None:
+    if (found := await kept(runtime, key, Trend)) is not None:
         return found
     async with runtime.db.connection() as db:
-        return await _keep(runtime, key, await trend(db, asked, now))
-
-
-async def _kept(runtime: Runtime, key: str, type_: type[T]) -> T | None:
-    found = await cached(runtime, key)
-    try:
-        return None if found is None else msgspec.json.decode(found, type=type_)
-    except msgspec.ValidationError:  # another version keeps something else there
-        return None
-
-
-async def _keep(runtime: Runtime, key: str, made: T) -> T:
-    await remember(runtime, key, msgspec.json.encode(made), LIFE_S)
-    return made
+        return await keep(runtime, key, await trend(db, asked, now), LIFE_S)
 
 
 performance = Router(

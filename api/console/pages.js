@@ -27,4 +27,11 @@ export const PAGES = [
     may: (can) => can("replay.read"),
     load: () => import("./pages/time/time.js"),
   },
+  {
+    path: "operations",
+    title: "Operations",
+    icon: "ops",
+    may: (can) => can("health.read"),
+    load: () => import("./pages/operations/operations.js"),
+  },
 ];

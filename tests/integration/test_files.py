@@ -366,10 +366,14 @@ async def test_an_admin_deletes_and_restores(api: Api, place: Place) -> None:
     assert await place.ann.refused("GET", f"{FILES}?deleted=true") == "403 access.denied"
     assert [one["id"] for one in (await admin.get(FILES, deleted="true"))["items"]] == [file]
     assert len((await admin.get(f"{FILES}/{file}/versions"))["items"]) == 1
+    [listed] = (await admin.get(FILES, deleted=True))["items"]
+    assert (listed["id"], listed["deleted_at"] is None) == (file, False)
+    assert await place.ann.refused("GET", f"{FILES}?deleted=true") == "403 access.denied"
     assert refusal(await api.client.get(link["url"])) == "404 file.not_found"
     await admin.do("POST", f"{FILES}/{file}/restore")
     await place.ann.get(f"{FILES}/{file}/url")
     assert await had(api, link["url"]) == TEXT
+    assert (await admin.get(FILES, deleted=True))["items"] == []
 
 
 async def test_what_was_deleted_long_ago_goes_unless_it_is_held(
@@ -391,3 +395,4 @@ async def test_what_was_deleted_long_ago_goes_unless_it_is_held(
     assert len(await runtime.blobs.keys("f-")) == 2
     await admin.do("POST", f"{FILES}/{held}/restore")
     assert await admin.refused("POST", f"{FILES}/{gone}/restore") == "409 file.purged"
+    assert (await admin.get(FILES, deleted=True))["items"] == [], "nor is it offered"

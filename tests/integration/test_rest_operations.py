@@ -214,6 +214,29 @@ async def test_operators_see_checkpoints_and_dead_letters(api: Api) -> None:
     assert (dead["projection"], dead["parked"], dead["failed"]) == ("tasks", 2, 1)
 
 
+async def test_operators_see_what_is_being_built(api: Api) -> None:
+    operator = await api.as_("operator")
+    assert (await operator.get("/projections"))["builds"] == []
+    made = await operator.do("POST", "/projections/tasks/rebuild")
+    shown = await operator.get("/projections")
+    assert [one["generation"] for one in shown["builds"]] == [made["generation"]]
+    assert shown["builds"][0].keys() >= {"state", "position", "target", "per_s"}
+    [alone] = await operator.get("/projections/tasks/builds")
+    assert alone["generation"] == made["generation"]
+
+
+async def test_operators_see_how_the_log_grows(api: Api) -> None:
+    operator = await api.as_("operator")
+    log = await operator.get("/store/stats")
+    head = await api.runtime.store.head()
+    assert (log["head"], log["events"]) == (head, {"rows": head, "exact": True})
+    assert log["rates"][0]["positions"] == head
+    await api.as_("member")
+    assert await operator.get("/store/stats") == log, "many who look cost one look"
+    ann = await api.as_("member")
+    assert await ann.refused("GET", "/store/stats") == "403 access.denied"
+
+
 async def test_readiness_names_what_is_missing_and_goes_first(api: Api) -> None:
     alive = await api.client.get("/livez")
     assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
