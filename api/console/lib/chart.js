@@ -12,8 +12,9 @@ const height = 260;
 
 /** @param {{bars?: boolean, label: string, x: {values: number[], time?: boolean, names?: string[]},
  *   series: {name: string, values: (number | null)[]}[], shown: (index: number) => string,
- *   zoom?: (from: number, to: number) => void}} given `zoom`: is told what was drawn over. `x.values` ascend (seconds where it is `time`); `x.names` stand there instead. `shown`: what the
- *   pointer is at. */
+ *   zoom?: (from: number, to: number) => void}} given
+ *   `x.values` ascend (seconds where it is `time`); `x.names` stand there instead. `shown`: what the
+ *   pointer is at. `zoom` is told what was drawn over. */
 export function Chart({ bars, label, x, series, shown, zoom }) {
   const place = useRef();
   const [at, setAt] = useState();
@@ -56,10 +57,11 @@ function options(bars, { values, time = false, names }, series, box) {
   const named = names && { splits: () => values, values: (_, at) => at.map((index) => names[index].slice(0, 14)), rotate: -40, size: 84, space: 1 };
   return {
     legend: { show: false },
+    padding: [8, names ? 48 : 16, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
     cursor: { drag: { setScale: false } },
     scales: {
-      x: { time, range: (_, least, most) => [least - edge, most + edge] },
+      x: { time, range: () => [(values[0] ?? 0) - edge, (values.at(-1) ?? 1) + edge] },
       y: { range: (_, least, most) => uPlot.rangeNum(Math.min(0, least), most || 1, 0.1, true) },
     },
     axes: [{ ...axis, ...named }, { ...axis, size: 56 }],
