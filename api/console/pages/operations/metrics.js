@@ -74,7 +74,7 @@ function drawn(trend) {
 }
 
 function Went({ trend, zoom }) {
-  const { x, series } = useMemo(() => drawn(trend), [trend]);
+  const { x, series } = useMemo(() => drawn(trend), [JSON.stringify(trend)]); // else one may be drawing over it
   const shown = (index) => `${iso(x.values[index]).slice(0, 19).replace("T", " ")} UTC`;
   return html`<${Chart} label="${trend.metric} over time. The figures follow." x=${x} series=${series} shown=${shown} zoom=${zoom} />`;
 }
