@@ -1,14 +1,8 @@
 /** What is around every page: navigation, who one is, how the connection is, messages. */
 
 import { ConnectionState } from "./lib/connection.js";
-import { html, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./lib/html.js";
-import { Icon, Mark } from "./lib/icons.js";
-import { Avatar } from "./lib/people.js";
-import { href, route } from "./lib/route.js";
-import { logout, session } from "./lib/session.js";
-import { useStore } from "./lib/store.js";
+import { Asking, Avatar, Icon, Loaded, Mark, Toasts, failed, href, html, links, logout, route, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
 import { ThemeSwitch } from "./lib/theme.js";
-import { Toasts, failed } from "./lib/toast.js";
 import { LogIn } from "./login.js";
 import { PAGES } from "./pages.js";
 
@@ -21,22 +15,13 @@ export function Shell() {
 function SignedIn() {
   const { can, me } = useStore(session);
   const { page: path, parts, query } = useStore(route);
-  const pages = PAGES.filter(({ may }) => may(can));
+  const pages = PAGES.filter(({ may }) => can(may));
   const page = path ? pages.find((one) => one.path === path) : pages[0];
   return html`
     <a class="skip" href="#main" onClick=${toMain}>Skip to the content</a>
     <header class="side">
       <a class="brand" href="#/"><${Mark} />Formula</a>
-      <nav aria-label="Pages">
-        ${pages.map(
-          (one) => html`<a
-            key=${one.path}
-            href=${href(one.path)}
-            aria-current=${one === page ? "page" : undefined}
-            ><${Icon} name=${one.icon} />${one.title}</a
-          >`,
-        )}
-      </nav>
+      <nav aria-label="Pages">${links(pages.map((one) => [href(one.path), one.title, one === page, one.icon]))}</nav>
       <div class="side-foot">
         <${ConnectionState} />
         <${Account} me=${me} />
@@ -47,25 +32,19 @@ function SignedIn() {
         ? html`<${Page} key=${page.path} page=${page} parts=${parts} query=${query} />`
         : html`<p class="empty">There is no such page, or it is not yours to see.</p>`}
     </main>
+    <${Asking} />
   `;
 }
 
-/** A page's module, loaded when it is first looked at. */
 function Page({ page, parts, query }) {
-  const [component, setComponent] = useState();
   const [error, forget] = useErrorBoundary(failed);
-  useEffect(() => {
-    document.title = `${page.title} · Formula`;
-    page.load().then((module) => setComponent(() => module.default), failed);
-  }, []);
   useFocusAfterMoves(`${page.path}/${parts[0] ?? ""}`);
   if (error)
     return html`<div class="empty">
       <p>This page has failed.</p>
       <button onClick=${forget}>Try again</button>
     </div>`;
-  if (!component) return html`<p class="empty" role="status">Loading …</p>`;
-  return html`<${component} parts=${parts} query=${query} />`;
+  return html`<${Loaded} load=${page.load} title=${page.title} parts=${parts} query=${query} />`;
 }
 
 /** Who uses a keyboard or hears the page goes on where the new content begins. */
@@ -78,16 +57,12 @@ function useFocusAfterMoves(where) {
   }, [where]);
 }
 
-function Account({ me }) {
-  return html`<div class="account">
-    <${Avatar} id=${me.id} name=${me.name} />
-    <span class="account-name"><b>${me.name}</b><small>${me.role}</small></span>
-    <${ThemeSwitch} />
-    <button class="plain" title="Sign out" aria-label="Sign out" onClick=${() => logout()}>
-      <${Icon} name="out" />
-    </button>
-  </div>`;
-}
+const Account = ({ me }) => html`<div class="account">
+  <${Avatar} id=${me.id} name=${me.name} />
+  <span class="account-name"><b>${me.name}</b><small>${me.role}</small></span>
+  <${ThemeSwitch} />
+  <button class="plain" title="Sign out" aria-label="Sign out" onClick=${logout}><${Icon} name="out" /></button>
+</div>`;
 
 /** The address is the router's: it must not change. */
 function toMain(event) {

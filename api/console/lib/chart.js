@@ -2,19 +2,13 @@
 
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { styled } from "./styled.js";
-
-await styled(import.meta.url, "../vendor/uplot.css");
 
 // Each has a contrast of at least 3 with both papers.
 const COLOURS = ["#4c6ef5", "#e8590c", "#2b9348", "#ae3ec9", "#1098ad", "#e64980", "#a67c00", "#868e96"];
 const height = 260;
 
-/** @param {{bars?: boolean, label: string, x: {values: number[], time?: boolean, names?: string[]},
- *   series: {name: string, values: (number | null)[]}[], shown: (index: number) => string,
- *   zoom?: (from: number, to: number) => void}} given
- *   `x.values` ascend (seconds where it is `time`); `x.names` stand there instead. `shown`: what the
- *   pointer is at. `zoom` is told what was drawn over. */
+/** `x`: values that ascend (seconds where it is `time`), and `names` to stand there instead. `series`: of
+ * each its name and values. `shown`: what the pointer is at. `zoom` is told what was drawn over. */
 export function Chart({ bars, label, x, series, shown, zoom }) {
   const place = useRef();
   const [at, setAt] = useState();

@@ -7,14 +7,11 @@ import { Store } from "./store.js";
 /** `state`: connecting, live, resuming, offline or closed; `queued`: what waits for an answer. */
 export const connection = new Store({ state: "closed", queued: 0 });
 
-/** @type {import("../client/formula.js").Formula | undefined} */
 let formula;
 let whose;
 
 /** The connection of who is signed in. */
-export function live() {
-  return formula;
-}
+export const live = () => formula;
 
 session.on(({ state, me }) => {
   if (state === "in" && me.id === whose) return;

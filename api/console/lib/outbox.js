@@ -1,7 +1,5 @@
-/** What one has done and the server has not confirmed: REST commands, in order, kept over a drop.
- *
- * Each has an idempotency key, so to send it again after a lost answer is safe.
- */
+/** REST commands that the server has not confirmed, in order, kept over a drop; each has an
+ * idempotency key, so to send it again after a lost answer is safe. */
 
 import { connection } from "./live.js";
 import { request } from "./rest.js";
@@ -9,13 +7,11 @@ import { Store } from "./store.js";
 
 const AGAIN = 2_000; // milliseconds, where nothing says that the network is back
 
-/** @type {Store<{label: string}[]>} the oldest first */
-export const outbox = new Store([]);
+export const outbox = new Store([]); // the oldest first
 
 let working = false;
 
-/** The answer, once there is one. `label`: what people read while it waits.
- * @param {{label: string, method: string, path: string, body?: unknown, lock?: string}} command */
+/** The answer, once there is one. A command is `label`, which people read while it waits, `method`, `path`, `body`, `lock`. */
 export function send(command) {
   return new Promise((resolve, reject) => {
     const entry = { ...command, key: newKey(), resolve, reject };

@@ -1,7 +1,7 @@
 /** People by id: their names, initials and colours, the same on everybody's screen. */
 
 import { html, names } from "./html.js";
-import { get } from "./rest.js";
+import { all, get } from "./rest.js";
 import { session } from "./session.js";
 import { Store, useStore } from "./store.js";
 
@@ -11,9 +11,15 @@ const COLOURS = ["#c2255c", "#9c36b5", "#6741d9", "#3b5bdb", "#1864ab", "#0b7285
 const known = new Store(new Map());
 const asked = new Set();
 
-/** What a list has told of somebody. @param {Iterable<[string, string]>} pairs id and name */
-export function remember(pairs) {
-  known.update((before) => new Map([...before, ...[...pairs].filter(([, name]) => name)]));
+function remember(pairs) {
+  known.update((before) => new Map([...before, ...pairs.filter(([, name]) => name)]));
+}
+
+/** The members of a project: they are known by name from then on. */
+export async function membersOf(project, query) {
+  const members = await all(`/projects/${project}/members`, query);
+  remember(members.map(({ user_id, name }) => [user_id, name]));
+  return members;
 }
 
 session.on(({ state, me }) => {
@@ -37,20 +43,24 @@ export function useNames() {
   return nameOf;
 }
 
-export function colourOf(id = "") {
+/** Whether what has that name is somebody's id. */
+export const isPerson = (name) => /^(actor|author|assignee|manager|owner|holder|user|user_id|waiter|(\w+_)?by)$/.test(name);
+
+export function colourOf(id) {
   let hash = 0;
-  for (const letter of id) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+  for (const letter of id ?? "") hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
   return COLOURS[hash % COLOURS.length];
 }
 
-export function initials(name) {
+function initials(name) {
   const words = name.split(/\s+/).filter(Boolean);
   return [words[0], words.length > 1 && words.at(-1)].map((word) => word?.[0] ?? "").join("").toUpperCase();
 }
 
-/** `away`: a connection that dropped a moment ago. The name beside it says who it is; alone it
- * needs `label`. */
+/** `away`: a connection that dropped. Where no name is beside it, it needs `label`. */
 export function Avatar({ id, name, status, away, label, small }) {
+  const nameOf = useNames();
+  const shown = name ?? nameOf(id);
   const quiet = away || status === "away";
   return html`<span
     class=${names("avatar", small && "small", quiet && "away", status === "busy" && "busy")}
@@ -58,7 +68,7 @@ export function Avatar({ id, name, status, away, label, small }) {
     role=${label ? "img" : undefined}
     aria-label=${label}
     aria-hidden=${label ? undefined : "true"}
-    title=${label ?? name}
-    >${initials(name)}</span
+    title=${label ?? shown}
+    >${initials(shown)}</span
   >`;
 }

@@ -2,12 +2,10 @@
 
 import { useLayoutEffect, useState } from "../vendor/hooks.js";
 
-/** @template T */
 export class Store {
   #value;
   #listeners = new Set();
 
-  /** @param {T} value */
   constructor(value) {
     this.#value = value;
   }
@@ -22,12 +20,11 @@ export class Store {
     for (const listener of [...this.#listeners]) listener(value);
   }
 
-  /** @param {(value: T) => T} change makes another value of it */
   update(change) {
     this.set(change(this.#value));
   }
 
-  /** Returns the function that stops listening. */
+  /** Returns what stops listening. */
   on(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -10,7 +10,6 @@ const MOST = 4;
 const toasts = new Store([]);
 let count = 0;
 
-/** @param {string} text @param {"info" | "error"} [kind] */
 export function toast(text, kind = "info") {
   const one = { id: ++count, text, kind };
   toasts.update((all) => [...all.slice(1 - MOST), one]);

@@ -9,6 +9,7 @@ const UNITS = [
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+export const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 /** As `3 min. ago`. */
@@ -27,4 +28,9 @@ export const onDay = (date) => day.format(new Date(`${date}T12:00`));
 export function countdown(until, now = Date.now()) {
   const seconds = Math.max(0, Math.ceil((Date.parse(until) - now) / 1_000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+export function size(bytes) {
+  const power = bytes && Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${numbers.format(bytes / 1_024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }

@@ -1,9 +1,9 @@
 /** An answer as a table, lines, bars or a heat map. */
 
 import { Chart } from "../../lib/chart.js";
-import { html, useMemo } from "../../lib/html.js";
+import { html, useMemo } from "../../lib/page.js";
 import { isNumber, isTime, written } from "./asking.js";
-import { Table } from "./table.js";
+import { Answer } from "./table.js";
 
 /** A drawing with what was not chosen, or is not among the columns. */
 export function complete({ columns }, { kind, x, y }) {
@@ -15,7 +15,7 @@ export function complete({ columns }, { kind, x, y }) {
 
 export function Drawn({ answer, drawing, label }) {
   const { kind, x, y } = complete(answer, drawing);
-  if (kind === "table") return html`<${Table} answer=${answer} label=${label} />`;
+  if (kind === "table") return html`<${Answer} answer=${answer} label=${label} />`;
   if (!y.length) return html`<p class="empty">There is no column of numbers to draw.</p>`;
   const Shown = kind === "heat" ? Heat : Plot;
   return html`<${Shown} answer=${answer} bars=${kind === "bars"} x=${x} y=${y} label="${label}: ${y.join(", ")} by ${x}" />`;
@@ -36,7 +36,7 @@ function Plot({ answer, bars, x, y, label }) {
     return [{ time, values, names: named && names }, y.map((name) => ({ name, values: figures(place(name)) })), (index) => names[index]];
   }, [answer, x, y.join()]);
   return html`<${Chart} bars=${bars} label="${label}. The figures follow." x=${along} series=${series} shown=${shown} />
-    <details><summary>The figures</summary><${Table} answer=${answer} label="${label}: the figures" /></details>`;
+    <details><summary>The figures</summary><${Answer} answer=${answer} label="${label}: the figures" /></details>`;
 }
 
 /** What has no zone is UTC. */
@@ -53,5 +53,5 @@ function Heat({ answer, x, y: [figure], label }) {
     const named = heads.map((head) => ({ ...columns[cell], name: written(head) }));
     return [{ columns: [columns[down] ?? { name: "", type: "" }, ...named], rows: [...lines].map(([side, line]) => [side ?? "", ...line]) }, Math.max(1, ...rows.map((row) => row[cell]))];
   }, [answer, x, figure]);
-  return html`<${Table} answer=${turned} most=${most} label=${label} />`;
+  return html`<${Answer} answer=${turned} most=${most} label=${label} />`;
 }

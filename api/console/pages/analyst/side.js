@@ -1,27 +1,23 @@
 /** Beside the box: the queries that one keeps, and what can be asked. */
 
-import { html, useEffect, useState } from "../../lib/html.js";
-import { get, request } from "../../lib/rest.js";
-import { go } from "../../lib/route.js";
-import { failed, toast } from "../../lib/toast.js";
-import { address } from "./address.js";
+import { again, failed, get, go, html, instead, request, toast, useLook } from "../../lib/page.js";
+import { question } from "./asking.js";
+
+const ROOT = "/analytics/queries";
 
 export function Saved({ name, sql, drawing }) {
-  const [queries, setQueries] = useState([]);
-  const load = () => get("/analytics/queries").then(setQueries, failed);
-  useEffect(() => void load(), []);
-  const change = (method, of, body) => request(method, `/analytics/queries/${encodeURIComponent(of)}`, { body }).then(load);
-  const save = (event) => {
-    event.preventDefault();
-    const as = event.target.elements.name.value.trim();
-    change("PUT", as, { sql, drawing }).then(() => go(address({ name: as, sql, drawing })), failed);
+  const queries = useLook(() => get(ROOT), ROOT) ?? [];
+  const change = (method, of, body) => request(method, `${ROOT}/${encodeURIComponent(of)}`, { body }).then(() => again());
+  const save = ({ elements }) => {
+    const as = elements.name.value.trim();
+    change("PUT", as, { sql, drawing }).then(() => go(question({ name: as, sql, drawing })), failed);
   };
   const remove = () => change("DELETE", name).then(() => toast(`“${name}” is removed; its text is still here`), failed);
   return html`<section>
     <h2>Saved</h2>
     ${!queries.length && html`<p class="muted">Questions that you save will be here, for you alone.</p>`}
-    <ul>${queries.map((one) => html`<li key=${one.name}><a class="saved" href=${`#/${address(one)}`} aria-current=${one.name === name || undefined}>${one.name}</a></li>`)}</ul>
-    <form class="row" onSubmit=${save}>
+    <ul>${queries.map((one) => html`<li key=${one.name}><a class="saved" href=${question(one)} aria-current=${one.name === name || undefined}>${one.name}</a></li>`)}</ul>
+    <form class="row" onSubmit=${instead(save)}>
       <input key=${name} name="name" defaultValue=${name} maxlength="80" pattern="[^/]+" title="A name without /" placeholder="Name" required aria-label="Name of the question" />
       <button disabled=${!sql.trim()}>Save</button>
       ${queries.some((one) => one.name === name) && html`<button type="button" onClick=${remove}>Remove</button>`}
@@ -29,10 +25,11 @@ export function Saved({ name, sql, drawing }) {
   </section>`;
 }
 
+export const useCatalog = () => useLook(() => get("/analytics/views"), "catalog") ?? { views: [], functions: [], examples: [] };
+
 /** `insert` writes a name where the cursor is. */
 export function Tables({ insert }) {
-  const [{ views, functions }, setCatalog] = useState({ views: [], functions: [] });
-  useEffect(() => void get("/analytics/views").then(setCatalog, failed), []);
+  const { views, functions } = useCatalog();
   const names = (all) =>
     all.map(({ name, type, about }) => html`<button key=${name} type="button" class="plain name" title=${about} onClick=${() => insert(name)}><code>${name}</code><small>${type}</small></button>`);
   return html`<section>

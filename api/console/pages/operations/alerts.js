@@ -1,7 +1,6 @@
 /** Alerts: what fires, who looks after it, what happened; and silences. */
 
-import { post } from "../../lib/rest.js";
-import { Filters, act, can, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";
+import { Filters, act, can, chosen, html, link, post, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/realtime/alerts";
 const SEVERITIES = ["critical", "warning"];

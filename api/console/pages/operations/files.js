@@ -1,7 +1,6 @@
 /** Files of all projects, and those that were deleted, as long as they can be restored. */
 
-import { get } from "../../lib/rest.js";
-import { Filters, act, chosen, html, table, useList } from "./parts.js";
+import { Filters, act, chosen, get, html, table, useList } from "./parts.js";
 
 const ROOT = "/realtime/files";
 const FIELDS = [["search"], ["deleted", [["true", "deleted"]], "Those that are"]];

@@ -1,10 +1,7 @@
 /** What is measured, and how it went beside the period before; what is drawn over is shown closer. */
 
 import { Chart } from "../../lib/chart.js";
-import { useMemo } from "../../lib/html.js";
-import { get } from "../../lib/rest.js";
-import { go } from "../../lib/route.js";
-import { Filters, address, chosen, html, table, useLook, useRead } from "./parts.js";
+import { EVERY, Filters, chosen, get, go, html, tab, table, useLook, useMemo, useRead } from "./parts.js";
 
 const HOURS = [["6", "6 hours"], ["24", "A day"], ["168", "A week"], ["720", "30 days"]];
 const FIGURES = { gauge: ["avg", "max"], counter: ["per_s"], histogram: ["p50", "p95", "p99"] };
@@ -27,8 +24,8 @@ export default function Metrics({ query }) {
   const trend = useLook(async () => {
     const [from, to] = span().map(iso);
     return get("/realtime/performance/trends", { metric, ...which, from, to });
-  }, `${query}`);
-  const zoom = (from, to) => go(address({ metric, ...which, from: Math.floor(from), to: Math.ceil(Math.min(to, Date.now() / 1_000)) }));
+  }, `${query}`, { every: EVERY });
+  const zoom = (from, to) => go(tab({ metric, ...which, from: Math.floor(from), to: Math.ceil(Math.min(to, Date.now() / 1_000)) }));
   const by = (label, start, end) => {
     const click = () => {
       const [from, to] = span();
@@ -42,7 +39,7 @@ export default function Metrics({ query }) {
       ${by("Closer", 0.25, 0.75)} ${by("Wider", -0.5, 1.5)} ${by("Earlier", -0.5, 0.5)} ${by("Later", 0.5, 1.5)}
     </div>
     ${trend && html`<${Went} trend=${trend} zoom=${zoom} />`}
-    ${table(trend ? `${metric}, ${unit(trend)[1] }` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
+    ${table(trend ? `${metric}, ${unit(trend)[1]}` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
   `;
 }
 

@@ -1,10 +1,8 @@
 /** What came, went or changed between two moments, table by table. */
 
-import { html } from "../../lib/html.js";
-import { useNames } from "../../lib/people.js";
-import { useStore } from "../../lib/store.js";
+import { Waits, here, html, useGot, useNames, useStore } from "../../lib/page.js";
 import { Compared } from "./event.js";
-import { Waits, here, useGot, words } from "./parts.js";
+import { words } from "./words.js";
 
 const DULL = new Set(["version", "position", "pos", "id", "project"]);
 
@@ -13,9 +11,9 @@ export function Difference({ model, a, b, cursor }) {
   const nameOf = useNames();
   const moment = useStore(model.moment);
   const [from, to] = [+(a ?? model.first), +(b ?? moment.position)].sort((one, other) => one - other);
-  const [found, wrong] = useGot("/replay/diff", { project: model.id, from, to, cursor });
-  if (!found) return html`<${Waits} wrong=${wrong} />`;
-  const { items, next } = found.changes;
+  const { value, error } = useGot("/replay/diff", { project: model.id, from, to, cursor });
+  if (!value) return html`<${Waits} error=${error} />`;
+  const { items, next } = value.changes;
   const named = ({ key, was, now }) => {
     const { title, name, resource, user_id: user } = { ...model.tasks.value.get(key[0]), ...model.documents.value.get(key[0]), ...was, ...now };
     return title ?? name ?? resource ?? nameOf(user ?? key.at(-1));

@@ -1,26 +1,15 @@
 /** One event: who did it, from where, what it changed, what it came of and led to. */
 
-import { html, useLayoutEffect, useRef } from "../../lib/html.js";
-import { Icon } from "../../lib/icons.js";
-import { useNames } from "../../lib/people.js";
-import { exactly } from "../../lib/when.js";
-import { Table, Waits, address, audit, here, useGot, words } from "./parts.js";
-
-const PERSON = /^(actor|author|assignee|manager|holder|user|user_id|waiter|\w+_by)$/;
+import { Panel, Waits, address, exactly, here, html, isPerson, useGot, useNames } from "../../lib/page.js";
+import { Table } from "../../lib/table.js";
+import { audit, words } from "./words.js";
 
 export function EventPanel({ position }) {
-  const [event, wrong] = useGot(`/audit/${position}`);
-  const [tree] = useGot(`/audit/${position}/tree`);
-  const panel = useRef();
-  const close = here({ event: "" });
-  useLayoutEffect(() => {
-    panel.current.focus({ preventScroll: true });
-    return () => requestAnimationFrame(() => document.querySelector(`[href$="event=${position}"]`)?.focus());
-  }, []);
-  return html`<aside class="panel" ref=${panel} tabindex="-1" aria-label="Event ${position}" onKeyDown=${({ key }) => key === "Escape" && location.replace(close)}>
-    <div class="panel-head"><span class="muted">Event ${position}</span><a class="back" href=${close} aria-label="Close the event"><${Icon} name="close" /></a></div>
-    ${event && tree ? html`<${Told} event=${event} tree=${tree} />` : html`<${Waits} wrong=${wrong} />`}
-  </aside>`;
+  const { value: event, error } = useGot(`/audit/${position}`);
+  const { value: tree } = useGot(`/audit/${position}/tree`);
+  return html`<${Panel} title="Event ${position}" from=${`[href$="event=${position}"]`} close=${here({ event: "" })}>
+    ${event && tree ? html`<${Told} event=${event} tree=${tree} />` : html`<${Waits} error=${error} />`}
+  <//>`;
 }
 
 function Told({ event, tree }) {
@@ -53,7 +42,11 @@ function Told({ event, tree }) {
 /** Fields, each with its two values. */
 export function Compared({ rows }) {
   const nameOf = useNames();
-  const shown = (name, value) => (value === null || value === undefined ? "–" : PERSON.test(name) ? nameOf(value) : typeof value === "string" ? value : JSON.stringify(value));
+  const shown = (name, value) => {
+    if (value === null || value === undefined) return "–";
+    if (isPerson(name)) return nameOf(value);
+    return typeof value === "string" ? value : JSON.stringify(value);
+  };
   const cells = rows.map(([name, before, after]) => [name, html`<del>${shown(name, before)}</del>`, html`<ins>${shown(name, after)}</ins>`]);
   return html`<${Table} label="Before and after" heads=${["Field", "Before", "After"]} rows=${cells} />`;
 }

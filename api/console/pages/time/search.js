@@ -1,36 +1,39 @@
 /** The audit, by filters that are in the address. */
 
-import { html, useEffect } from "../../lib/html.js";
-import { useNames } from "../../lib/people.js";
-import { exactly } from "../../lib/when.js";
+import { Select, Waits, exactly, go, here, html, instead, membersOf, useEffect, useGot, useNames } from "../../lib/page.js";
+import { Table } from "../../lib/table.js";
 import { EventPanel } from "./event.js";
-import { Export } from "./export.js";
-import { Table, Waits, audit, here, names, useGot, words } from "./parts.js";
+import { Export } from "./proof.js";
+import { audit, words } from "./words.js";
 
 const known = new Set(); // projects whose people are
 
 export function Search({ query }) {
   const { event, cursor, ...filter } = Object.fromEntries(query);
-  const [found, wrong] = useGot("/audit", { ...filter, cursor });
-  const [projects] = useGot("/projects", { limit: 200 });
+  const { value: found, error } = useGot("/audit", { ...filter, cursor });
+  const { value: projects } = useGot("/projects", { limit: 200 });
   const nameOf = useNames();
   const items = found?.items ?? [];
   useEffect(() => {
-    for (const { project } of items) if (project && !known.has(project)) names(project, known.add(project)).catch(() => {});
+    for (const { project } of items) {
+      if (!project || known.has(project)) continue;
+      known.add(project);
+      membersOf(project).catch(() => {});
+    }
   }, [found]);
   const title = (project) => projects?.items.find(({ id }) => id === project)?.name ?? project;
-  const choice = (name, ids, label) => html`<select name=${name} value=${filter[name] ?? ""}>
-    <option value="">Any</option>${[...new Set([filter[name], ...ids])].map((id) => id && html`<option key=${id} value=${id}>${label(id)}</option>`)}
-  </select>`;
+  const choice = (name, ids, label) => {
+    const all = [...new Set([filter[name], ...ids])].filter(Boolean);
+    return html`<${Select} name=${name} value=${filter[name] ?? ""} options=${[["", "Any"], ...all.map((id) => [id, label(id)])]} />`;
+  };
   const time = (name) => html`<input name=${name} type="datetime-local" value=${filter[name]?.slice(0, 16)} />`;
-  const submit = (event) => {
-    event.preventDefault();
-    const { since, until, ...given } = Object.fromEntries(new FormData(event.target));
-    location.hash = audit({ ...filter, ...given, since: since && `${since}Z`, until: until && `${until}Z` });
+  const search = (form) => {
+    const { since, until, ...given } = Object.fromEntries(new FormData(form));
+    go(audit({ ...filter, ...given, since: since && `${since}Z`, until: until && `${until}Z` }));
   };
   const rows = items.map(({ position, at, actor, type, project, ip }) => [exactly(at), nameOf(actor), html`<a class="link" href=${here({ event: position })}>${words(type)}</a>`, title(project), ip]);
   return html`
-    <form class="filters" onSubmit=${submit} aria-label="Filters">
+    <form class="filters" onSubmit=${instead(search)} aria-label="Filters">
       <label>Words<input name="search" value=${filter.search} maxlength="200" /></label>
       <label>Who${choice("actor", items.map(({ actor }) => actor), nameOf)}</label>
       <label>Project${choice("project", projects?.items.map(({ id }) => id) ?? [], title)}</label>
@@ -41,7 +44,7 @@ export function Search({ query }) {
     <${Export} filter=${filter} />
     <div class="found">
       <div>
-        ${found ? html`<${Table} label="Events" heads=${["When", "Who", "What", "Where", "From"]} rows=${rows} />` : html`<${Waits} wrong=${wrong} />`}
+        ${found ? html`<${Table} label="Events" heads=${["When", "Who", "What", "Where", "From"]} rows=${rows} keys=${items.map(({ position }) => position)} />` : html`<${Waits} error=${error} />`}
         ${found && !items.length && html`<p class="empty">Nothing was found here.</p>`}
         ${cursor && html`<a class="link" href=${here({ cursor: "" })}>Newest</a>`} ${found?.next && html`<a class="link" href=${here({ cursor: found.next })}>Older</a>`}
       </div>

@@ -1,12 +1,22 @@
-/** Asks for what a command needs, in a dialog. */
+/** Forms, and the dialog that asks for what a command needs. */
 
-import { html, useLayoutEffect, useRef } from "../../lib/html.js";
-import { Store, useStore } from "../../lib/store.js";
+import { Select } from "./controls.js";
+import { html, useLayoutEffect, useRef } from "./html.js";
+import { Store, useStore } from "./store.js";
 
 const asked = new Store();
 
-/** What was said, by field; undefined for who thinks better of it. */
+/** What was said, by field; undefined for who thinks better of it. A question is `title`, `label`, `text` and `fields`. */
 export const ask = (question) => new Promise((answer) => asked.set({ ...question, answer }));
+
+/** To be asked for why: it is on record. */
+export const why = (text, ...more) => ({ text, fields: [["reason", { maxlength: 200, required: true }], ...more] });
+
+/** For `onSubmit` and the like: what is done instead of what browsers do. */
+export const instead = (act) => (event) => {
+  event.preventDefault();
+  return act(event.currentTarget, event);
+};
 
 /** What is in the fields of a form; what is empty is left out. */
 export const filled = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
@@ -14,16 +24,11 @@ export const filled = (form) => Object.fromEntries([...new FormData(form)].filte
 /** As `Made at` of made_at, `User` of user_id. */
 export const titled = (name) => name[0].toUpperCase() + name.slice(1).replace(/_id$/, "").replaceAll("_", " ");
 
-/** A name, and options (texts, or pairs of a value and its text) or what else an input has. */
-export function field([name, more, label = titled(name)], given) {
-  const option = ([value, text = value]) => html`<option key=${value} value=${value}>${text}</option>`;
-  return html`<label key=${name}>
-    ${label}
-    ${Array.isArray(more)
-      ? html`<select name=${name} ...${given}>${more.map((one) => option([one].flat()))}</select>`
-      : html`<input name=${name} ...${more} ...${given} />`}
-  </label>`;
-}
+/** A name, and options (see Select) or what else an input has. */
+export const field = ([name, more, label = titled(name)], given) => html`<label key=${name}>
+  ${label}
+  ${Array.isArray(more) ? html`<${Select} name=${name} options=${more} ...${given} />` : html`<input name=${name} ...${more} ...${given} />`}
+</label>`;
 
 export function Asking() {
   const question = useStore(asked);
@@ -36,12 +41,8 @@ export function Asking() {
     asked.set();
     question.answer(given);
   };
-  const submit = (event) => {
-    event.preventDefault();
-    close(filled(event.target));
-  };
   return html`<dialog ref=${dialog} aria-labelledby="asked" onClose=${() => close()}>
-    <form class="ask" onSubmit=${submit}>
+    <form class="asking" onSubmit=${instead((form) => close(filled(form)))}>
       <h2 id="asked">${question.title}</h2>
       <p>${question.text}</p>
       ${question.fields?.map((one) => field(one))}

@@ -1,0 +1,76 @@
+/** What the server says, for components: asked when they are drawn, and again. */
+
+import { html, useEffect, useState } from "./html.js";
+import { asked } from "./http.js";
+import { all, get } from "./rest.js";
+import { said } from "./said.js";
+import { failed } from "./toast.js";
+
+export const EVERY = 3_000; // milliseconds between two looks
+const SOON = 1_100; // after something was done: some answers are a second old
+const MORE = 50; // rows
+
+const looks = new Set();
+
+/** Ask once more for all that is shown, as it is after what was written at `position`. */
+export const again = (position) => Promise.all([...looks].map((look) => look(position)));
+
+/** What `load` says. `key`: of what, and `more`: how much of it. `every`: it is asked again after so many
+ * milliseconds, while the page is seen. `keeps`: a value is shown until there is that of another key. */
+export function useAsked(load, key, { every, keeps, more } = {}) {
+  const [seen, see] = useState({});
+  useEffect(() => {
+    const left = new AbortController();
+    let turn = 0;
+    let timer;
+    const look = async (position) => {
+      const mine = ++turn;
+      clearTimeout(timer);
+      if (!every) see((before) => ({ ...before, busy: true }));
+      const ask = () => load(position, left.signal).then((value) => ({ value }), (error) => ({ error }));
+      const { value, error } = every && document.hidden ? {} : await ask();
+      if (mine !== turn || left.signal.aborted) return;
+      if (value || error || !every) see((before) => ({ value: value ?? (before.key === key ? before.value : undefined), error, key, at: Date.now() }));
+      timer = every && setTimeout(look, position ? SOON : every);
+    };
+    looks.add(look);
+    look();
+    return () => {
+      left.abort();
+      clearTimeout(timer);
+      looks.delete(look);
+    };
+  }, [key, more]);
+  const { value, error, busy, at } = keeps || seen.key === key ? seen : {};
+  return { value, error, at, busy: busy || seen.key !== key };
+}
+
+/** The value alone; that it cannot be had is told once. */
+export function useLook(load, key, options) {
+  const { value, error } = useAsked(load, key, options);
+  useEffect(() => void (error && failed(error)), [error && said(error)]);
+  return value;
+}
+
+/** What a query answers. */
+export const useGot = (path, query) => useAsked(() => get(path, query), path + JSON.stringify(query));
+
+/** As it is now; without a path nothing is asked. */
+export const useRead = (path, query, every = EVERY) =>
+  useLook(async (min_position) => path && get(path, { ...query, min_position }), path + JSON.stringify(query), { every });
+
+/** The people of the demo workspace, where there is one. */
+export const useDemo = () => useAsked(() => asked("GET", "/auth/demo"), "demo").value ?? { people: [] };
+
+/** All rows of a list that is not long. */
+export const useAll = (path) => useLook(() => all(path), path);
+
+/** The rows of a list as they are now, and the button for more. */
+export function useList(path, query) {
+  const key = path + JSON.stringify(query);
+  const [wish, want] = useState({});
+  const most = wish.key === key ? wish.most : MORE;
+  const load = (min_position) => all(path, { limit: MORE, ...query, min_position }, most);
+  const rows = useLook(load, key, { every: EVERY, more: most });
+  return { rows, more: rows?.length >= most && html`<button onClick=${() => want({ key, most: most + MORE })}>Show more</button>` };
+}

@@ -1,0 +1,66 @@
+/** What is on several pages: choices, ways to other views, forms of one line, panels. */
+
+import { html, useEffect, useLayoutEffect, useRef, useState, useTitle } from "./html.js";
+import { Icon } from "./icons.js";
+import { go } from "./route.js";
+import { said } from "./said.js";
+import { failed } from "./toast.js";
+
+/** `options`: values, or pairs of a value and its text. `onValue` is told what is chosen. */
+export const Select = ({ options, onValue, ...given }) => html`<select onChange=${onValue && (({ target }) => onValue(target.value))} ...${given}>
+  ${options.map((one) => [one].flat()).map(([value, text = value]) => html`<option key=${value} value=${value}>${text}</option>`)}
+</select>`;
+
+/** `all`: of each where it leads, its title, whether one is there, and its icon. */
+export const links = (all) =>
+  all.map(
+    ([to, title, at, icon]) => html`<a key=${to} href=${to} aria-current=${at ? "page" : undefined}>${icon && html`<${Icon} name=${icon} />`}<span>${title}</span></a>`,
+  );
+
+export const Tabs = ({ label, all }) => html`<nav class="tabs" aria-label=${label}>${links(all)}</nav>`;
+
+/** For `ref`: it has the focus as soon as it is there. */
+export const focused = (element) => element?.focus();
+
+/** A form of one line, taken by Enter: `onTaken` says false of what it does not take. `begins`: with the focus. */
+export function Line({ label, begins, onTaken, ...given }) {
+  const submit = (event) => {
+    event.preventDefault();
+    const [input] = event.target.elements;
+    const text = input.value.trim();
+    if (text && onTaken(text) !== false) input.value = "";
+  };
+  return html`<form onSubmit=${submit}><input ref=${begins && focused} aria-label=${label} maxlength="200" ...${given} /></form>`;
+}
+
+/** Beside what it is about. Who closes it, also by Escape, is again at `from`, a selector. */
+export function Panel({ title, label = title, from, close, children }) {
+  const panel = useRef();
+  useLayoutEffect(() => {
+    panel.current.focus({ preventScroll: true });
+    return () => requestAnimationFrame(() => document.querySelector(from)?.focus());
+  }, []);
+  const keys = (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (event.target.closest("input, textarea, select")) panel.current.focus(); // out of what one writes first
+    else go(close);
+  };
+  return html`<aside class="panel" ref=${panel} tabindex="-1" aria-label=${label} onKeyDown=${keys}>
+    <div class="panel-head">
+      <span class="muted">${title}</span>
+      <a class="back" href=${close} aria-label="Close the ${title.split(" ")[0].toLowerCase()}"><${Icon} name="close" /></a>
+    </div>
+    ${children}
+  </aside>`;
+}
+
+/** Where something will be: that it is looked up, or why it is not there. */
+export const Waits = ({ error, text = "Looking it up …" }) => html`<p class="empty" role=${error ? "alert" : "status"}>${error ? said(error) : text}</p>`;
+
+/** The component of a module that is loaded when it is first looked at. */
+export function Loaded({ load, title, ...props }) {
+  const [module, setModule] = useState();
+  useTitle(title);
+  useEffect(() => void load().then(setModule, failed), []);
+  return module ? html`<${module.default} ...${props} />` : html`<p class="empty" role="status">Loading …</p>`;
+}

@@ -1,0 +1,34 @@
+/** Above a project: its name, the views of it, who is here. */
+
+import { Avatar, Icon, Tabs, href, html, myId, useNames, useStore, useTitle } from "../../lib/page.js";
+import { useHeard, useHere } from "./heard.js";
+
+const MOST_FACES = 6;
+
+/** `back`: to the page of all projects. `tabs`: as of Tabs. */
+export function Head({ back, label, tabs, children }) {
+  const { name } = useStore(useHere().project);
+  useTitle(name);
+  return html`<header class="room-head">
+    <div class="room-title">
+      <a class="back" href=${href(back)} aria-label="All projects"><${Icon} name="left" /></a>
+      <h1>${name}</h1>
+    </div>
+    <${Tabs} label=${label} all=${tabs} />
+    <div class="room-people">${children}</div>
+  </header>`;
+}
+
+/** Everybody who is here, the most present first, with what they look at. */
+export function Present({ room }) {
+  const nameOf = useNames();
+  const me = myId();
+  const people = [...useHeard(room, "members")].sort((a, b) => (a.user === me) - (b.user === me) || a.away - b.away);
+  const told = ({ user, status, away }) =>
+    `${nameOf(user)}${user === me ? " (you)" : ""}: ${away ? "reconnecting" : (status ?? "online")}`;
+  return html`<ul class="faces" aria-label="Here now: ${room.count}">
+    ${people.slice(0, MOST_FACES).map((one) => html`<li key=${one.user}><${Avatar} ...${one} id=${one.user} label=${told(one)} /></li>`)}
+    ${people.length > MOST_FACES &&
+    html`<li class="more" title=${people.slice(MOST_FACES).map(told).join("\n")}>+${people.length - MOST_FACES}</li>`}
+  </ul>`;
+}
