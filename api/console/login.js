@@ -1,7 +1,6 @@
 /** The way in; where there is a demo workspace, one click for each of its people. */
 
-import { Avatar, Mark, html, instead, login, session, useDemo, useState, useStore, useTitle } from "./lib/page.js";
-import { said } from "./lib/said.js";
+import { Avatar, Mark, html, instead, login, said, session, useDemo, useState, useStore, useTitle } from "./lib/page.js";
 import { ThemeSwitch } from "./lib/theme.js";
 
 const QUIET = new Set(["auth.missing", "client.closed"]); // one signed out, or never was in

@@ -1,13 +1,21 @@
-/** Forms, and the dialog that asks for what a command needs. */
+/** Forms, the dialog that asks for what a command needs, and the button for that. */
 
+import { again } from "./asked.js";
 import { Select } from "./controls.js";
-import { html, useLayoutEffect, useRef } from "./html.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
+import { request } from "./rest.js";
+import { address, go, route } from "./route.js";
 import { Store, useStore } from "./store.js";
+import { failed } from "./toast.js";
 
 const asked = new Store();
 
 /** What was said, by field; undefined for who thinks better of it. A question is `title`, `label`, `text` and `fields`. */
-export const ask = (question) => new Promise((answer) => asked.set({ ...question, answer }));
+export const ask = (question) =>
+  new Promise((answer) => {
+    asked.value?.answer();
+    asked.set({ ...question, answer });
+  });
 
 /** To be asked for why: it is on record. */
 export const why = (text, ...more) => ({ text, fields: [["reason", { maxlength: 200, required: true }], ...more] });
@@ -32,9 +40,12 @@ export const field = ([name, more, label = titled(name)], given) => html`<label 
 
 export function Asking() {
   const question = useStore(asked);
+  return question && html`<${Question} key=${question} question=${question} />`; // each has a dialog of its own
+}
+
+function Question({ question }) {
   const dialog = useRef();
-  useLayoutEffect(() => dialog.current?.showModal(), [question]);
-  if (!question) return;
+  useLayoutEffect(() => dialog.current.showModal(), []);
   const close = (given) => {
     if (asked.value !== question) return;
     dialog.current.close(); // so the focus is where it was
@@ -53,3 +64,39 @@ export function Asking() {
     </form>
   </dialog>`;
 }
+
+/** A button for something that is done. `how` as in `POST /path`, or a function of what was asked; `asks`: see `ask`. */
+export const act = (label, about, how, asks) => html`<${Act} ...${{ label, about, how, asks }} />`;
+
+function Act({ label, about, how, asks }) {
+  const [busy, setBusy] = useState(false);
+  const title = `${label} ${about}`.trim();
+  const click = async () => {
+    const body = !busy && (asks ? await ask({ title, label, ...asks }) : {});
+    if (!body) return;
+    setBusy(true);
+    try {
+      const done = await (how.split ? request(...how.split(" "), { body }) : how(body));
+      await again(done?.position ?? undefined);
+    } catch (error) {
+      failed(error);
+    }
+    setBusy(false);
+  };
+  return html`<button aria-disabled=${busy} aria-label=${title} onClick=${click}>${label}</button>`;
+}
+
+export const bar = (of, value, max = 1) => html`<progress aria-label="Progress of ${of}" value=${value ?? 0} max=${max || 1} />`;
+
+/** Fields whose values are in the address, and nothing else is. Where options have none for nothing, it is added. */
+export function Filters({ query, fields }) {
+  const change = instead((form) => go(address([route.value.page, ...route.value.parts], filled(form))));
+  const all = (more) => (Array.isArray(more) && more[0]?.[0] !== "" ? [["", "–"], ...more] : more);
+  const draw = () => html`<form class="filters" role="search" onChange=${change} onSubmit=${change}>
+    ${fields.map(([name, more, label]) => field([name, all(more), label], { value: query.get(name) ?? "" }))}
+  </form>`;
+  return useMemo(draw, [`${query}`, `${fields}`]); // not at every look: one may be writing in it
+}
+
+/** Of the address what is chosen in these fields. */
+export const chosen = (query, fields) => Object.fromEntries(fields.map(([name]) => [name, query.get(name) ?? undefined]));

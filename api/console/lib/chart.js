@@ -38,7 +38,7 @@ export function Chart({ bars, label, x, series, shown, zoom }) {
       ${series.map(({ name, values }, index) => html`<span key=${name}><i style=${{ background: COLOURS[index] }}></i>${name} <b>${values[at]}</b></span>`)}
       <span class="muted">${at !== undefined && shown(at)}</span>
     </figcaption>
-    <div ref=${place} role="img" aria-label=${label}></div>
+    <div ref=${place} role="img" aria-label="${label}. The figures follow."></div>
   </figure>`;
 }
 

@@ -13,6 +13,8 @@ let whose;
 /** The connection of who is signed in. */
 export const live = () => formula;
 
+export const leave = (room) => live()?.leave(room).catch(() => {});
+
 session.on(({ state, me }) => {
   if (state === "in" && me.id === whose) return;
   formula?.close();

@@ -9,6 +9,8 @@ const AGAIN = 2_000; // milliseconds, where nothing says that the network is bac
 
 export const outbox = new Store([]); // the oldest first
 
+const PASSING = new Set([0, 429, 503]); // statuses after which it is tried again
+
 let working = false;
 
 /** The answer, once there is one. A command is `label`, which people read while it waits, `method`, `path`, `body`, `lock`. */
@@ -27,7 +29,7 @@ async function work() {
     try {
       resolve(await request(method, path, { body, lock, key }));
     } catch (error) {
-      if (passing(error)) {
+      if (PASSING.has(error.status)) {
         await patience(error);
         continue;
       }
@@ -38,19 +40,14 @@ async function work() {
   working = false;
 }
 
-const passing = ({ status }) => status === 0 || status === 429 || status === 503;
-
 /** Until the connection is there again, or a while. */
-function patience({ retryAfter }) {
-  return new Promise((resolve) => {
-    const goOn = () => {
-      clearTimeout(timer);
-      stop();
-      resolve();
-    };
-    const timer = setTimeout(goOn, retryAfter ? retryAfter * 1_000 : AGAIN);
-    const stop = connection.on(({ state }) => state === "live" && goOn());
+async function patience({ retryAfter }) {
+  let stop;
+  await new Promise((resolve) => {
+    setTimeout(resolve, retryAfter ? retryAfter * 1_000 : AGAIN);
+    stop = connection.on(({ state }) => state === "live" && resolve());
   });
+  stop();
 }
 
 /** A random UUID; crypto.randomUUID is not there on pages without TLS. */

@@ -1,16 +1,19 @@
 /** What most pages are made with, to import it from one place. */
 
-export * from "./act.js";
 export * from "./ago.js";
 export * from "./ask.js";
 export * from "./asked.js";
 export * from "./controls.js";
+export * from "./download.js";
 export * from "./html.js";
 export * from "./http.js";
 export * from "./icons.js";
+export * from "./live.js";
+export * from "./outbox.js";
 export * from "./people.js";
 export * from "./rest.js";
 export * from "./route.js";
+export * from "./said.js";
 export * from "./session.js";
 export * from "./store.js";
 export * from "./toast.js";

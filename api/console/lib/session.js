@@ -31,11 +31,7 @@ export async function start() {
   document.addEventListener("visibilitychange", () => (document.hidden ? keep() : take()));
   take();
   if (!refreshToken) return out();
-  try {
-    await renew();
-  } catch (error) {
-    if (session.value.state === "starting") out(error.code);
-  }
+  await renew().catch((error) => session.value.state === "starting" && out(error.code));
 }
 
 export async function login(email, password) {

@@ -1,7 +1,6 @@
 /** Questions of one's own: written, run, drawn, exported, kept. */
 
-import { again, go, href, html, instead, useEffect, useRef, useState } from "../../lib/page.js";
-import { parametersOf, question, read, useAnswer, wrong } from "./asking.js";
+import { again, go, href, html, instead, parametersOf, question, read, useAnswer, useEffect, useRef, useState, wrong } from "./asking.js";
 import { Drawing, Export, Project } from "./controls.js";
 import { Drawn } from "./drawn.js";
 import { Saved, Tables } from "./side.js";

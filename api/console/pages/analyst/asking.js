@@ -1,7 +1,8 @@
 /** Questions in SQL: what is asked, as the page's address has it, what is answered, and why not. */
 
-import { address, patiently, post, useAsked } from "../../lib/page.js";
-import { said } from "../../lib/said.js";
+import { address, patiently, post, said, useAsked } from "../../lib/page.js";
+
+export * from "../../lib/page.js";
 
 // As the server finds them: not in texts, quoted names, comments, nor in a cast.
 const PARAMETER = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|::|:([a-zA-Z_]\w*)/g;

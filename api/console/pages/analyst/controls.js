@@ -1,7 +1,6 @@
 /** What one chooses: how an answer is drawn, a project, a file of an answer. */
 
-import { useDownload } from "../../lib/download.js";
-import { Select, html, toast, useAll } from "../../lib/page.js";
+import { Select, html, toast, useAll, useDownload } from "../../lib/page.js";
 import { complete } from "./drawn.js";
 
 const KINDS = { table: "Table", line: "Lines", bars: "Bars", heat: "Heat map" };
@@ -20,10 +19,9 @@ export function Drawing({ answer, drawing, draw }) {
 }
 
 /** One of the projects that one sees, or all. */
-export function Project({ value, onInput }) {
-  const projects = useAll("/projects") ?? [];
-  return html`<${Select} value=${value ?? ""} onInput=${onInput} options=${[["", "All projects"], ...projects.map(({ id, name }) => [id, name])]} />`;
-}
+export const useProjects = () => [["", "All projects"], ...(useAll("/projects") ?? []).map(({ id, name }) => [id, name])];
+
+export const Project = (given) => html`<${Select} options=${useProjects()} ...${given} />`;
 
 /** A file of all of an answer: asked anew, since it may have more rows than are shown. */
 export function Export({ asked, name }) {

@@ -1,9 +1,7 @@
 /** An answer as a table, lines, bars or a heat map. */
 
 import { Chart } from "../../lib/chart.js";
-import { html, useMemo } from "../../lib/page.js";
-import { isNumber, isTime, written } from "./asking.js";
-import { Answer } from "./table.js";
+import { Table, html, isNumber, isTime, useMemo, useState, written } from "./asking.js";
 
 /** A drawing with what was not chosen, or is not among the columns. */
 export function complete({ columns }, { kind, x, y }) {
@@ -35,7 +33,7 @@ function Plot({ answer, bars, x, y, label }) {
     const values = kept.map(named ? (_, index) => index : value);
     return [{ time, values, names: named && names }, y.map((name) => ({ name, values: figures(place(name)) })), (index) => names[index]];
   }, [answer, x, y.join()]);
-  return html`<${Chart} bars=${bars} label="${label}. The figures follow." x=${along} series=${series} shown=${shown} />
+  return html`<${Chart} bars=${bars} label=${label} x=${along} series=${series} shown=${shown} />
     <details><summary>The figures</summary><${Answer} answer=${answer} label="${label}: the figures" /></details>`;
 }
 
@@ -55,3 +53,25 @@ function Heat({ answer, x, y: [figure], label }) {
   }, [answer, x, figure]);
   return html`<${Answer} answer=${turned} most=${most} label=${label} />`;
 }
+
+/** `most`: figures are shaded, that one the darkest. */
+function Answer({ answer: { columns, rows }, label, most }) {
+  const [{ by, down }, setSort] = useState({});
+  const sorted = useMemo(() => (columns[by] ? [...rows].sort(order(by, down, isNumber(columns[by]))) : rows), [rows, by, down]);
+  const kind = (at) => isNumber(columns[at]) && "number";
+  const headed = (at) => ({ class: kind(at), "aria-sort": at === by ? (down ? "descending" : "ascending") : undefined });
+  const celled = (at, row) => ({ class: kind(at), style: most && kind(at) && shade(sorted[row][at] / most) });
+  const heads = columns.map(
+    ({ name, type }, at) => html`<button class="plain" title=${type} onClick=${() => setSort({ by: at, down: by === at && !down })}>${name}${at === by && html`<span aria-hidden="true">${down ? "↓" : "↑"}</span>`}</button>`,
+  );
+  return html`<div class="rows"><${Table} label=${label} class=${most && "heat"} heads=${heads} rows=${sorted.map((row) => row.map(written))} headed=${headed} celled=${celled} /></div>`;
+}
+
+const shade = (part) => ({ background: part > 0 ? `color-mix(in srgb, var(--accent-fill) ${8 + 47 * part}%, transparent)` : "" });
+
+/** Nothing comes last, whichever way. */
+const order = (by, down, numbers) => (one, other) => {
+  const [a, b] = [one[by], other[by]];
+  if (a === null || b === null) return (a === null) - (b === null);
+  return (numbers ? a - b : written(a).localeCompare(written(b))) * (down ? -1 : 1);
+};

@@ -1,7 +1,6 @@
 /** Beside the box: the queries that one keeps, and what can be asked. */
 
-import { again, failed, get, go, html, instead, request, toast, useLook } from "../../lib/page.js";
-import { question } from "./asking.js";
+import { again, failed, get, go, html, instead, question, request, toast, useLook } from "./asking.js";
 
 const ROOT = "/analytics/queries";
 

@@ -1,22 +1,19 @@
 /** The read models of analytics, drawn; each is a question that one may take further. */
 
-import { Select, again, exactly, go, here, html } from "../../lib/page.js";
-import { parametersOf, question, useAnswer, wrong } from "./asking.js";
-import { Project } from "./controls.js";
+import { Filters, again, exactly, html, parametersOf, question, useAnswer, wrong } from "./asking.js";
+import { useProjects } from "./controls.js";
 import { Drawn } from "./drawn.js";
 import { useCatalog } from "./side.js";
 
-const DAYS = [7, 30, 90, 365].map((span) => [span, `The last ${span}`]);
+const DAYS = [["", "The last 30"], ...[7, 90, 365].map((span) => [span, `The last ${span}`])];
 
 export function Views({ query }) {
   const { examples } = useCatalog();
-  const { project, days = "30" } = Object.fromEntries(query);
-  return html`<div class="choices">
-      <label>Project<${Project} value=${project} onInput=${({ target }) => go(here({ project: target.value }))} /></label>
-      <label>Days<${Select} value=${days} options=${DAYS} onValue=${(days) => go(here({ days }))} /></label>
-      <button onClick=${() => again()}>Refresh</button>
-    </div>
-    <div class="views">${examples.map((one) => html`<${View} key=${one.name} example=${one} chosen=${{ project, days }} />`)}</div>`;
+  const chosen = { days: "30", ...Object.fromEntries(query) };
+  const fields = [["project", useProjects()], ["days", DAYS]];
+  return html`<${Filters} query=${query} fields=${fields} />
+    <div class="row"><button onClick=${() => again()}>Refresh</button></div>
+    <div class="views">${examples.map((one) => html`<${View} key=${one.name} example=${one} chosen=${chosen} />`)}</div>`;
 }
 
 function View({ example: { name, about, sql, drawing }, chosen }) {

@@ -25,6 +25,7 @@ export default function Metrics({ query }) {
     const [from, to] = span().map(iso);
     return get("/realtime/performance/trends", { metric, ...which, from, to });
   }, `${query}`, { every: EVERY });
+  const went = useMemo(() => trend && drawn(trend), [trend]);
   const zoom = (from, to) => go(tab({ metric, ...which, from: Math.floor(from), to: Math.ceil(Math.min(to, Date.now() / 1_000)) }));
   const by = (label, start, end) => {
     const click = () => {
@@ -38,7 +39,7 @@ export default function Metrics({ query }) {
     <div class="tags" role="group" aria-label="Zoom">
       ${by("Closer", 0.25, 0.75)} ${by("Wider", -0.5, 1.5)} ${by("Earlier", -0.5, 0.5)} ${by("Later", 0.5, 1.5)}
     </div>
-    ${trend && html`<${Went} trend=${trend} zoom=${zoom} />`}
+    ${trend && html`<${Chart} label="${metric} over time" ...${went} zoom=${zoom} />`}
     ${table(trend ? `${metric}, ${unit(trend)[1]}` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
   `;
 }
@@ -67,11 +68,6 @@ function drawn(trend) {
   };
   const names = FIGURES[kind];
   const values = Array.from({ length: count }, (_, index) => start + index * step);
-  return { x: { values, time: true }, series: [...names.map((name) => line(current, name)), line(previous, names[0], `${names[0]} before`)] };
-}
-
-function Went({ trend, zoom }) {
-  const { x, series } = useMemo(() => drawn(trend), [trend]);
-  const shown = (index) => `${iso(x.values[index]).slice(0, 19).replace("T", " ")} UTC`;
-  return html`<${Chart} label="${trend.metric} over time. The figures follow." x=${x} series=${series} shown=${shown} zoom=${zoom} />`;
+  const shown = (index) => `${iso(values[index]).slice(0, 19).replace("T", " ")} UTC`;
+  return { shown, x: { values, time: true }, series: [...names.map((name) => line(current, name)), line(previous, names[0], `${names[0]} before`)] };
 }

@@ -1,7 +1,6 @@
 /** Operations: each tab is the file beside this one that has its name. */
 
-import { Loaded, Tabs, again, can, failed, href, html, titled, useEffect } from "../../lib/page.js";
-import { live } from "../../lib/live.js";
+import { Loaded, Tabs, again, can, failed, href, html, leave, live, titled, useEffect } from "../../lib/page.js";
 
 const PAUSE = 150; // milliseconds in which events are taken together
 
@@ -44,6 +43,6 @@ function follow() {
   joined.catch(failed);
   return () => {
     clearTimeout(timer);
-    joined.then((stop) => stop(live()?.leave("ops").catch(() => {})), () => {});
+    joined.then((stop) => stop(leave("ops")), () => {});
   };
 }

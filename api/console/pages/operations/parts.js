@@ -1,7 +1,6 @@
 /** What the tabs are made with: tables of rows as REST has them, what is chosen in the address. */
 
-import { address, ago, exactly, field, filled, go, html, instead, isPerson, numbers, route, size, titled, useMemo, useNames } from "../../lib/page.js";
-import { Table } from "../../lib/table.js";
+import { Table, address, ago, exactly, html, isPerson, numbers, route, size, titled, useNames } from "../../lib/page.js";
 
 export * from "../../lib/page.js";
 
@@ -43,15 +42,3 @@ export function table(of, list, fields, as = {}, empty = "None.", beside) {
 export const tab = (query) => address(["operations", ...route.value.parts.slice(0, 1)], query);
 
 export const link = (query, text) => html`<a class="link" href=${tab(query)}>${text}</a>`;
-
-/** Of the address what is chosen in these fields. */
-export const chosen = (query, fields) => Object.fromEntries(fields.map(([name]) => [name, query.get(name) ?? undefined]));
-
-/** Fields whose values are in the address; what else was chosen there is not any more. */
-export function Filters({ query, fields }) {
-  const change = instead((form) => go(tab(filled(form))));
-  const draw = () => html`<form class="filters" role="search" onChange=${change} onSubmit=${change}>
-    ${fields.map(([name, more, label]) => field([name, Array.isArray(more) ? [["", "–"], ...more] : more, label], { value: query.get(name) ?? "" }))}
-  </form>`;
-  return useMemo(draw, [`${query}`, `${fields}`]); // not at every look: one may be writing in it
-}

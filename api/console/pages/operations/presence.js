@@ -1,7 +1,6 @@
 /** Who is connected, in which rooms people are, and what is locked there. */
 
-import { live } from "../../lib/live.js";
-import { EVERY, act, all, can, html, table, useList, useLook, why } from "./parts.js";
+import { EVERY, act, all, can, html, leave, live, table, useList, useLook, why } from "./parts.js";
 
 const RELEASE = why("It is taken from its holder and let go. Everybody in the room sees the reason.");
 
@@ -31,6 +30,6 @@ const release = ({ project, resource }) => async ({ reason }) => {
     const { token } = await room.steal(resource, reason);
     await room.unlock(resource, token);
   } finally {
-    live()?.leave(room.name).catch(() => {});
+    leave(room.name);
   }
 };

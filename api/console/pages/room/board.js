@@ -1,8 +1,7 @@
 /** The board: a column for each status; tasks are dragged, or moved with Shift and the arrows. */
 
-import { Avatar, Icon, Line, colourOf, failed, html, instead, myId, names, onDay, useEffect, useLayoutEffect, useNames, useRef, useState, useStore } from "../../lib/page.js";
 import { Cursors } from "./cursors.js";
-import { useHeard, useHere } from "./heard.js";
+import { Avatar, Icon, Line, colourOf, failed, html, instead, myId, names, onDay, useEffect, useHeard, useHere, useLayoutEffect, useNames, useRef, useState, useStore } from "./heard.js";
 
 export const STATUSES = { todo: "To do", in_progress: "In progress", review: "Review", done: "Done", cancelled: "Cancelled" };
 const ORDER = { urgent: 0, high: 1, normal: 2, low: 3 };

@@ -1,7 +1,6 @@
 /** What is said about a task; @ and a name tells them. */
 
-import { Ago, Avatar, failed, html, instead, myId, names, useEffect, useNames, useRef, useState, useStore } from "../../lib/page.js";
-import { useHeard, useHere } from "./heard.js";
+import { Ago, Avatar, failed, html, instead, myId, names, useEffect, useHeard, useHere, useNames, useRef, useState, useStore } from "./heard.js";
 
 const NAMED = /(?:^|\s)@([^@\n]{0,40})$/; // what is written of a name before the caret
 const MOST = 6;

@@ -1,8 +1,7 @@
 /** Pointers of the others on a surface, each with its name. `x` is of a surface 1,600 wide, so that it is
  * over the same column for everybody; `y` is in pixels from its top. */
 
-import { colourOf, html, useLayoutEffect, useNames } from "../../lib/page.js";
-import { useHeard } from "./heard.js";
+import { colourOf, html, useHeard, useLayoutEffect, useNames } from "./heard.js";
 
 const WIDTH = 1_600;
 

@@ -1,9 +1,8 @@
 /** Documents that people write together: sections that each of them locks while they write. */
 
-import { Ago, Line, failed, go, href, html, links, titled, useEffect, useNames, useRef, useStore } from "../../lib/page.js";
 import { Cursors } from "./cursors.js";
 import { Field } from "./field.js";
-import { useHere } from "./heard.js";
+import { Ago, Line, failed, go, href, html, links, titled, useEffect, useHere, useNames, useRef, useStore } from "./heard.js";
 
 export function Documents({ chosen }) {
   const model = useHere();

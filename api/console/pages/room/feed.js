@@ -1,8 +1,7 @@
 /** What happened in the project, newest first. */
 
-import { Ago, Avatar, html, useNames, useStore } from "../../lib/page.js";
 import { STATUSES } from "./board.js";
-import { useHere } from "./heard.js";
+import { Ago, Avatar, html, useHere, useNames, useStore } from "./heard.js";
 
 const listed = (detail) => Object.keys(detail).join(", ") || "something";
 

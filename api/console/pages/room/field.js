@@ -1,9 +1,8 @@
 /** A text that one person edits at a time: it is locked with the first key or click, and saved
  * while one writes; the others see who holds it, for how long, and what is written. */
 
-import { Avatar, Icon, ask, colourOf, failed, html, myId, names, toast, useEffect, useNames, useRef, useState, useStore, why } from "../../lib/page.js";
 import { countdown } from "../../lib/when.js";
-import { useHeard, useHere } from "./heard.js";
+import { Avatar, Icon, ask, colourOf, failed, html, myId, names, toast, useEffect, useHeard, useHere, useNames, useRef, useState, useStore, why } from "./heard.js";
 
 const PAUSE = 600; // milliseconds without a key, after which it is saved
 const STEAL = why("Everybody sees the reason.");

@@ -1,7 +1,6 @@
 /** Above a project: its name, the views of it, who is here. */
 
-import { Avatar, Icon, Tabs, href, html, myId, useNames, useStore, useTitle } from "../../lib/page.js";
-import { useHeard, useHere } from "./heard.js";
+import { Avatar, Icon, Tabs, href, html, myId, useHeard, useHere, useNames, useStore, useTitle } from "./heard.js";
 
 const MOST_FACES = 6;
 

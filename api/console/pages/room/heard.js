@@ -1,6 +1,8 @@
 /** What a room tells of, for components: drawn anew when it is told. */
 
-import { createContext, useContext, useLayoutEffect, useState } from "../../lib/html.js";
+import { createContext, useContext, useLayoutEffect, useState } from "../../lib/page.js";
+
+export * from "../../lib/page.js";
 
 /** The model of the project that is looked at. */
 export const Here = createContext(undefined);

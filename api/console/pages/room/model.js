@@ -1,9 +1,7 @@
 /** A project as it is now: read once, then kept by the events of its room. What one does oneself
  * shows at once; a refusal brings back what the server has. */
 
-import { live } from "../../lib/live.js";
-import { send } from "../../lib/outbox.js";
-import { Store, all, failed, get, href, membersOf, myId, nameOf, toast } from "../../lib/page.js";
+import { Store, all, failed, get, href, leave, live, membersOf, myId, nameOf, send, toast } from "../../lib/page.js";
 
 const FEED = 100; // activities that are shown
 // Events leave out what is as always.
@@ -35,31 +33,25 @@ export class Model {
     const actions = new Set(rights.actions);
     this.can = (action) => actions.has(action);
     if (this.can("room.join")) await this.#join();
-    await this.#read();
+    await this.#read(this.room.value?.joined);
   }
 
   close() {
     this.#closed = true;
     for (const stop of this.#stops) stop();
-    if (this.room.value) live()?.leave(this.room.value.name).catch(() => {});
+    if (this.room.value) leave(this.room.value.name);
   }
 
   async #join() {
     const room = await live().join(`project:${this.id}`);
-    if (this.#closed) return void live()?.leave(room.name).catch(() => {});
+    if (this.#closed) return leave(room.name);
     this.#stops = [
       room.on("event", (event) => this.#hear(event)),
-      room.on("joined", (joined) => joined.mode === "snapshot" && this.#look(joined).catch(failed)),
+      room.on("joined", (joined) => joined.mode === "snapshot" && this.#read(joined).catch(failed)),
       room.on("lost", ({ reason }) => toast(reason ? `Your edit was taken over: ${reason}` : "Your hold on a field has ended.", "error")),
       room.on("left", ({ why }) => why !== "said" && this.room.set(undefined)),
     ];
-    this.#told = room.joined.recent?.at(-1)?.pos;
     this.room.set(room);
-  }
-
-  #look(joined) {
-    this.#told = joined.recent?.at(-1)?.pos ?? this.#told;
-    return this.#read();
   }
 
   #hear(event) {
@@ -69,8 +61,9 @@ export class Model {
   }
 
   /** All there is, at least up to what the room has told; then what came meanwhile. */
-  async #read() {
+  async #read(joined) {
     this.#early ??= [];
+    this.#told = joined?.recent?.at(-1)?.pos ?? this.#told;
     const query = { min_position: this.#told };
     const path = `/projects/${this.id}`;
     const [project, tasks, documents, feed] = await Promise.all([
@@ -116,10 +109,8 @@ export class Model {
 
   changeTask(id, label, change, { part = "", lock } = {}) {
     this.#patch(this.tasks, id, change);
-    return send({ label, method: part ? "PUT" : "PATCH", path: `/tasks/${id}${part}`, body: change, lock }).catch((error) => {
-      get(`/tasks/${id}`).then((row) => this.#patch(this.tasks, id, row), () => {});
-      throw error;
-    });
+    const command = { label, method: part ? "PUT" : "PATCH", path: `/tasks/${id}${part}`, body: change, lock };
+    return orElse(send(command), async () => this.#patch(this.tasks, id, await get(`/tasks/${id}`)));
   }
 
   addTask(title, status) {
@@ -142,10 +133,8 @@ export class Model {
   changeField(document, name, text, lock) {
     this.#write(document, { [name]: text }, { by: myId(), at: new Date().toISOString() });
     const body = { fields: { [name]: text } };
-    return send({ label: `Text of “${name}”`, method: "PATCH", path: `/documents/${document}`, body, lock }).catch((error) => {
-      this.openDocument(document).catch(() => {});
-      throw error;
-    });
+    const command = { label: `Text of “${name}”`, method: "PATCH", path: `/documents/${document}`, body, lock };
+    return orElse(send(command), () => this.openDocument(document));
   }
 
   // what happens here
@@ -158,9 +147,9 @@ export class Model {
     else if (kind === "document") this.#document(event);
     else if (kind === "project") this.#project(event);
     if (kind === "lock" || UNSEEN.has(type) || this.feed.value.some(({ position }) => position === pos)) return;
-    const { by: actor, subject, at, data: detail } = event;
-    this.feed.update((rows) => [{ position: pos, actor, verb: type, subject, at, detail }, ...rows].slice(0, FEED));
-    if (actor !== myId()) this.touched.set({ subject, by: actor });
+    const { by, subject } = event;
+    this.feed.update((rows) => [told(event), ...rows].slice(0, FEED));
+    if (by !== myId()) this.touched.set({ subject, by });
   }
 
   #task({ type, subject, data, pos, at, by }) {
@@ -230,6 +219,16 @@ export class Model {
   }
 }
 
+/** What was sent; if it is refused, what the server has is shown again. */
+const orElse = (sent, read) =>
+  sent.catch((error) => {
+    read().catch(() => {});
+    throw error;
+  });
+
 const put = (store, id, row) => store.update((all) => new Map(all).set(id, row));
+
+/** An event as REST tells of activity. */
+export const told = ({ pos: position, by: actor, type: verb, data: detail, subject, at }) => ({ position, actor, verb, detail, subject, at });
 
 export const keyed = (rows, key = "id") => new Map(rows.map((row) => [row[key], row]));

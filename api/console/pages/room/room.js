@@ -1,12 +1,10 @@
 /** A project's room: who is here, the board, documents, what happened. */
 
-import { live } from "../../lib/live.js";
-import { Select, Waits, failed, href, html, useEffect, useMemo, useState, useStore } from "../../lib/page.js";
 import { Board } from "./board.js";
 import { Documents } from "./documents.js";
 import { Feed } from "./feed.js";
 import { Head, Present } from "./head.js";
-import { Here } from "./heard.js";
+import { Here, Select, Waits, failed, href, html, live, useEffect, useMemo, useState, useStore } from "./heard.js";
 import { Model } from "./model.js";
 import { Simulate } from "./simulate.js";
 import { TaskPanel } from "./task.js";

@@ -2,8 +2,7 @@
  * it may have them: its password is no secret. */
 
 import { connect } from "../../client/formula.js";
-import { Icon, asked, failed, html, names, session, useDemo, useEffect, useRef, useState, useStore } from "../../lib/page.js";
-import { useHere } from "./heard.js";
+import { Icon, asked, failed, html, names, session, useDemo, useEffect, useHere, useRef, useState, useStore } from "./heard.js";
 
 const MOST = 3; // people
 const STATUSES = ["todo", "in_progress", "review", "done"];

@@ -1,10 +1,9 @@
 /** One task beside the board: its texts, who does it and when, and what is said about it. */
 
-import { Panel, Select, failed, href, html, useNames, useStore } from "../../lib/page.js";
 import { STATUSES } from "./board.js";
 import { Comments } from "./comments.js";
 import { Field } from "./field.js";
-import { useHere } from "./heard.js";
+import { Panel, Select, failed, href, html, useHere, useNames, useStore } from "./heard.js";
 
 const PRIORITIES = ["low", "normal", "high", "urgent"];
 

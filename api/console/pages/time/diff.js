@@ -1,8 +1,7 @@
 /** What came, went or changed between two moments, table by table. */
 
-import { Waits, here, html, useGot, useNames, useStore } from "../../lib/page.js";
 import { Compared } from "./event.js";
-import { words } from "./words.js";
+import { Waits, here, html, useGot, useNames, useStore, words } from "./words.js";
 
 const DULL = new Set(["version", "position", "pos", "id", "project"]);
 

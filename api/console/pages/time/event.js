@@ -1,8 +1,6 @@
 /** One event: who did it, from where, what it changed, what it came of and led to. */
 
-import { Panel, Waits, address, exactly, here, html, isPerson, useGot, useNames } from "../../lib/page.js";
-import { Table } from "../../lib/table.js";
-import { audit, words } from "./words.js";
+import { Panel, Table, Waits, address, audit, exactly, here, html, isPerson, useGot, useNames, words } from "./words.js";
 
 export function EventPanel({ position }) {
   const { value: event, error } = useGot(`/audit/${position}`);

@@ -1,9 +1,7 @@
 /** A project as it was at a moment; and as it went on from there, while it is played. */
 
-import { live } from "../../lib/live.js";
-import { Store, failed, get, here } from "../../lib/page.js";
-import { Model, keyed } from "../room/model.js";
-import { audit } from "./words.js";
+import { Model, keyed, told } from "../room/model.js";
+import { Store, audit, failed, get, here, leave, live } from "./words.js";
 
 const MOST = 1_000; // tasks
 const QUIET = 2_000; // milliseconds without anything: nobody waits for what comes next
@@ -72,7 +70,7 @@ export class Past extends Model {
     clearTimeout(this.#quiet);
     const replay = this.#replay;
     this.#replay = undefined;
-    if (replay) live()?.leave(replay.name).catch(() => {});
+    if (replay) leave(replay.name);
   }
 
   #heard() {
@@ -96,7 +94,7 @@ export class Past extends Model {
     this.project.set(then.project);
     this.tasks.set(keyed(tasks.items));
     this.documents.set(keyed(then.documents));
-    this.feed.set(then.recent.map((one) => ({ ...one, position: one.pos, actor: one.by, verb: one.type, detail: one.data })).reverse());
+    this.feed.set(then.recent.map(told).reverse());
     this.room.set(still(then));
     this.next = next;
     this.moment.set(moment);

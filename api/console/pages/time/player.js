@@ -1,7 +1,6 @@
 /** The slider over a project's life, and what plays it. */
 
-import { Select, exactly, failed, here, html, turn, useNames, useStore } from "../../lib/page.js";
-import { words } from "./words.js";
+import { Select, exactly, failed, here, html, turn, useNames, useStore, words } from "./words.js";
 
 const SPEEDS = [1, 4, 16, 64, 256, 1_024].map((one) => [one, `${one}×`]);
 const QUIET = /^(participation|lock|activity)/; // drawn low

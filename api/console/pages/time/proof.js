@@ -1,8 +1,7 @@
 /** Is the log whole, and is an export as it was signed? */
 
 import { checkExport } from "../../client/audit.js";
-import { useDownload } from "../../lib/download.js";
-import { Select, act, bar, exactly, html, instead, post, useRead, useState } from "../../lib/page.js";
+import { Select, act, bar, exactly, html, instead, post, useDownload, useRead, useState } from "../../lib/page.js";
 
 const EVERY = 1_000; // milliseconds between two looks at the job
 const VERIFY = { args: { type: "verify_log" }, unique: "verify_log" };

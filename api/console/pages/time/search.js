@@ -1,17 +1,19 @@
 /** The audit, by filters that are in the address. */
 
-import { Select, Waits, exactly, go, here, html, instead, membersOf, useEffect, useGot, useNames } from "../../lib/page.js";
-import { Table } from "../../lib/table.js";
 import { EventPanel } from "./event.js";
 import { Export } from "./proof.js";
-import { audit, words } from "./words.js";
+import { Filters, Table, Waits, audit, exactly, here, html, membersOf, useAll, useEffect, useGot, useNames, words } from "./words.js";
 
+const TIME = { type: "datetime-local" };
 const known = new Set(); // projects whose people are
+
+const utc = (at) => at && `${at.slice(0, 16)}Z`;
 
 export function Search({ query }) {
   const { event, cursor, ...filter } = Object.fromEntries(query);
-  const { value: found, error } = useGot("/audit", { ...filter, cursor });
-  const { value: projects } = useGot("/projects", { limit: 200 });
+  const asked = { ...filter, since: utc(filter.since), until: utc(filter.until) };
+  const { value: found, error } = useGot("/audit", { ...asked, cursor });
+  const titles = new Map(useAll("/projects")?.map(({ id, name }) => [id, name]));
   const nameOf = useNames();
   const items = found?.items ?? [];
   useEffect(() => {
@@ -21,31 +23,30 @@ export function Search({ query }) {
       membersOf(project).catch(() => {});
     }
   }, [found]);
-  const title = (project) => projects?.items.find(({ id }) => id === project)?.name ?? project;
-  const choice = (name, ids, label) => {
-    const all = [...new Set([filter[name], ...ids])].filter(Boolean);
-    return html`<${Select} name=${name} value=${filter[name] ?? ""} options=${[["", "Any"], ...all.map((id) => [id, label(id)])]} />`;
-  };
-  const time = (name) => html`<input name=${name} type="datetime-local" value=${filter[name]?.slice(0, 16)} />`;
-  const search = (form) => {
-    const { since, until, ...given } = Object.fromEntries(new FormData(form));
-    go(audit({ ...filter, ...given, since: since && `${since}Z`, until: until && `${until}Z` }));
-  };
-  const rows = items.map(({ position, at, actor, type, project, ip }) => [exactly(at), nameOf(actor), html`<a class="link" href=${here({ event: position })}>${words(type)}</a>`, title(project), ip]);
+  const people = new Set([filter.actor, ...items.map(({ actor }) => actor)].filter(Boolean));
+  const fields = [
+    ["search", { maxlength: 200 }, "Words"],
+    ["actor", [...people].map((id) => [id, nameOf(id)]), "Who"],
+    ["project", [...titles]],
+    ["type", { maxlength: 200, placeholder: "task.created.v1" }],
+    ["subject", { maxlength: 36, placeholder: "Id" }, "Of"],
+    ["since", TIME, "Since (UTC)"],
+    ["until", TIME, "Until (UTC)"],
+  ];
+  const row = ({ position, at, actor, type, project, ip }) => [
+    exactly(at),
+    nameOf(actor),
+    html`<a class="link" href=${here({ event: position })}>${words(type)}</a>`,
+    titles.get(project) ?? project,
+    ip,
+  ];
   return html`
-    <form class="filters" onSubmit=${instead(search)} aria-label="Filters">
-      <label>Words<input name="search" value=${filter.search} maxlength="200" /></label>
-      <label>Who${choice("actor", items.map(({ actor }) => actor), nameOf)}</label>
-      <label>Project${choice("project", projects?.items.map(({ id }) => id) ?? [], title)}</label>
-      <label>Type<input name="type" value=${filter.type} maxlength="200" placeholder="task.created.v1" /></label>
-      <label>Since (UTC)${time("since")}</label><label>Until (UTC)${time("until")}</label>
-      <button class="primary">Search</button><a class="link" href="#/time/audit">All${filter.subject && `, not ${filter.subject} alone`}</a>
-    </form>
-    <${Export} filter=${filter} />
+    <${Filters} query=${query} fields=${fields} />
+    <${Export} filter=${asked} />
     <div class="found">
       <div>
-        ${found ? html`<${Table} label="Events" heads=${["When", "Who", "What", "Where", "From"]} rows=${rows} keys=${items.map(({ position }) => position)} />` : html`<${Waits} error=${error} />`}
-        ${found && !items.length && html`<p class="empty">Nothing was found here.</p>`}
+        ${found ? html`<${Table} label="Events" heads=${["When", "Who", "What", "Where", "From"]} rows=${items.map(row)} keys=${items.map(({ position }) => position)} />` : html`<${Waits} error=${error} />`}
+        ${found && !items.length && html`<p class="empty">Nothing was found here. <a class="link" href=${audit()}>All events</a></p>`}
         ${cursor && html`<a class="link" href=${here({ cursor: "" })}>Newest</a>`} ${found?.next && html`<a class="link" href=${here({ cursor: found.next })}>Older</a>`}
       </div>
       ${event && html`<${EventPanel} key=${event} position=${event} />`}
