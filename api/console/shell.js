@@ -1,14 +1,14 @@
-/** What is around every page: navigation, who one is, how the connection is, messages. */
+/** What is around every page. */
 
 import { ConnectionState } from "./lib/connection.js";
-import { Asking, Avatar, Icon, Loaded, Mark, Toasts, failed, href, html, links, logout, route, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
+import { Asking, Avatar, Icon, Loaded, Mark, Toasts, Waits, failed, href, html, instead, links, logout, route, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
 import { ThemeSwitch } from "./lib/theme.js";
 import { LogIn } from "./login.js";
 import { PAGES } from "./pages.js";
 
 export function Shell() {
   const { state } = useStore(session);
-  if (state === "starting") return html`<p class="empty" role="status">Signing in …</p>`;
+  if (state === "starting") return html`<${Waits} text="Signing in …" />`;
   return html`${state === "out" ? html`<${LogIn} />` : html`<${SignedIn} />`}<${Toasts} />`;
 }
 
@@ -18,7 +18,7 @@ function SignedIn() {
   const pages = PAGES.filter(({ may }) => can(may));
   const page = path ? pages.find((one) => one.path === path) : pages[0];
   return html`
-    <a class="skip" href="#main" onClick=${toMain}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${instead(toMain)}>Skip to the content</a>
     <header class="side">
       <a class="brand" href="#/"><${Mark} />Formula</a>
       <nav aria-label="Pages">${links(pages.map((one) => [href(one.path), one.title, one === page, one.icon]))}</nav>
@@ -49,11 +49,10 @@ function Page({ page, parts, query }) {
 
 /** Who uses a keyboard or hears the page goes on where the new content begins. */
 function useFocusAfterMoves(where) {
-  const before = useRef(where);
+  const moved = useRef(false);
   useLayoutEffect(() => {
-    if (before.current === where) return;
-    before.current = where;
-    document.getElementById("main")?.focus({ preventScroll: true });
+    if (moved.current) toMain();
+    moved.current = true;
   }, [where]);
 }
 
@@ -64,8 +63,4 @@ const Account = ({ me }) => html`<div class="account">
   <button class="plain" title="Sign out" aria-label="Sign out" onClick=${logout}><${Icon} name="out" /></button>
 </div>`;
 
-/** The address is the router's: it must not change. */
-function toMain(event) {
-  event.preventDefault();
-  document.getElementById("main").focus();
-}
+const toMain = () => document.getElementById("main")?.focus({ preventScroll: true });

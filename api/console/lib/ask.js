@@ -1,8 +1,8 @@
-/** Forms, the dialog that asks for what a command needs, and the button for that. */
+/** Forms, buttons for commands, and the dialog that asks for what they need. */
 
 import { again } from "./asked.js";
 import { Select } from "./controls.js";
-import { html, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
+import { html, useLayoutEffect, useRef, useState } from "./html.js";
 import { request } from "./rest.js";
 import { address, go, route } from "./route.js";
 import { Store, useStore } from "./store.js";
@@ -10,7 +10,7 @@ import { failed } from "./toast.js";
 
 const asked = new Store();
 
-/** What was said, by field; undefined for who thinks better of it. A question is `title`, `label`, `text` and `fields`. */
+/** What was said, by field; undefined for who thinks better of it. */
 export const ask = (question) =>
   new Promise((answer) => {
     asked.value?.answer();
@@ -20,20 +20,20 @@ export const ask = (question) =>
 /** To be asked for why: it is on record. */
 export const why = (text, ...more) => ({ text, fields: [["reason", { maxlength: 200, required: true }], ...more] });
 
-/** For `onSubmit` and the like: what is done instead of what browsers do. */
+/** For handlers: this instead of what browsers do. */
 export const instead = (act) => (event) => {
   event.preventDefault();
   return act(event.currentTarget, event);
 };
 
-/** What is in the fields of a form; what is empty is left out. */
-export const filled = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
+/** What is in the fields that are not empty. */
+const filled = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
 
 /** As `Made at` of made_at, `User` of user_id. */
 export const titled = (name) => name[0].toUpperCase() + name.slice(1).replace(/_id$/, "").replaceAll("_", " ");
 
 /** A name, and options (see Select) or what else an input has. */
-export const field = ([name, more, label = titled(name)], given) => html`<label key=${name}>
+const field = ([name, more, label = titled(name)], given) => html`<label key=${name}>
   ${label}
   ${Array.isArray(more) ? html`<${Select} name=${name} options=${more} ...${given} />` : html`<input name=${name} ...${more} ...${given} />`}
 </label>`;
@@ -88,15 +88,17 @@ function Act({ label, about, how, asks }) {
 
 export const bar = (of, value, max = 1) => html`<progress aria-label="Progress of ${of}" value=${value ?? 0} max=${max || 1} />`;
 
-/** Fields whose values are in the address, and nothing else is. Where options have none for nothing, it is added. */
+/** Fields whose values are in the address, and nothing else is. */
 export function Filters({ query, fields }) {
   const change = instead((form) => go(address([route.value.page, ...route.value.parts], filled(form))));
   const all = (more) => (Array.isArray(more) && more[0]?.[0] !== "" ? [["", "–"], ...more] : more);
-  const draw = () => html`<form class="filters" role="search" onChange=${change} onSubmit=${change}>
-    ${fields.map(([name, more, label]) => field([name, all(more), label], { value: query.get(name) ?? "" }))}
+  const form = useRef();
+  useLayoutEffect(() => {
+    for (const input of form.current.querySelectorAll("input")) input.value = query.get(input.name) ?? "";
+  }, [`${query}`]); // and at no other time: one may be writing in it
+  return html`<form class="filters" role="search" ref=${form} onChange=${change} onSubmit=${change}>
+    ${fields.map(([name, more, label]) => field([name, all(more), label], Array.isArray(more) && { value: query.get(name) ?? "" }))}
   </form>`;
-  return useMemo(draw, [`${query}`, `${fields}`]); // not at every look: one may be writing in it
 }
 
-/** Of the address what is chosen in these fields. */
 export const chosen = (query, fields) => Object.fromEntries(fields.map(([name]) => [name, query.get(name) ?? undefined]));

@@ -1,4 +1,4 @@
-/** What the server says, for components: asked when they are drawn, and again. */
+/** What the server says, for components. */
 
 import { html, useEffect, useState } from "./html.js";
 import { asked } from "./http.js";
@@ -45,27 +45,24 @@ export function useAsked(load, key, { every, keeps, more } = {}) {
   return { value, error, at, busy: busy || seen.key !== key };
 }
 
-/** The value alone; that it cannot be had is told once. */
+/** The value; that it cannot be had is told once. */
 export function useLook(load, key, options) {
   const { value, error } = useAsked(load, key, options);
   useEffect(() => void (error && failed(error)), [error && said(error)]);
   return value;
 }
 
-/** What a query answers. */
 export const useGot = (path, query) => useAsked(() => get(path, query), path + JSON.stringify(query));
 
 /** As it is now; without a path nothing is asked. */
 export const useRead = (path, query, every = EVERY) =>
   useLook(async (min_position) => path && get(path, { ...query, min_position }), path + JSON.stringify(query), { every });
 
-/** The people of the demo workspace, where there is one. */
 export const useDemo = () => useAsked(() => asked("GET", "/auth/demo"), "demo").value ?? { people: [] };
 
-/** All rows of a list that is not long. */
 export const useAll = (path) => useLook(() => all(path), path);
 
-/** The rows of a list as they are now, and the button for more. */
+/** Rows as they are now, and the button for more. */
 export function useList(path, query) {
   const key = path + JSON.stringify(query);
   const [wish, want] = useState({});

@@ -1,4 +1,4 @@
-/** Lines or bars, by uPlot; who shows a chart has its figures in a table beside it. */
+/** Lines or bars; who shows a chart has its figures in a table beside it. */
 
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "./html.js";

@@ -1,17 +1,19 @@
-/** What is on several pages: choices, ways to other views, forms of one line, panels. */
+/** What several pages have. */
 
 import { html, useEffect, useLayoutEffect, useRef, useState, useTitle } from "./html.js";
 import { Icon } from "./icons.js";
 import { go } from "./route.js";
 import { said } from "./said.js";
+import { Store, useStore } from "./store.js";
 import { failed } from "./toast.js";
+import { ago, exactly } from "./when.js";
 
 /** `options`: values, or pairs of a value and its text. `onValue` is told what is chosen. */
 export const Select = ({ options, onValue, ...given }) => html`<select onChange=${onValue && (({ target }) => onValue(target.value))} ...${given}>
   ${options.map((one) => [one].flat()).map(([value, text = value]) => html`<option key=${value} value=${value}>${text}</option>`)}
 </select>`;
 
-/** `all`: of each where it leads, its title, whether one is there, and its icon. */
+/** Of each: where it leads, its title, whether one is there, its icon. */
 export const links = (all) =>
   all.map(
     ([to, title, at, icon]) => html`<a key=${to} href=${to} aria-current=${at ? "page" : undefined}>${icon && html`<${Icon} name=${icon} />`}<span>${title}</span></a>`,
@@ -19,10 +21,10 @@ export const links = (all) =>
 
 export const Tabs = ({ label, all }) => html`<nav class="tabs" aria-label=${label}>${links(all)}</nav>`;
 
-/** For `ref`: it has the focus as soon as it is there. */
+/** For `ref`. */
 export const focused = (element) => element?.focus();
 
-/** A form of one line, taken by Enter: `onTaken` says false of what it does not take. `begins`: with the focus. */
+/** A form of one line; `onTaken` says false of what it does not take. `begins`: with the focus. */
 export function Line({ label, begins, onTaken, ...given }) {
   const submit = (event) => {
     event.preventDefault();
@@ -33,7 +35,7 @@ export function Line({ label, begins, onTaken, ...given }) {
   return html`<form onSubmit=${submit}><input ref=${begins && focused} aria-label=${label} maxlength="200" ...${given} /></form>`;
 }
 
-/** Beside what it is about. Who closes it, also by Escape, is again at `from`, a selector. */
+/** Who closes it is again at `from`, a selector. */
 export function Panel({ title, label = title, from, close, children }) {
   const panel = useRef();
   useLayoutEffect(() => {
@@ -54,18 +56,16 @@ export function Panel({ title, label = title, from, close, children }) {
   </aside>`;
 }
 
-/** Where something will be: that it is looked up, or why it is not there. */
 export const Waits = ({ error, text = "Looking it up …" }) => html`<p class="empty" role=${error ? "alert" : "status"}>${error ? said(error) : text}</p>`;
 
-/** The component of a module that is loaded when it is first looked at. */
 export function Loaded({ load, title, ...props }) {
   const [module, setModule] = useState();
   useTitle(title);
   useEffect(() => void load().then(setModule, failed), []);
-  return module ? html`<${module.default} ...${props} />` : html`<p class="empty" role="status">Loading …</p>`;
+  return module ? html`<${module.default} ...${props} />` : html`<${Waits} text="Loading …" />`;
 }
 
-/** `headed` and `celled`: what a head or a cell has beside its text, by its column; `keys`: of the rows. */
+/** `headed` and `celled`: what a head or a cell has beside its text. */
 export const Table = ({ label, heads, rows, keys = [], headed, celled, ...given }) => html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
   <table ...${given}>
     <thead><tr>${heads.map((head, at) => html`<th key=${at} scope="col" ...${headed?.(at)}>${head}</th>`)}</tr></thead>
@@ -74,3 +74,12 @@ export const Table = ({ label, heads, rows, keys = [], headed, celled, ...given 
     </tbody>
   </table>
 </div>`;
+
+const clock = new Store(Date.now());
+
+setInterval(() => clock.set(Date.now()), 15_000);
+
+export function Ago({ at }) {
+  useStore(clock);
+  return html`<time datetime=${at} title=${exactly(at)}>${ago(at)}</time>`;
+}

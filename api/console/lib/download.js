@@ -1,4 +1,4 @@
-/** Files of answers: how much has come is told, and it can be called off. */
+/** Files of answers, which can be called off. */
 
 import { html, useState } from "./html.js";
 import { answered } from "./rest.js";

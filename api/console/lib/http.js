@@ -1,4 +1,4 @@
-/** Requests to REST, as anybody or in the name of who has a token. */
+/** Requests to REST, in the name of who has the `token`. */
 
 import { searched } from "./route.js";
 

@@ -1,4 +1,4 @@
-/** The one live connection of this page: the API's own client for browsers, and how it is. */
+/** The one live connection of this page, and how it is. */
 
 import { connect } from "../client/formula.js";
 import { out, session, token } from "./session.js";
@@ -10,7 +10,6 @@ export const connection = new Store({ state: "closed", queued: 0 });
 let formula;
 let whose;
 
-/** The connection of who is signed in. */
 export const live = () => formula;
 
 export const leave = (room) => live()?.leave(room).catch(() => {});

@@ -13,7 +13,7 @@ const PASSING = new Set([0, 429, 503]); // statuses after which it is tried agai
 
 let working = false;
 
-/** The answer, once there is one. A command is `label`, which people read while it waits, `method`, `path`, `body`, `lock`. */
+/** The answer, once there is one. `label` is read while it waits. */
 export function send(command) {
   return new Promise((resolve, reject) => {
     const entry = { ...command, key: newKey(), resolve, reject };
@@ -40,7 +40,6 @@ async function work() {
   working = false;
 }
 
-/** Until the connection is there again, or a while. */
 async function patience({ retryAfter }) {
   let stop;
   await new Promise((resolve) => {
@@ -50,13 +49,8 @@ async function patience({ retryAfter }) {
   stop();
 }
 
-/** A random UUID; crypto.randomUUID is not there on pages without TLS. */
-function newKey() {
-  const hex = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
-  return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-}
+/** crypto.randomUUID is not there on pages without TLS. */
+const newKey = () => crypto.getRandomValues(new BigUint64Array(2)).join("-");
 
 addEventListener("beforeunload", (event) => {
   if (outbox.value.length) event.preventDefault();

@@ -1,6 +1,5 @@
 /** What most pages are made with, to import it from one place. */
 
-export * from "./ago.js";
 export * from "./ask.js";
 export * from "./asked.js";
 export * from "./controls.js";

@@ -1,4 +1,4 @@
-/** People by id: their names, initials and colours, the same on everybody's screen. */
+/** People by id: names, initials and colours. */
 
 import { html, names } from "./html.js";
 import { all, get } from "./rest.js";
@@ -15,7 +15,7 @@ function remember(pairs) {
   known.update((before) => new Map([...before, ...pairs.filter(([, name]) => name)]));
 }
 
-/** The members of a project: they are known by name from then on. */
+/** They are known by name from then on. */
 export async function membersOf(project, query) {
   const members = await all(`/projects/${project}/members`, query);
   remember(members.map(({ user_id, name }) => [user_id, name]));
@@ -37,13 +37,13 @@ export function nameOf(id) {
   return name ?? "Somebody";
 }
 
-/** As nameOf, for a component that is drawn anew once more names are known. */
+/** As nameOf; the component is drawn anew once more are known. */
 export function useNames() {
   useStore(known);
   return nameOf;
 }
 
-/** Whether what has that name is somebody's id. */
+/** Whether somebody's id has that name. */
 export const isPerson = (name) => /^(actor|author|assignee|manager|owner|holder|user|user_id|waiter|(\w+_)?by)$/.test(name);
 
 export function colourOf(id) {

@@ -1,7 +1,7 @@
 /** REST in the name of who is signed in; parameters as of `fetched`. */
 
 import { asked, fetched } from "./http.js";
-import { out, token } from "./session.js";
+import { token } from "./session.js";
 
 const TRIES = 5; // more, of a query that will be answered soon
 const PATIENCE = 5; // seconds, the most that is soon
@@ -11,26 +11,21 @@ const signed = (how) => async (method, path, given) => {
   try {
     return await how(method, path, { ...given, token: used });
   } catch (error) {
-    if (error.status !== 401) throw error;
-  }
-  try {
-    return await how(method, path, { ...given, token: await token(used) });
-  } catch (error) {
-    if (error.status === 401) out(error.code);
-    throw error;
+    const fresh = error.status === 401 && (await token(used));
+    if (!fresh) throw error;
+    return how(method, path, { ...given, token: fresh });
   }
 };
 
 export const answered = signed(fetched);
 
-/** The JSON of an answer. */
 export const request = signed(asked);
 
 export const get = (path, query, options) => patiently(() => request("GET", path, { query, ...options }));
 
 export const post = (path, body = {}, options) => request("POST", path, { body, ...options });
 
-/** Asked again where the server says that it will have the answer in a moment. */
+/** Asked again where the answer will be there in a moment. */
 export async function patiently(ask) {
   for (let left = TRIES; ; left--) {
     try {

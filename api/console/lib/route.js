@@ -8,7 +8,7 @@ addEventListener("hashchange", () => route.set(parsed()));
 
 export const go = (to) => void (location.hash = to);
 
-/** A query of these values; a list gives several, and what is empty none. */
+/** A query; of lists it has each value, of what is empty none. */
 export function searched(values = {}) {
   const pairs = Object.entries(values).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
   const given = pairs.filter(([, value]) => (value ?? "") !== "");

@@ -1,4 +1,4 @@
-/** Refusals in words. A code without words of its own is shown as it is: operators know them. */
+/** Refusals in words; a code without any is shown as it is: operators know them. */
 
 const WORDS = {
   "access.denied": "You may not do that.",
@@ -17,7 +17,6 @@ const WORDS = {
   "email.taken": "Somebody has that address already.",
   "letter.behind": "It waits behind another of its stream: see to that first.",
   "position.not_reached": "It is noted, and cannot be seen yet.",
-  "project.not_found": "There is no such project, or it is not yours to see.",
   "projection.building": "It is being built already.",
   "projection.nothing_before": "There is nothing before it to go back to.",
   "rate.limited": "Too much at once; try again in a moment.",
@@ -26,12 +25,12 @@ const WORDS = {
   "request.invalid": "That is not valid.",
   "server.failed": "Something went wrong on the server.",
   "store.unavailable": "The database is away; try again in a moment.",
-  "task.not_found": "There is no such task.",
-  "document.not_found": "There is no such document.",
 };
 
 export function said(error) {
   const code = error?.code ?? error;
+  const [, what] = /^(\w+)\.not_found$/.exec(code) ?? [];
+  if (what) return `There is no such ${what}, or it is not yours to see.`;
   if (WORDS[code] && !error.detail?.errors) return WORDS[code];
   if (!error?.code) return "Something went wrong on this page.";
   return [WORDS[code] ?? `Refused: ${code}.`, ...details(error.detail)].join(" ");

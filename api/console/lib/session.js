@@ -1,9 +1,8 @@
 /** Who is signed in here, and the tokens that say so.
  *
- * Tokens are in memory alone; only between two pages (a reload) and while the tab is hidden (it may
- * be discarded) the refresh token lies in sessionStorage. So it ends with the tab, and a second tab
- * made from this one has no copy: each works once, and two would end the log-in. Each tab can be
- * somebody else. A cookie would be sent by other sites' forms.
+ * Only during a reload and while the tab is hidden (it may be discarded) the refresh token lies in
+ * sessionStorage: a second tab made from this one must have no copy, since each works once. Each tab
+ * can be somebody else. A cookie would be sent by other sites' forms.
  */
 
 import { asked } from "./http.js";
@@ -25,7 +24,6 @@ let access;
 let ends = 0;
 let renewing; // the one request under way
 
-/** Sign in again with what the page before this one left. */
 export async function start() {
   addEventListener("pagehide", keep);
   document.addEventListener("visibilitychange", () => (document.hidden ? keep() : take()));
@@ -35,7 +33,7 @@ export async function start() {
 }
 
 export async function login(email, password) {
-  const devices = read(DEVICES);
+  const devices = JSON.parse(localStorage.getItem(DEVICES) ?? "{}");
   const answer = await asked("POST", "/auth/login", { body: { email, password, device: devices[email] } });
   localStorage.setItem(DEVICES, JSON.stringify({ ...devices, [email]: answer.device }));
   await enter(answer);
@@ -92,10 +90,3 @@ function take() {
   sessionStorage.removeItem(KEPT);
 }
 
-function read(name) {
-  try {
-    return JSON.parse(localStorage.getItem(name) ?? "{}");
-  } catch {
-    return {};
-  }
-}

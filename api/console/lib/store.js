@@ -1,4 +1,4 @@
-/** A value that is shown in several places: who shows it is told when it is another. */
+/** Values that components show: they are told when it is another. */
 
 import { useLayoutEffect, useState } from "../vendor/hooks.js";
 
@@ -24,7 +24,6 @@ export class Store {
     this.set(change(this.#value));
   }
 
-  /** Returns what stops listening. */
   on(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -4,8 +4,7 @@ import { html, useState } from "./html.js";
 import { Icon } from "./icons.js";
 
 const KEPT = "formula.theme";
-const NEXT = { auto: "light", light: "dark", dark: "auto" };
-const ICONS = { auto: "auto", light: "sun", dark: "moon" };
+const NEXT = { auto: "light", light: "dark", dark: "auto" }; // each has an icon of its name
 
 export function ThemeSwitch() {
   const [theme, setTheme] = useState(document.documentElement.dataset.theme);
@@ -16,6 +15,6 @@ export function ThemeSwitch() {
     setTheme(next);
   };
   return html`<button class="plain" title="Theme: ${theme}" aria-label="Theme: ${theme}" onClick=${turn}>
-    <${Icon} name=${ICONS[theme]} />
+    <${Icon} name=${theme} />
   </button>`;
 }

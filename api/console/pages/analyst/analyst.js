@@ -1,4 +1,4 @@
-/** For analysts: questions of one's own in SQL, and the read models that there are, drawn. */
+/** For analysts: questions of one's own in SQL, and read models. */
 
 import { Tabs, href, html } from "../../lib/page.js";
 import { Ask } from "./ask.js";

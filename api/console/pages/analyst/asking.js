@@ -1,4 +1,4 @@
-/** Questions in SQL: what is asked, as the page's address has it, what is answered, and why not. */
+/** Questions in SQL, as the address has them, and their answers. */
 
 import { address, patiently, post, said, useAsked } from "../../lib/page.js";
 
@@ -32,7 +32,6 @@ const WORDS = {
   "analytics.too_slow": "It took more than ten seconds. Name a project or fewer days.",
   "analytics.too_wide": "That is too much for one answer. Ask for fewer columns or rows.",
 };
-/** In words, with what the database says. */
 export const wrong = (error) => `${WORDS[error.code] ?? said(error)} ${error.detail?.reason ?? ""}`;
 
 let last = Promise.resolve(); // one after the other: the server takes few at once
@@ -50,7 +49,6 @@ export function useAnswer(asked) {
 export const isNumber = ({ type }) => /^(int\d|float|numeric)/.test(type);
 export const isTime = ({ type }) => /^(date|timestamp)/.test(type);
 
-/** A value as people read it. */
 export function written(value) {
   if (value === null) return "";
   if (typeof value === "object") return JSON.stringify(value);

@@ -1,4 +1,4 @@
-/** What one chooses: how an answer is drawn, a project, a file of an answer. */
+/** What one chooses of an answer. */
 
 import { Select, html, toast, useAll, useDownload } from "../../lib/page.js";
 import { complete } from "./drawn.js";
@@ -18,12 +18,11 @@ export function Drawing({ answer, drawing, draw }) {
   </div>`;
 }
 
-/** One of the projects that one sees, or all. */
 export const useProjects = () => [["", "All projects"], ...(useAll("/projects") ?? []).map(({ id, name }) => [id, name])];
 
 export const Project = (given) => html`<${Select} options=${useProjects()} ...${given} />`;
 
-/** A file of all of an answer: asked anew, since it may have more rows than are shown. */
+/** Asked anew: a file may have more rows than are shown. */
 export function Export({ asked, name }) {
   const [download, progress] = useDownload();
   const start = async (format) => {

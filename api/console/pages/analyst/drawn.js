@@ -3,7 +3,7 @@
 import { Chart } from "../../lib/chart.js";
 import { Table, html, isNumber, isTime, useMemo, useState, written } from "./asking.js";
 
-/** A drawing with what was not chosen, or is not among the columns. */
+/** With what was not chosen, or is not among the columns. */
 export function complete({ columns }, { kind, x, y }) {
   const along = columns.find(({ name }) => name === x) ?? columns.find(isTime) ?? columns.find((one) => !isNumber(one)) ?? columns[0];
   const numbers = columns.filter((one) => isNumber(one) && one !== along).map(({ name }) => name);
@@ -22,8 +22,7 @@ export function Drawn({ answer, drawing, label }) {
 function Plot({ answer, bars, x, y, label }) {
   const [along, series, shown] = useMemo(() => {
     const { columns, rows } = answer;
-    const place = (wanted) => columns.findIndex(({ name }) => name === wanted);
-    const at = place(x);
+    const at = place(columns, x);
     const time = isTime(columns[at]);
     const named = !time && !isNumber(columns[at]);
     const value = (row) => (time ? seconds(row[at]) : Number(row[at]));
@@ -31,11 +30,13 @@ function Plot({ answer, bars, x, y, label }) {
     const names = kept.map((row) => written(row[at]));
     const figures = (column) => kept.map((row) => (row[column] === null ? null : Number(row[column])));
     const values = kept.map(named ? (_, index) => index : value);
-    return [{ time, values, names: named && names }, y.map((name) => ({ name, values: figures(place(name)) })), (index) => names[index]];
+    return [{ time, values, names: named && names }, y.map((name) => ({ name, values: figures(place(columns, name)) })), (index) => names[index]];
   }, [answer, x, y.join()]);
   return html`<${Chart} bars=${bars} label=${label} x=${along} series=${series} shown=${shown} />
     <details><summary>The figures</summary><${Answer} answer=${answer} label="${label}: the figures" /></details>`;
 }
+
+const place = (columns, wanted) => columns.findIndex(({ name }) => name === wanted);
 
 /** What has no zone is UTC. */
 const seconds = (at) => Date.parse(/T[^+-]*\d$/.test(at) ? `${at}Z` : at) / 1_000;
@@ -44,7 +45,8 @@ const seconds = (at) => Date.parse(/T[^+-]*\d$/.test(at) ? `${at}Z` : at) / 1_00
 function Heat({ answer, x, y: [figure], label }) {
   const [turned, most] = useMemo(() => {
     const { columns, rows } = answer;
-    const [across, down, cell] = [({ name }) => name === x, ({ name }) => name !== x && name !== figure, ({ name }) => name === figure].map((test) => columns.findIndex(test));
+    const [across, cell] = [place(columns, x), place(columns, figure)];
+    const down = columns.findIndex((_, at) => at !== across && at !== cell);
     const heads = [...new Set(rows.map((row) => row[across]))].sort(isNumber(columns[across]) ? (a, b) => a - b : undefined);
     const lines = new Map(rows.map((row) => [row[down], heads.map(() => null)]));
     for (const row of rows) lines.get(row[down])[heads.indexOf(row[across])] = Number(row[cell]);

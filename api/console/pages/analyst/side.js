@@ -1,4 +1,4 @@
-/** Beside the box: the queries that one keeps, and what can be asked. */
+/** The queries that one keeps, and what can be asked. */
 
 import { again, failed, get, go, html, instead, question, request, toast, useLook } from "./asking.js";
 

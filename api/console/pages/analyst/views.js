@@ -1,4 +1,4 @@
-/** The read models of analytics, drawn; each is a question that one may take further. */
+/** The read models of analytics; each is a question that one may take further. */
 
 import { Filters, again, exactly, html, parametersOf, question, useAnswer, wrong } from "./asking.js";
 import { useProjects } from "./controls.js";

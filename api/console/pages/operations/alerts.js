@@ -1,4 +1,4 @@
-/** Alerts: what fires, who looks after it, what happened; and silences. */
+/** Alerts and silences. */
 
 import { Filters, act, can, chosen, html, link, post, shown, table, useList, useRead, why } from "./parts.js";
 

@@ -1,4 +1,4 @@
-/** How fast the machine of this installation is: what was measured, and measuring it again. */
+/** How fast the machine of this installation is. */
 
 import { act, bar, can, html, link, shown, table, useList, useRead } from "./parts.js";
 

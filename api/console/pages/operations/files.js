@@ -1,4 +1,4 @@
-/** Files of all projects, and those that were deleted, as long as they can be restored. */
+/** Files of all projects, also those that can be restored. */
 
 import { Filters, act, chosen, get, html, table, useList } from "./parts.js";
 

@@ -1,4 +1,4 @@
-/** Queues, the jobs in them with what they say, and what runs by the clock. */
+/** Queues, jobs, and what runs by the clock. */
 
 import { Filters, act, bar, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";
 

@@ -1,4 +1,4 @@
-/** What is measured, and how it went beside the period before; what is drawn over is shown closer. */
+/** How what is measured went, beside the period before. */
 
 import { Chart } from "../../lib/chart.js";
 import { EVERY, Filters, chosen, get, go, html, tab, table, useLook, useMemo, useRead } from "./parts.js";

@@ -31,7 +31,7 @@ export default function Operations({ parts: [name = "health"], query }) {
   </div>`;
 }
 
-/** What the operators' room tells of is looked at without waiting. */
+/** What the operators' room tells of is not waited for. */
 function follow() {
   if (!can("ops.join")) return;
   let timer;

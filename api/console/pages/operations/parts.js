@@ -1,6 +1,6 @@
-/** What the tabs are made with: tables of rows as REST has them, what is chosen in the address. */
+/** What the tabs are made with. */
 
-import { Table, address, ago, exactly, html, isPerson, numbers, route, size, titled, useNames } from "../../lib/page.js";
+import { Ago, Table, address, html, isPerson, numbers, route, size, titled, useNames } from "../../lib/page.js";
 
 export * from "../../lib/page.js";
 
@@ -12,21 +12,20 @@ const TONES = {
 const TIME = /^\d{4}-\d\d-\d\dT/;
 const wholes = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
-/** A value as people read it: times, numbers, words for how something is; by `name` people and sizes. */
+/** A value as people read it; by `name` people and sizes. */
 export function shown(value, name = "") {
   if ((value ?? "") === "") return "–";
   if (isPerson(name)) return html`<${Name} id=${value} />`;
   if (name === "bytes") return size(value);
   if (typeof value === "number") return (Math.abs(value) < 1_000 ? numbers : wholes).format(value);
-  if (TIME.test(value)) return html`<time datetime=${value} title=${exactly(value)}>${ago(value)}</time>`;
+  if (TIME.test(value)) return html`<${Ago} at=${value} />`;
   const tone = Object.keys(TONES).find((one) => TONES[one].split(" ").includes(value));
   return tone ? html`<span class="tag ${tone}">${value}</span>` : String(value);
 }
 
 const Name = ({ id }) => useNames()(id);
 
-/** A table under its heading. `fields`: names of the rows', shown as what they are, or as `as` says;
- * `beside` the heading. */
+/** `fields`: names of the rows', shown as what they are, or as `as` says. `beside`: the heading. */
 export function table(of, list, fields, as = {}, empty = "None.", beside) {
   const all = list?.rows ?? list;
   const names = fields.split(" ").filter((name) => as[name] !== false);
@@ -38,7 +37,6 @@ export function table(of, list, fields, as = {}, empty = "None.", beside) {
       : html`<p class="muted" role="status">${all?.length === 0 ? empty : "Loading …"}</p>`}`;
 }
 
-/** This tab with that chosen in it. */
 export const tab = (query) => address(["operations", ...route.value.parts.slice(0, 1)], query);
 
 export const link = (query, text) => html`<a class="link" href=${tab(query)}>${text}</a>`;

@@ -1,4 +1,4 @@
-/** Who is connected, in which rooms people are, and what is locked there. */
+/** Who is connected, rooms, and what is locked there. */
 
 import { EVERY, act, all, can, html, leave, live, table, useList, useLook, why } from "./parts.js";
 

@@ -1,4 +1,4 @@
-/** Read models: how far they are, builds, what they hold back, why a row is as it is. */
+/** Read models: how far they are, and why a row is as it is. */
 
 import { Filters, act, bar, can, html, link, shown, table, useList, useRead, why } from "./parts.js";
 

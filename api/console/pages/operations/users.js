@@ -1,4 +1,4 @@
-/** People: what they may do, whether they may come in, where they are logged in, their keys. */
+/** People: what they may do, their log-ins and keys. */
 
 import { Keys } from "./keys.js";
 import { Filters, act, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";

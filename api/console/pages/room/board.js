@@ -117,7 +117,6 @@ function NewTask({ status }) {
   return html`<${Line} label="Title of the new task" placeholder="What is to be done?" onTaken=${add} begins ...${close} />`;
 }
 
-/** By task: who types, who holds a part of it, who looks at it, who has just changed it. */
 function useMarks(model, room) {
   const typing = useHeard(room, "typing");
   const locks = useHeard(room, "locks");

@@ -96,7 +96,7 @@ function Write({ task, people }) {
   </form>`;
 }
 
-/** The list of names that fit what is written after an @. */
+/** Names that fit what is written after an @. */
 function usePicking(people, text, box, setText) {
   const [begun, setBegun] = useState();
   const [at, setAt] = useState(0);
@@ -125,7 +125,6 @@ function usePicking(people, text, box, setText) {
   return { found, at, look, take, keys };
 }
 
-/** The text, with names that are mentioned marked. */
 function marked(body, people) {
   const all = people.map(({ name }) => name).filter(Boolean).map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return body.split(new RegExp(`(@(?:${[...all, "\\w+"].join("|")}))`)).map((part, index) => (index % 2 ? html`<mark>${part}</mark>` : part));

@@ -5,7 +5,7 @@ import { colourOf, html, useHeard, useLayoutEffect, useNames } from "./heard.js"
 
 const WIDTH = 1_600;
 
-/** Also tells the room of one's own. `on`: the surface's name. */
+/** Also tells of one's own. `on`: the surface's name. */
 export function Cursors({ room, on, surface }) {
   const nameOf = useNames();
   const cursors = useHeard(room, "cursors");

@@ -5,7 +5,7 @@ import { Ago, Avatar, html, useHere, useNames, useStore } from "./heard.js";
 
 const listed = (detail) => Object.keys(detail).join(", ") || "something";
 
-/** By verb: what somebody did, of its detail and the thing's title. */
+/** By verb, of its detail and the thing's title. */
 const SENTENCES = {
   "task.created": (detail) => `added “${detail.title}”`,
   "task.changed": (detail, title) => `changed ${listed(detail)} of “${title}”`,

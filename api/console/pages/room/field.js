@@ -47,7 +47,6 @@ export function Field({ of, name, label, value, may, single, most = "20000", sav
   </div>`;
 }
 
-/** Who has it, and for how long; one may wait for it, and who manages may take it over. */
 function Holder({ room, lock: { resource, holder, expires }, writes, onGranted }) {
   const model = useHere();
   const name = useNames()(holder);
@@ -82,7 +81,6 @@ function Left({ until }) {
   return html`<time>${countdown(until)}</time>`;
 }
 
-/** The draft of who writes, the lock that it needs, and when it is saved. */
 function useEditing(room, resource, name, value, save) {
   const [draft, setDraft] = useState();
   const now = useRef({}).current; // what handlers share: draft, lock (a promise), timer

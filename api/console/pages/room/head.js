@@ -4,7 +4,6 @@ import { Avatar, Icon, Tabs, href, html, myId, useHeard, useHere, useNames, useS
 
 const MOST_FACES = 6;
 
-/** `back`: to the page of all projects. `tabs`: as of Tabs. */
 export function Head({ back, label, tabs, children }) {
   const { name } = useStore(useHere().project);
   useTitle(name);
@@ -18,7 +17,7 @@ export function Head({ back, label, tabs, children }) {
   </header>`;
 }
 
-/** Everybody who is here, the most present first, with what they look at. */
+/** Who is here, the most present first. */
 export function Present({ room }) {
   const nameOf = useNames();
   const me = myId();

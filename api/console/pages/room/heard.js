@@ -4,7 +4,6 @@ import { createContext, useContext, useLayoutEffect, useState } from "../../lib/
 
 export * from "../../lib/page.js";
 
-/** The model of the project that is looked at. */
 export const Here = createContext(undefined);
 export const useHere = () => useContext(Here);
 

@@ -1,5 +1,5 @@
-/** A project as it is now: read once, then kept by the events of its room. What one does oneself
- * shows at once; a refusal brings back what the server has. */
+/** A project as it is now: read once, then kept by the events of its room. What one does
+ * oneself shows at once. */
 
 import { Store, all, failed, get, href, leave, live, membersOf, myId, nameOf, send, toast } from "../../lib/page.js";
 
@@ -60,7 +60,7 @@ export class Model {
     else this.apply(event);
   }
 
-  /** All there is, at least up to what the room has told; then what came meanwhile. */
+  /** At least up to what the room has told; then what came meanwhile. */
   async #read(joined) {
     this.#early ??= [];
     this.#told = joined?.recent?.at(-1)?.pos ?? this.#told;
@@ -96,7 +96,7 @@ export class Model {
     put(this.documents, id, { ...row, fields });
   }
 
-  /** What is read shows at least what the room has told, also while it was read. */
+  /** At least up to what the room has told, also meanwhile. */
   async #newest(id, read) {
     for (;;) {
       const position = this.#told;
@@ -152,33 +152,34 @@ export class Model {
     if (by !== myId()) this.touched.set({ subject, by });
   }
 
-  #task({ type, subject, data, pos, at, by }) {
+  #task(event) {
+    const { type, subject, data, pos } = event;
     const known = this.tasks.value.get(subject);
-    if (known && pos <= known.position) return this.#comment(type, subject, data, pos, at);
+    if (known && pos <= known.position) return this.#comment(event);
     if (type === "task.created") {
       put(this.tasks, subject, { ...NEW_TASK, ...data, id: subject, created_at: data.at, position: pos });
     } else if (type.startsWith("task.comment_")) {
       const more = { "task.comment_added": 1, "task.comment_removed": -1 }[type] ?? 0;
       this.#patch(this.tasks, subject, { comments: (known?.comments ?? 0) + more, position: pos });
-      this.#comment(type, subject, data, pos, at);
-      this.#mention(type, known, data, by);
+      this.#comment(event);
+      this.#mention(event, known);
     } else {
       const { was, ...change } = data;
       this.#patch(this.tasks, subject, { ...change, position: pos });
     }
   }
 
-  #comment(type, task, data, position, at) {
-    const comments = this.comments.value.get(task);
+  #comment({ type, subject, data, pos, at }) {
+    const comments = this.comments.value.get(subject);
     if (!comments || !type.startsWith("task.comment_")) return;
     const others = comments.filter(({ id }) => id !== data.comment);
     const known = comments.find(({ id }) => id === data.comment);
-    const row = { created_at: at, ...known, ...data, id: data.comment, position: known?.position ?? position };
+    const row = { created_at: at, ...known, ...data, id: data.comment, position: known?.position ?? pos };
     const after = type === "task.comment_removed" ? others : [...others, row].sort((a, b) => a.position - b.position);
-    put(this.comments, task, after);
+    put(this.comments, subject, after);
   }
 
-  #mention(type, task, { mentions = [], author }, by) {
+  #mention({ type, data: { mentions = [], author }, by }, task) {
     if (type !== "task.comment_added" || by === myId() || !mentions.includes(myId())) return;
     toast(`${nameOf(author)} mentioned you on “${task?.title ?? "a task"}”`);
   }
@@ -219,7 +220,7 @@ export class Model {
   }
 }
 
-/** What was sent; if it is refused, what the server has is shown again. */
+/** A refusal brings back what the server has. */
 const orElse = (sent, read) =>
   sent.catch((error) => {
     read().catch(() => {});

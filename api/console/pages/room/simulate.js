@@ -13,8 +13,8 @@ export function Simulate() {
   const members = useStore(model.members);
   const { people, password } = useDemo();
   const [on, setOn] = useState(false);
-  const working = useRef([]);
-  const stop = () => working.current.splice(0).forEach((one) => one.leave());
+  const left = useRef();
+  const stop = () => left.current?.abort();
   useEffect(() => stop, []);
   const mine = session.value.me?.email;
   const here = new Set(members.filter(({ role }) => role !== "viewer").map(({ name }) => name));
@@ -23,96 +23,74 @@ export function Simulate() {
   const turn = () => {
     setOn(!on);
     if (on) return stop();
-    working.current = able.slice(0, MOST).map(({ email }) => new Somebody({ email, password }, model));
-    for (const one of working.current) one.work().catch(failed);
+    left.current = new AbortController();
+    for (const { email } of able.slice(0, MOST)) work({ email, password }, model, left.current.signal).catch(failed);
   };
   return html`<button class=${names("simulate", on && "on")} aria-pressed=${on} onClick=${turn}>
     <${Icon} name="people" />${on ? "Stop simulation" : "Simulate people"}
   </button>`;
 }
 
-/** One person at work until they leave. */
-class Somebody {
-  #gone = false;
-  #at = { x: 800, y: 200 };
-  #formula;
-  #token;
-
-  constructor(login, model) {
-    this.login = login;
-    this.model = model;
-  }
-
-  async work() {
-    await this.#signIn();
-    if (this.#gone) return this.leave();
-    this.#formula = connect({ token: (stale) => (stale ? this.#signIn() : this.#token), device: "simulation" });
-    const room = await this.#formula.join(`project:${this.model.id}`);
-    const habits = [this.#point, this.#point, this.#point, this.#look, this.#write, this.#move, this.#comment];
-    while (!this.#gone) {
-      await pause(400 + Math.random() * 1_200);
-      if (!this.#gone) await pick(habits).call(this, room, pick([...this.model.tasks.value.values()])).catch(() => {});
-    }
-  }
-
-  leave() {
-    this.#gone = true;
-    this.#formula?.close();
-    if (this.#token) this.#ask("POST", "/auth/logout").catch(() => {});
-    this.#token = undefined;
-  }
-
-  async #signIn() {
-    const { access_token } = await asked("POST", "/auth/login", { body: this.login });
-    return (this.#token = access_token);
-  }
-
-  #ask(method, path, body, lock) {
-    return asked(method, path, { body, lock, token: this.#token });
-  }
-
-  /** Along a line, as a hand does. */
-  async #point(room) {
-    const from = this.#at;
-    const to = { x: 60 + Math.random() * 1_450, y: 60 + Math.random() * 420 };
-    for (let step = 1; step <= 14 && !this.#gone; step++) {
-      const part = (1 - Math.cos((Math.PI * step) / 14)) / 2;
-      const between = (axis) => Math.round(from[axis] + (to[axis] - from[axis]) * part);
-      room.cursor({ x: between("x"), y: between("y"), on: "board" });
-      await pause(55);
-    }
-    this.#at = to;
-  }
-
-  async #look(room, task) {
-    room.select({ task: task.id });
-  }
-
-  async #write(room, task) {
-    const resource = `task:${task.id}/description`;
-    room.select({ task: task.id });
-    const { token } = await room.lock(resource);
-    await type(room, resource, 2_500);
-    const description = `${task.description}\n${pick(REMARKS)}`.trim().slice(-400);
-    await this.#ask("PATCH", `/tasks/${task.id}`, { description }, `description=${token}`).catch(() => {});
-    await room.unlock(resource, token);
-  }
-
-  #move(_, task) {
-    return this.#ask("PUT", `/tasks/${task.id}/status`, { status: pick(STATUSES) });
-  }
-
-  async #comment(room, task) {
-    await type(room, `task:${task.id}/comment`, 1_800);
-    await this.#ask("POST", `/tasks/${task.id}/comments`, { body: pick(REMARKS) });
+/** Somebody's work until they have `left`. */
+async function work(login, model, left) {
+  let token;
+  const signIn = async () => (token = (await asked("POST", "/auth/login", { body: login })).access_token);
+  await signIn();
+  const formula = connect({ token: (stale) => (stale ? signIn() : token), device: "simulation" });
+  const leave = () => {
+    formula.close();
+    asked("POST", "/auth/logout", { token }).catch(() => {});
+  };
+  if (left.aborted) return leave();
+  left.addEventListener("abort", leave);
+  const room = await formula.join(`project:${model.id}`);
+  const ask = (method, path, body, lock) => asked(method, path, { body, lock, token });
+  while (!left.aborted) {
+    await pause(400 + Math.random() * 1_200);
+    if (!left.aborted) await pick(HABITS)(room, pick([...model.tasks.value.values()]), ask).catch(() => {});
   }
 }
 
-const pick = (all) => all[Math.floor(Math.random() * all.length)];
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Along a line, as a hand does. */
+async function point(room) {
+  const from = room.pointed ?? { x: 800, y: 200 };
+  const to = { x: 60 + Math.random() * 1_450, y: 60 + Math.random() * 420 };
+  for (let step = 1; step <= 14; step++) {
+    const part = (1 - Math.cos((Math.PI * step) / 14)) / 2;
+    const between = (axis) => Math.round(from[axis] + (to[axis] - from[axis]) * part);
+    room.cursor({ x: between("x"), y: between("y"), on: "board" });
+    await pause(55);
+  }
+  room.pointed = to;
+}
+
+async function look(room, task) {
+  room.select({ task: task.id });
+}
+
+async function write(room, task, ask) {
+  const resource = `task:${task.id}/description`;
+  look(room, task);
+  const { token } = await room.lock(resource);
+  await type(room, resource, 2_500);
+  const description = `${task.description}\n${pick(REMARKS)}`.trim().slice(-400);
+  await ask("PATCH", `/tasks/${task.id}`, { description }, `description=${token}`).catch(() => {});
+  await room.unlock(resource, token);
+}
+
+const move = (_, task, ask) => ask("PUT", `/tasks/${task.id}/status`, { status: pick(STATUSES) });
+
+async function comment(room, task, ask) {
+  await type(room, `task:${task.id}/comment`, 1_800);
+  await ask("POST", `/tasks/${task.id}/comments`, { body: pick(REMARKS) });
+}
 
 async function type(room, where, milliseconds) {
   room.type(where);
   await pause(milliseconds);
   room.type(where, false);
 }
+
+const HABITS = [point, point, point, look, write, move, comment];
+const pick = (all) => all[Math.floor(Math.random() * all.length)];
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -37,7 +37,6 @@ function Told({ event, tree }) {
   `;
 }
 
-/** Fields, each with its two values. */
 export function Compared({ rows }) {
   const nameOf = useNames();
   const shown = (name, value) => {

@@ -1,4 +1,4 @@
-/** The time machine of a project: a moment of its life, and what led to it. */
+/** A project at a moment of its life, and what led to it. */
 
 import { Waits, again, failed, focused, here, html, membersOf, turn, useEffect, useGot, useMemo, useStore } from "../../lib/page.js";
 import { Board } from "../room/board.js";

@@ -1,4 +1,4 @@
-/** A project as it was at a moment; and as it went on from there, while it is played. */
+/** A project as it was at a moment, and as it went on while it is played. */
 
 import { Model, keyed, told } from "../room/model.js";
 import { Store, audit, failed, get, here, leave, live } from "./words.js";
@@ -53,7 +53,7 @@ export class Past extends Model {
     this.#heard();
   }
 
-  /** Stays where it is; what REST knows of that moment is shown then. */
+  /** What REST knows of that moment is shown then. */
   pause() {
     if (!this.playing.value) return;
     this.close();
@@ -109,8 +109,6 @@ function still({ members, locks, cursors }) {
     count: members.length,
     locks: keyed(locks, "resource"),
     cursors: (cursors ?? []).filter(({ type }) => type === "cursor").map((one) => ({ ...one, at: one.data })),
-    typing: [],
-    selections: new Map(),
     on: () => () => {},
   };
 }

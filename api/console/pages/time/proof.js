@@ -29,7 +29,7 @@ export function Proof() {
 const verdict = ({ finished_at: at, result: { ok, events, motion, head } }) =>
   `${exactly(at)}: ${ok ? "whole" : "not whole"}. ${events} events and ${motion} of motion, up to position ${head}.`;
 
-/** What a search finds, as a signed file, which is checked then. */
+/** What a search finds, as a signed file. */
 export function Export({ filter }) {
   const [download, progress] = useDownload();
   const [told, tell] = useState();

@@ -1,4 +1,4 @@
-/** What these pages share: the words of an event's type, ways into the audit. */
+/** What these pages share. */
 
 import { address } from "../../lib/page.js";
 
