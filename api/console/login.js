@@ -1,7 +1,7 @@
 /** The way in; where there is a demo workspace, one click for each of its people. */
 
 import { Avatar, Mark, html, instead, login, said, session, useDemo, useState, useStore, useTitle } from "./lib/page.js";
-import { ThemeSwitch } from "./lib/theme.js";
+import { ThemeSwitch } from "./lib/state.js";
 
 const QUIET = new Set(["auth.missing", "client.closed"]); // one signed out, or never was in
 

@@ -1,7 +1,5 @@
-/** All pages: what the navigation shows, to who has the right `may` by the table of access.
- *
- * `path`: the first part of the address after `#/`. `load`: the module; its default export is a
- * component that gets `parts`, the rest of the address, and `query`. */
+/** All pages: what the navigation shows to who has the right `may`. A module's default export is a
+ * component that gets `parts`, the rest of the address after `path`, and `query`. */
 export const PAGES = [
   { path: "projects", title: "Projects", icon: "board", may: "project.list", load: () => import("./pages/projects.js") },
   { path: "analyst", title: "Analysis", icon: "chart", may: "analytics.query", load: () => import("./pages/analyst/analyst.js") },

@@ -1,8 +1,7 @@
 /** What is around every page. */
 
-import { ConnectionState } from "./lib/connection.js";
 import { Asking, Avatar, Icon, Loaded, Mark, Toasts, Waits, failed, href, html, instead, links, logout, route, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
-import { ThemeSwitch } from "./lib/theme.js";
+import { ConnectionState, ThemeSwitch } from "./lib/state.js";
 import { LogIn } from "./login.js";
 import { PAGES } from "./pages.js";
 

@@ -2,7 +2,7 @@
 
 import { again } from "./asked.js";
 import { Select } from "./controls.js";
-import { html, useLayoutEffect, useRef, useState } from "./html.js";
+import { html, instead, useLayoutEffect, useRef, useState } from "./html.js";
 import { request } from "./rest.js";
 import { address, go, route } from "./route.js";
 import { Store, useStore } from "./store.js";
@@ -19,12 +19,6 @@ export const ask = (question) =>
 
 /** To be asked for why: it is on record. */
 export const why = (text, ...more) => ({ text, fields: [["reason", { maxlength: 200, required: true }], ...more] });
-
-/** For handlers: this instead of what browsers do. */
-export const instead = (act) => (event) => {
-  event.preventDefault();
-  return act(event.currentTarget, event);
-};
 
 /** What is in the fields that are not empty. */
 const filled = (form) => Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
@@ -64,6 +58,9 @@ function Question({ question }) {
     </form>
   </dialog>`;
 }
+
+/** A command whose address ends with its name. */
+export const order = (label, about, path, asks) => act(label, about, `POST ${path}/${label.toLowerCase().replace(" ", "-")}`, asks);
 
 /** A button for something that is done. `how` as in `POST /path`, or a function of what was asked; `asks`: see `ask`. */
 export const act = (label, about, how, asks) => html`<${Act} ...${{ label, about, how, asks }} />`;

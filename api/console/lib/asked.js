@@ -2,9 +2,9 @@
 
 import { html, useEffect, useState } from "./html.js";
 import { asked } from "./http.js";
-import { all, get } from "./rest.js";
-import { said } from "./said.js";
-import { failed } from "./toast.js";
+import { all, answered, get } from "./rest.js";
+import { failed, said } from "./toast.js";
+import { size } from "./when.js";
 
 export const EVERY = 3_000; // milliseconds between two looks
 const SOON = 1_100; // after something was done: some answers are a second old
@@ -70,4 +70,32 @@ export function useList(path, query) {
   const load = (min_position) => all(path, { limit: MORE, ...query, min_position }, most);
   const rows = useLook(load, key, { every: EVERY, more: most });
   return { rows, more: rows?.length >= most && html`<button onClick=${() => want({ key, most: most + MORE })}>Show more</button>` };
+}
+
+/** What saves an answer under a name, and what is to be seen meanwhile. */
+export function useDownload() {
+  const [{ left, said }, tell] = useState({});
+  const download = async (name, method, path, given) => {
+    const left = new AbortController();
+    let bytes = 0;
+    const transform = (part, on) => {
+      bytes += part.length;
+      tell({ left, said: `${size(bytes)} so far …` });
+      on.enqueue(part);
+    };
+    tell({ left, said: "Asking …" });
+    try {
+      const { headers, body } = await answered(method, path, { ...given, signal: left.signal });
+      const file = await new Response(body.pipeThrough(new TransformStream({ transform }))).blob();
+      const href = URL.createObjectURL(file);
+      Object.assign(document.createElement("a"), { href, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 60_000);
+      return { headers, file };
+    } catch (error) {
+      failed(error);
+    } finally {
+      tell({});
+    }
+  };
+  return [download, left && html`<span role="status">${said}</span><button type="button" onClick=${() => left.abort()}>Cancel</button>`];
 }

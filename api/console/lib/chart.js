@@ -7,8 +7,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 const COLOURS = ["#4c6ef5", "#e8590c", "#2b9348", "#ae3ec9", "#1098ad", "#e64980", "#a67c00", "#868e96"];
 const height = 260;
 
-/** `x`: values that ascend (seconds where it is `time`), and `names` to stand there instead. `series`: of
- * each its name and values. `shown`: what the pointer is at. `zoom` is told what was drawn over. */
+/** `x`: values that ascend, and `names` to stand there instead. `zoom` is told what was drawn over. */
 export function Chart({ bars, label, x, series, shown, zoom }) {
   const place = useRef();
   const [at, setAt] = useState();

@@ -1,11 +1,9 @@
 /** What several pages have. */
 
-import { html, useEffect, useLayoutEffect, useRef, useState, useTitle } from "./html.js";
+import { html, instead, useEffect, useLayoutEffect, useRef, useState, useTitle } from "./html.js";
 import { Icon } from "./icons.js";
 import { go } from "./route.js";
-import { said } from "./said.js";
-import { Store, useStore } from "./store.js";
-import { failed } from "./toast.js";
+import { failed, said } from "./toast.js";
 import { ago, exactly } from "./when.js";
 
 /** `options`: values, or pairs of a value and its text. `onValue` is told what is chosen. */
@@ -21,17 +19,14 @@ export const links = (all) =>
 
 export const Tabs = ({ label, all }) => html`<nav class="tabs" aria-label=${label}>${links(all)}</nav>`;
 
-/** For `ref`. */
 export const focused = (element) => element?.focus();
 
 /** A form of one line; `onTaken` says false of what it does not take. `begins`: with the focus. */
 export function Line({ label, begins, onTaken, ...given }) {
-  const submit = (event) => {
-    event.preventDefault();
-    const [input] = event.target.elements;
+  const submit = instead(({ elements: [input] }) => {
     const text = input.value.trim();
     if (text && onTaken(text) !== false) input.value = "";
-  };
+  });
   return html`<form onSubmit=${submit}><input ref=${begins && focused} aria-label=${label} maxlength="200" ...${given} /></form>`;
 }
 
@@ -75,11 +70,16 @@ export const Table = ({ label, heads, rows, keys = [], headed, celled, ...given 
   </table>
 </div>`;
 
-const clock = new Store(Date.now());
-
-setInterval(() => clock.set(Date.now()), 15_000);
+/** The component is drawn anew after so many milliseconds, again and again. */
+export function useTicks(every) {
+  const [, draw] = useState();
+  useEffect(() => {
+    const timer = setInterval(() => draw({}), every);
+    return () => clearInterval(timer);
+  }, []);
+}
 
 export function Ago({ at }) {
-  useStore(clock);
+  useTicks(15_000);
   return html`<time datetime=${at} title=${exactly(at)}>${ago(at)}</time>`;
 }

@@ -11,6 +11,12 @@ export const html = htm.bind(h);
 /** Names of classes, those that count. */
 export const names = (...all) => all.filter(Boolean).join(" ");
 
+/** For handlers: this instead of what browsers do. */
+export const instead = (act) => (event) => {
+  event.preventDefault();
+  return act(event.currentTarget, event);
+};
+
 export function useTitle(title) {
   useEffect(() => {
     document.title = `${title} · Formula`;

@@ -4,7 +4,6 @@ import { connect } from "../client/formula.js";
 import { out, session, token } from "./session.js";
 import { Store } from "./store.js";
 
-/** `state`: connecting, live, resuming, offline or closed; `queued`: what waits for an answer. */
 export const connection = new Store({ state: "closed", queued: 0 });
 
 let formula;

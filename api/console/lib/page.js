@@ -3,7 +3,6 @@
 export * from "./ask.js";
 export * from "./asked.js";
 export * from "./controls.js";
-export * from "./download.js";
 export * from "./html.js";
 export * from "./http.js";
 export * from "./icons.js";
@@ -12,7 +11,6 @@ export * from "./outbox.js";
 export * from "./people.js";
 export * from "./rest.js";
 export * from "./route.js";
-export * from "./said.js";
 export * from "./session.js";
 export * from "./store.js";
 export * from "./toast.js";

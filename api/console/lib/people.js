@@ -59,16 +59,17 @@ function initials(name) {
 
 /** `away`: a connection that dropped. Where no name is beside it, it needs `label`. */
 export function Avatar({ id, name, status, away, label, small }) {
-  const nameOf = useNames();
+  useStore(known);
   const shown = name ?? nameOf(id);
   const quiet = away || status === "away";
   return html`<span
     class=${names("avatar", small && "small", quiet && "away", status === "busy" && "busy")}
     style=${{ background: colourOf(id) }}
-    role=${label ? "img" : undefined}
+    role=${label && "img"}
     aria-label=${label}
     aria-hidden=${label ? undefined : "true"}
     title=${label ?? shown}
-    >${initials(shown)}</span
-  >`;
+  >
+    ${initials(shown)}
+  </span>`;
 }

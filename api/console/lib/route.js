@@ -25,7 +25,7 @@ export function here(changes) {
   return address([page, ...parts], { ...Object.fromEntries(query), ...changes });
 }
 
-/** To there, in place of where one is: nobody wants to go back through so many steps. */
+/** In place of where one is: nobody wants to go back through so many steps. */
 export const turn = (changes) => location.replace(here(changes));
 
 function parsed() {

@@ -30,7 +30,6 @@ export class Store {
   }
 }
 
-/** The store's value, for a component that is drawn anew when it changes. */
 export function useStore(store) {
   const [, draw] = useState(store.value);
   useLayoutEffect(() => {

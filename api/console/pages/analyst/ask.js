@@ -1,9 +1,8 @@
 /** Questions of one's own: written, run, drawn, exported, kept. */
 
 import { again, go, href, html, instead, parametersOf, question, read, useAnswer, useEffect, useRef, useState, wrong } from "./asking.js";
-import { Drawing, Export, Project } from "./controls.js";
 import { Drawn } from "./drawn.js";
-import { Saved, Tables } from "./side.js";
+import { Drawing, Export, Project, Saved, Tables } from "./side.js";
 
 export function Ask({ query }) {
   const asked = read(query);

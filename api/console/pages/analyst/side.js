@@ -1,12 +1,46 @@
-/** The queries that one keeps, and what can be asked. */
+/** What is around an answer: its drawing, files of it, the queries that one keeps, what can be asked. */
 
-import { again, failed, get, go, html, instead, question, request, toast, useLook } from "./asking.js";
+import { Select, failed, get, go, html, instead, question, request, toast, useAll, useDownload, useLook, useState } from "./asking.js";
+import { complete } from "./drawn.js";
+
+const KINDS = { table: "Table", line: "Lines", bars: "Bars", heat: "Heat map" };
+const FORMATS = { csv: "CSV", json: "JSON", parquet: "Parquet" };
+
+export function Drawing({ answer, drawing, draw }) {
+  const { kind, x, y, numbers } = complete(answer, drawing);
+  const turn = (name) => (kind === "heat" ? [name] : y.includes(name) ? y.filter((one) => one !== name) : [...y, name].slice(-8));
+  const choice = (type, label, checked, drawn) => html`<label key=${label}><input type=${type} name=${type} checked=${checked} onChange=${() => draw({ kind, x, y, ...drawn })} />${label}</label>`;
+  return html`<div class="choices">
+    <fieldset><legend class="hidden">Draw as</legend>${Object.entries(KINDS).map(([name, title]) => choice("radio", title, name === kind, { kind: name, x: "", y: [] }))}</fieldset>
+    ${kind !== "table" &&
+    html`<label>Along<${Select} value=${x} options=${answer.columns.map(({ name }) => name)} onValue=${(x) => draw({ kind, x, y })} /></label>
+      <fieldset><legend class="hidden">Figures</legend>${numbers.map((name) => choice("checkbox", name, y.includes(name), { y: turn(name) }))}</fieldset>`}
+  </div>`;
+}
+
+export const useProjects = () => [["", "All projects"], ...(useAll("/projects") ?? []).map(({ id, name }) => [id, name])];
+
+export const Project = (given) => html`<${Select} options=${useProjects()} ...${given} />`;
+
+/** Asked anew: a file may have more rows than are shown. */
+export function Export({ asked, name }) {
+  const [download, progress] = useDownload();
+  const start = async (format) => {
+    const body = { ...asked, format, limit: 100_000 };
+    const done = await download(`${name || "answer"}.${format}`, "POST", "/analytics/query", { body });
+    if (done) toast(`${done.headers.get("x-rows")} rows are in the file${done.headers.get("x-truncated") === "true" ? "; there are more" : ""}`);
+  };
+  return html`<div class="row" role="group" aria-label="Export">
+    ${progress ?? Object.entries(FORMATS).map(([format, title]) => html`<button key=${format} onClick=${() => start(format)}>${title}</button>`)}
+  </div>`;
+}
 
 const ROOT = "/analytics/queries";
 
 export function Saved({ name, sql, drawing }) {
-  const queries = useLook(() => get(ROOT), ROOT) ?? [];
-  const change = (method, of, body) => request(method, `${ROOT}/${encodeURIComponent(of)}`, { body }).then(() => again());
+  const [version, setVersion] = useState(0);
+  const queries = useLook(() => get(ROOT), `${ROOT} ${version}`, { keeps: true }) ?? [];
+  const change = (method, of, body) => request(method, `${ROOT}/${encodeURIComponent(of)}`, { body }).then(() => setVersion(version + 1));
   const save = ({ elements }) => {
     const as = elements.name.value.trim();
     change("PUT", as, { sql, drawing }).then(() => go(question({ name: as, sql, drawing })), failed);

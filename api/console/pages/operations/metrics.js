@@ -44,7 +44,7 @@ export default function Metrics({ query }) {
   `;
 }
 
-/** By what a figure is multiplied, and what it is in then. */
+/** A factor for figures, and what they are in then. */
 const unit = ({ metric, kind }) => (metric.includes("_bytes") ? [2 ** -20, "MiB"] : metric.includes("_seconds") && kind !== "counter" ? [1_000, "ms"] : [1, ""]);
 const figure = (trend, value) => (typeof value === "number" ? Number((value * unit(trend)[0]).toPrecision(4)) : null);
 
@@ -56,7 +56,7 @@ const totals = (trend) =>
     change: trend.change[name] === undefined ? "" : `${Math.round(trend.change[name] * 100)} %`,
   }));
 
-/** Times, the figures of the period, and the first of them in the one before. */
+/** The figures, and the first of them in the period before. */
 function drawn(trend) {
   const { kind, step_s: step, current, previous } = trend;
   const start = seconds(current.start);

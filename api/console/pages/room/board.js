@@ -25,8 +25,7 @@ export function Board({ chosen }) {
   });
   const move = (task, status) => {
     if (!status || task.status === status || !model.can("task.write")) return;
-    const label = `Move “${task.title}” to ${STATUSES[status]}`;
-    model.changeTask(task.id, label, { status }, { part: "/status" }).catch(failed);
+    model.changeTask(task.id, `Move “${task.title}” to ${STATUSES[status]}`, { status }, { part: "/status" }).catch(failed);
   };
   const keys = (event, task) => {
     const step = STEPS[event.key];
@@ -93,7 +92,7 @@ function Card({ task, mark, chosen, onKeyDown }) {
         ${task.priority !== "normal" && html`<span class="tag ${task.priority}">${task.priority}</span>`}
         ${task.due && html`<span class="muted">${onDay(task.due)}</span>`}
         ${task.comments > 0 && html`<span class="muted count" aria-label="${task.comments} comments"><${Icon} name="comment" />${task.comments}</span>`}
-        ${holder && html`<span class="count" title="${nameOf(holder)} is editing"><${Icon} name="lock" /><span class="hidden">${nameOf(holder)} is editing</span></span>`}
+        ${holder && html`<span class="count" role="img" title="${nameOf(holder)} is editing"><${Icon} name="lock" /></span>`}
         ${typing && html`<span class="dots" role="img" aria-label="${nameOf(typing)} is typing" style=${{ color: colourOf(typing) }}><i></i><i></i><i></i></span>`}
         <span class="task-people">
           ${watchers.map((user) => html`<${Avatar} key=${user} id=${user} small label="${nameOf(user)} looks at it" />`)}
@@ -145,7 +144,7 @@ function columned(tasks) {
   return columns.filter(([status, rows]) => status !== "cancelled" || rows.length);
 }
 
-/** The task that a step leads to; columns without any are passed over. */
+/** Columns without any task are passed over. */
 function neighbour(columns, column, row, [across, down]) {
   const rows = columns[column + across]?.[1];
   if (rows?.length === 0) return neighbour(columns, column + across, row, [across, down]);
@@ -164,8 +163,9 @@ function useGlide(surface, tasks) {
       const now = { x: x - origin.x, y: y - origin.y };
       const was = before.get(element.dataset.task);
       places.current.set(element.dataset.task, now);
-      if (!was || (was.x === now.x && was.y === now.y) || matchMedia(QUIET).matches) continue;
-      element.animate([{ transform: `translate(${was.x - now.x}px, ${was.y - now.y}px)` }, { transform: "none" }], { duration: 180, easing: "ease-out" });
+      const [right, down] = was ? [was.x - now.x, was.y - now.y] : [0, 0];
+      if ((!right && !down) || matchMedia(QUIET).matches) continue;
+      element.animate([{ transform: `translate(${right}px, ${down}px)` }, { transform: "none" }], { duration: 180, easing: "ease-out" });
     }
   }, [tasks]);
 }

@@ -9,9 +9,7 @@ export function Comments({ task }) {
   const model = useHere();
   const comments = useStore(model.comments).get(task);
   const people = useStore(model.members);
-  useEffect(() => {
-    model.openTask(task).catch(failed);
-  }, [task]);
+  useEffect(() => void model.openTask(task).catch(failed), [task]);
   return html`<section class="comments" aria-label="Comments">
     <h3>Comments</h3>
     <ol>${comments?.map((one) => html`<${Comment} key=${one.id} ...${one} people=${people} />`)}</ol>

@@ -1,5 +1,4 @@
-/** Pointers of the others on a surface, each with its name. `x` is of a surface 1,600 wide, so that it is
- * over the same column for everybody; `y` is in pixels from its top. */
+/** Pointers of the others. `x` is of a surface 1,600 wide, to be over the same column for everybody. */
 
 import { colourOf, html, useHeard, useLayoutEffect, useNames } from "./heard.js";
 

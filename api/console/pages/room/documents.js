@@ -1,4 +1,4 @@
-/** Documents that people write together: sections that each of them locks while they write. */
+/** Documents that people write together, each a section at a time. */
 
 import { Cursors } from "./cursors.js";
 import { Field } from "./field.js";
@@ -23,9 +23,7 @@ function Document({ id }) {
   const nameOf = useNames();
   const surface = useRef();
   const { title = "Document", fields } = useStore(model.documents).get(id) ?? {};
-  useEffect(() => {
-    model.openDocument(id).catch(failed);
-  }, []);
+  useEffect(() => void model.openDocument(id).catch(failed), []);
   const may = model.can("document.write");
   const add = (written) => {
     const name = written.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "").slice(0, 64);

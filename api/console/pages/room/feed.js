@@ -36,12 +36,11 @@ export function Feed() {
   const rows = useStore(model.feed);
   const tasks = useStore(model.tasks);
   const documents = useStore(model.documents);
-  const kindOf = (subject) => (tasks.has(subject) ? "task" : documents.has(subject) && "documents");
+  const to = (subject) => (tasks.has(subject) ? model.link("task", subject) : documents.has(subject) && model.link("documents", subject));
   const row = ({ position, actor, verb, subject, at, detail }) => {
     const { title = "something" } = tasks.get(subject) ?? documents.get(subject) ?? {};
     const words = SENTENCES[verb]?.(detail ?? {}, title, nameOf) ?? verb.replace(/[._]/g, " ");
-    const kind = kindOf(subject);
-    const link = model.event?.(position) ?? (kind && model.link(kind, subject));
+    const link = model.event?.(position) ?? to(subject);
     return html`<li key=${position}>
       <${Avatar} id=${actor} small />
       <p><b>${nameOf(actor)}</b> ${link ? html`<a href=${link}>${words}</a>` : words} <${Ago} at=${at} /></p>

@@ -1,8 +1,6 @@
-/** A text that one person edits at a time: it is locked with the first key or click, and saved
- * while one writes; the others see who holds it, for how long, and what is written. */
+/** A text that one person edits at a time: locked with the first key or click, saved while one writes. */
 
-import { countdown } from "../../lib/when.js";
-import { Avatar, Icon, ask, colourOf, failed, html, myId, names, toast, useEffect, useHeard, useHere, useNames, useRef, useState, useStore, why } from "./heard.js";
+import { Avatar, Icon, ask, colourOf, countdown, failed, html, myId, names, toast, useEffect, useHeard, useHere, useNames, useRef, useState, useStore, useTicks, why } from "./heard.js";
 
 const PAUSE = 600; // milliseconds without a key, after which it is saved
 const STEAL = why("Everybody sees the reason.");
@@ -73,11 +71,7 @@ function Holder({ room, lock: { resource, holder, expires }, writes, onGranted }
 }
 
 function Left({ until }) {
-  const [, draw] = useState();
-  useEffect(() => {
-    const timer = setInterval(() => draw({}), 1_000);
-    return () => clearInterval(timer);
-  }, []);
+  useTicks(1_000);
   return html`<time>${countdown(until)}</time>`;
 }
 

@@ -6,21 +6,21 @@ import { Store, all, failed, get, href, leave, live, membersOf, myId, nameOf, se
 const FEED = 100; // activities that are shown
 // Events leave out what is as always.
 const NEW_TASK = { description: "", status: "todo", priority: "normal", assignee: null, due: null, comments: 0 };
-const UNSEEN = new Set(["activity.recorded"]); // where somebody looked: shown as presence
+const UNSEEN = new Set(["activity.recorded"]); // it is shown as presence
 
 export class Model {
   project = new Store(undefined);
   members = new Store([]); // of the project
   tasks = new Store(new Map());
   documents = new Store(new Map());
-  comments = new Store(new Map()); // of tasks that were opened, by task
+  comments = new Store(new Map()); // by task that was opened
   feed = new Store([]); // newest first
-  touched = new Store(undefined); // the newest change of somebody else: {subject, by}
+  touched = new Store(undefined); // by somebody else: {subject, by}
   room = new Store(undefined); // the live one; undefined for who may only read
   can = () => false;
-  #told; // the position of the room's newest event; its own may be one of motion, which REST never comes to
+  #told; // newest position; not the room's own, to which REST may never come
   #changed = new Map(); // by task or document: the newest event
-  #early = []; // events that came before what they change was read
+  #early = []; // came before what they change was read
   #closed = false;
   #stops = [];
 
@@ -198,7 +198,7 @@ export class Model {
 
   #write(id, texts = {}, { by, at, dropped = [] }, change) {
     const known = this.documents.value.get(id)?.fields;
-    const fields = known && new Map(known); // those of a document that was not opened are not known
+    const fields = known && new Map(known); // of one that was opened
     for (const [name, text] of Object.entries(texts)) fields?.set(name, { name, text, changed_at: at, changed_by: by });
     for (const name of dropped) fields?.delete(name);
     this.#patch(this.documents, id, { fields, changed_at: at, changed_by: by, ...change });

@@ -3,8 +3,7 @@
 import { Board } from "./board.js";
 import { Documents } from "./documents.js";
 import { Feed } from "./feed.js";
-import { Head, Present } from "./head.js";
-import { Here, Select, Waits, failed, href, html, live, useEffect, useMemo, useState, useStore } from "./heard.js";
+import { Head, Here, Present, Select, Waits, failed, href, html, live, useEffect, useMemo, useState, useStore } from "./heard.js";
 import { Model } from "./model.js";
 import { Simulate } from "./simulate.js";
 import { TaskPanel } from "./task.js";
@@ -18,8 +17,7 @@ export function RoomPage({ project, parts: [view = "board", subject] }) {
   }, []);
   const room = useStore(model.room);
   useEffect(() => {
-    const chosen = { task: view === "task" ? subject : undefined, document: view === "documents" ? subject : undefined };
-    room?.select(subject ? chosen : null);
+    room?.select(subject ? { [view === "task" ? "task" : "document"]: subject } : null);
   }, [room, view, subject]);
   if (!opened || opened.error) return html`<${Waits} error=${opened?.error} text="Opening the room …" />`;
   const tabs = [

@@ -1,5 +1,4 @@
-/** People of the demo workspace at work, each signed in with a connection of their own. Only who is of
- * it may have them: its password is no secret. */
+/** People of the demo workspace at work, for who is of it: its password is no secret. */
 
 import { connect } from "../../client/formula.js";
 import { Icon, asked, failed, html, names, session, useDemo, useEffect, useHere, useRef, useState, useStore } from "./heard.js";

@@ -1,4 +1,4 @@
-/** One task beside the board: its texts, who does it and when, and what is said about it. */
+/** One task, beside the board. */
 
 import { STATUSES } from "./board.js";
 import { Comments } from "./comments.js";

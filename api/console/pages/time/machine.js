@@ -3,10 +3,8 @@
 import { Waits, again, failed, focused, here, html, membersOf, turn, useEffect, useGot, useMemo, useStore } from "../../lib/page.js";
 import { Board } from "../room/board.js";
 import { Feed } from "../room/feed.js";
-import { Head, Present } from "../room/head.js";
-import { Here } from "../room/heard.js";
-import { Difference } from "./diff.js";
-import { EventPanel } from "./event.js";
+import { Head, Here, Present } from "../room/heard.js";
+import { Difference, EventPanel } from "./changes.js";
 import { Past } from "./past.js";
 import { Player, steer } from "./player.js";
 
@@ -18,7 +16,7 @@ export function Machine({ project, query }) {
   const moment = useStore(model.moment);
   const playing = useStore(model.playing);
   const room = useStore(model.room);
-  const { at, event, view, a, b, cursor } = Object.fromEntries(query);
+  const { at, event, view } = Object.fromEntries(query);
   useEffect(() => {
     membersOf(project).catch(() => {});
     return () => model.close();
@@ -41,7 +39,7 @@ export function Machine({ project, query }) {
       <${Head} back="time" label="Views of the past" tabs=${tabs}><${Present} room=${room} /><//>
       <${Player} model=${model} marks=${marks} query=${query} />
       <div class="room-body view-${event ? "task" : "board"}">
-        ${view ? html`<${Difference} model=${model} a=${a} b=${b} cursor=${cursor} />` : html`<${Board} />`}
+        ${view ? html`<${Difference} model=${model} query=${query} />` : html`<${Board} />`}
         ${event ? html`<${EventPanel} key=${event} position=${event} />` : html`<${Feed} />`}
       </div>
     </div>

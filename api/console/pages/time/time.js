@@ -2,9 +2,8 @@
 
 import { Tabs, href, html } from "../../lib/page.js";
 import { Cards } from "../projects.js";
+import { Proof, Search } from "./audit.js";
 import { Machine } from "./machine.js";
-import { Proof } from "./proof.js";
-import { Search } from "./search.js";
 
 const VIEWS = [
   [undefined, "Projects", () => html`<p class="muted">Whose life do you want to see?</p><${Cards} page="time" />`],

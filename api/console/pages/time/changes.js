@@ -1,6 +1,8 @@
-/** One event: who did it, from where, what it changed, what it came of and led to. */
+/** What changed, by one event or between two moments. */
 
-import { Panel, Table, Waits, address, audit, exactly, here, html, isPerson, useGot, useNames, words } from "./words.js";
+import { Panel, Table, Waits, address, audit, exactly, here, html, isPerson, useGot, useNames, useStore, words } from "./words.js";
+
+const DULL = new Set(["version", "position", "pos", "id", "project"]);
 
 export function EventPanel({ position }) {
   const { value: event, error } = useGot(`/audit/${position}`);
@@ -37,7 +39,7 @@ function Told({ event, tree }) {
   `;
 }
 
-export function Compared({ rows }) {
+function Compared({ rows }) {
   const nameOf = useNames();
   const shown = (name, value) => {
     if (value === null || value === undefined) return "–";
@@ -46,4 +48,32 @@ export function Compared({ rows }) {
   };
   const cells = rows.map(([name, before, after]) => [name, html`<del>${shown(name, before)}</del>`, html`<ins>${shown(name, after)}</ins>`]);
   return html`<${Table} label="Before and after" heads=${["Field", "Before", "After"]} rows=${cells} />`;
+}
+
+/** From `a`, or the beginning, to `b`, or the moment that is shown. */
+export function Difference({ model, query }) {
+  const { a, b, cursor } = Object.fromEntries(query);
+  const nameOf = useNames();
+  const moment = useStore(model.moment);
+  const [from, to] = [+(a ?? model.first), +(b ?? moment.position)].sort((one, other) => one - other);
+  const { value, error } = useGot("/replay/diff", { project: model.id, from, to, cursor });
+  if (!value) return html`<${Waits} error=${error} />`;
+  const { items, next } = value.changes;
+  const named = ({ key, was, now }) => {
+    const { title, name, resource, user_id: user } = { ...model.tasks.value.get(key[0]), ...model.documents.value.get(key[0]), ...was, ...now };
+    return title ?? name ?? resource ?? nameOf(user ?? key.at(-1));
+  };
+  const listed = (row) => {
+    const kind = row.was ? (row.now ? "changed" : "removed") : "added";
+    const fields = Object.keys({ ...row.was, ...row.now }).filter((field) => !DULL.has(field));
+    return html`<li key=${row.key.join()}><details open=${kind === "changed"}>
+      <summary><span class="tag ${kind}">${kind}</span> ${named(row)}</summary>
+      <${Compared} rows=${fields.map((field) => [field, row.was?.[field], row.now?.[field]])} />
+    </details></li>`;
+  };
+  return html`<section class="diff" aria-label="What changed" tabindex="0">
+    <p class="muted" role="status">From position ${from} to ${to}: ${items.length || "no"} differences.</p>
+    ${[...Map.groupBy(items, ({ table }) => table)].map(([table, rows]) => html`<h2>${words(table)}</h2><ul>${rows.map(listed)}</ul>`)}
+    ${next && html`<a class="link" href=${here({ cursor: next })}>More</a>`}
+  </section>`;
 }
