@@ -2,10 +2,9 @@
 
 import { again } from "./asked.js";
 import { Select } from "./controls.js";
-import { html, instead, useLayoutEffect, useRef, useState } from "./html.js";
+import { Store, html, instead, useLayoutEffect, useRef, useState, useStore } from "./html.js";
 import { request } from "./rest.js";
 import { address, go, route } from "./route.js";
-import { Store, useStore } from "./store.js";
 import { failed } from "./toast.js";
 
 const asked = new Store();
@@ -62,7 +61,7 @@ function Question({ question }) {
 /** A command whose address ends with its name. */
 export const order = (label, about, path, asks) => act(label, about, `POST ${path}/${label.toLowerCase().replace(" ", "-")}`, asks);
 
-/** A button for something that is done. `how` as in `POST /path`, or a function of what was asked; `asks`: see `ask`. */
+/** A button. `how` as in `POST /path`, or a function of what was asked; `asks`: see `ask`. */
 export const act = (label, about, how, asks) => html`<${Act} ...${{ label, about, how, asks }} />`;
 
 function Act({ label, about, how, asks }) {

@@ -1,4 +1,4 @@
-/** What the server says, for components. */
+/** What the server says. */
 
 import { html, useEffect, useState } from "./html.js";
 import { asked } from "./http.js";
@@ -15,8 +15,8 @@ const looks = new Set();
 /** Ask once more for all that is shown, as it is after what was written at `position`. */
 export const again = (position) => Promise.all([...looks].map((look) => look(position)));
 
-/** What `load` says. `key`: of what, and `more`: how much of it. `every`: it is asked again after so many
- * milliseconds, while the page is seen. `keeps`: a value is shown until there is that of another key. */
+/** What `load` says. `key`: of what, and `more`: how much of it. `every`: milliseconds after which it is
+ * asked again, while it is seen. `keeps`: a value is shown until there is that of another key. */
 export function useAsked(load, key, { every, keeps, more } = {}) {
   const [seen, see] = useState({});
   useEffect(() => {

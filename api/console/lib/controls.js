@@ -1,10 +1,20 @@
 /** What several pages have. */
 
-import { html, instead, useEffect, useLayoutEffect, useRef, useState, useTitle } from "./html.js";
-import { Icon } from "./icons.js";
+import { html, instead, names, useEffect, useLayoutEffect, useRef, useState, useTitle } from "./html.js";
 import { go } from "./route.js";
 import { failed, said } from "./toast.js";
 import { ago, exactly } from "./when.js";
+
+const ICONS = new URL("../icons.svg", import.meta.url).href;
+
+export const Icon = ({ name }) => html`<svg class="icon" aria-hidden="true"><use href="${ICONS}#${name}" /></svg>`;
+
+export const Mark = ({ large }) =>
+  html`<svg class=${names("mark", large && "large")} viewBox="0 0 32 32" aria-hidden="true">
+    <rect width="32" height="32" rx="8" />
+    <path d="M9 23V9h14M9 16h10" />
+    <circle cx="23" cy="22" r="2.6" />
+  </svg>`;
 
 /** `options`: values, or pairs of a value and its text. `onValue` is told what is chosen. */
 export const Select = ({ options, onValue, ...given }) => html`<select onChange=${onValue && (({ target }) => onValue(target.value))} ...${given}>

@@ -1,9 +1,8 @@
 /** People by id: names, initials and colours. */
 
-import { html, names } from "./html.js";
+import { Store, html, names, useStore } from "./html.js";
 import { all, get } from "./rest.js";
 import { session } from "./session.js";
-import { Store, useStore } from "./store.js";
 
 // Each has a contrast of at least 4.5 with white.
 const COLOURS = ["#c2255c", "#9c36b5", "#6741d9", "#3b5bdb", "#1864ab", "#0b7285", "#087f5b", "#237a35", "#a14a00", "#c92a2a", "#7a5200", "#495057"];

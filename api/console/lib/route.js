@@ -1,6 +1,6 @@
 /** Where one is: `#/page/part/part?name=value`. What is after # never reaches a server's log. */
 
-import { Store } from "./store.js";
+import { Store } from "./html.js";
 
 export const route = new Store(parsed());
 

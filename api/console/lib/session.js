@@ -5,14 +5,14 @@
  * can be somebody else. A cookie would be sent by other sites' forms.
  */
 
+import { Store } from "./html.js";
 import { asked } from "./http.js";
-import { Store } from "./store.js";
 
 const KEPT = "formula.refresh";
 const DEVICES = "formula.devices"; // proofs that one has signed in here before, by address
 const EARLY = 30_000; // milliseconds before its end in which a token is renewed
 
-/** `state`: starting, out or in. `can(action)`: by the table of access, outside of any project. `why`: one is out. */
+/** `can(action)`: by the table of access, outside of any project. */
 export const session = new Store({ state: "starting", can: () => false });
 
 export const can = (action) => session.value.can(action);
@@ -52,7 +52,6 @@ export async function token(stale) {
   return access ?? "";
 }
 
-/** `why`: the code of what ended it, if one did not ask for it. */
 export function out(why) {
   refreshToken = access = undefined;
   sessionStorage.removeItem(KEPT);
@@ -61,12 +60,10 @@ export function out(why) {
 
 async function renew() {
   renewing ??= asked("POST", "/auth/refresh", { body: { refresh_token: refreshToken } }).then(enter).finally(() => (renewing = undefined));
-  try {
-    await renewing;
-  } catch (error) {
+  await renewing.catch((error) => {
     if (error.status === 401) out(error.code);
     throw error;
-  }
+  });
 }
 
 async function enter(answer) {

@@ -1,10 +1,8 @@
-/** How the connection is, what waits to be sent, and the theme: light, dark, or as the system is. */
+/** How the connection is, what waits to be sent, and the theme. */
 
-import { html, names, useState } from "./html.js";
-import { Icon } from "./icons.js";
-import { connection } from "./live.js";
-import { outbox } from "./outbox.js";
-import { useStore } from "./store.js";
+import { Icon } from "./controls.js";
+import { html, names, useState, useStore } from "./html.js";
+import { connection, outbox } from "./live.js";
 
 const WORDS = { connecting: "Connecting …", live: "Live", resuming: "Resuming …", offline: "Offline", closed: "Not connected" };
 

@@ -1,7 +1,6 @@
-/** Refusals in words, and short messages that come and go; screen readers say them. */
+/** Refusals in words, and messages that come and go. */
 
-import { html } from "./html.js";
-import { Store, useStore } from "./store.js";
+import { Store, html, useStore } from "./html.js";
 
 // A code without words is shown as it is: operators know them.
 const WORDS = {

@@ -1,4 +1,4 @@
-/** What is around an answer: its drawing, files of it, the queries that one keeps, what can be asked. */
+/** What is around an answer: its drawing, its files, kept queries, tables. */
 
 import { Select, failed, get, go, html, instead, question, request, toast, useAll, useDownload, useLook, useState } from "./asking.js";
 import { complete } from "./drawn.js";

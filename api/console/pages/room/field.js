@@ -27,7 +27,7 @@ export function Field({ of, name, label, value, may, single, most = "20000", sav
   const props = {
     ref: box,
     value: edit.draft ?? value,
-    readOnly: !may || !room || Boolean(taken),
+    readOnly: !may || !room || taken,
     maxlength: most,
     "aria-label": label,
     "aria-describedby": taken ? `${resource}-holder` : undefined,

@@ -140,14 +140,13 @@ export class Model {
   // what happens here
 
   apply(event) {
-    const { type, pos } = event;
-    this.#changed.set(event.subject, pos);
+    const { type, subject, pos, by } = event;
+    this.#changed.set(subject, pos);
     const [kind] = type.split(".");
     if (kind === "task") this.#task(event);
     else if (kind === "document") this.#document(event);
     else if (kind === "project") this.#project(event);
     if (kind === "lock" || UNSEEN.has(type) || this.feed.value.some(({ position }) => position === pos)) return;
-    const { by, subject } = event;
     this.feed.update((rows) => [told(event), ...rows].slice(0, FEED));
     if (by !== myId()) this.touched.set({ subject, by });
   }
@@ -187,10 +186,7 @@ export class Model {
   #document({ type, subject, data, pos, at, by }) {
     const known = this.documents.value.get(subject);
     if (known && pos <= known.position) return;
-    if (type === "document.removed") {
-      this.documents.update((all) => new Map([...all].filter(([id]) => id !== subject)));
-      return;
-    }
+    if (type === "document.removed") return this.documents.update((all) => new Map([...all].filter(([id]) => id !== subject)));
     if (!known) put(this.documents, subject, { id: subject, created_at: at, fields: new Map() });
     const { fields, dropped, title } = data;
     this.#write(subject, fields, { by, at, dropped }, { position: pos, ...(title && { title }) });
@@ -205,9 +201,9 @@ export class Model {
   }
 
   #project({ type, data }) {
-    if (type === "project.changed") this.project.update((row) => ({ ...row, ...data }));
-    else if (type === "project.status_changed") this.project.update((row) => ({ ...row, status: data.status }));
-    else if (type.startsWith("project.member_")) this.readMembers().catch(failed);
+    const { was, ...change } = data;
+    if (type.startsWith("project.member_")) this.readMembers().catch(failed);
+    else if (/changed$/.test(type)) this.project.update((row) => ({ ...row, ...change }));
   }
 
   async readMembers() {

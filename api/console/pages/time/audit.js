@@ -1,4 +1,4 @@
-/** The audit, by filters that are in the address, and the proof that the log and its exports are whole. */
+/** The audit, and the proof that the log and its exports are whole. */
 
 import { checkExport } from "../../client/audit.js";
 import { EventPanel } from "./changes.js";

@@ -1,9 +1,8 @@
 /** A project at a moment of its life, and what led to it. */
 
-import { Waits, again, failed, focused, here, html, membersOf, turn, useEffect, useGot, useMemo, useStore } from "../../lib/page.js";
 import { Board } from "../room/board.js";
 import { Feed } from "../room/feed.js";
-import { Head, Here, Present } from "../room/heard.js";
+import { Head, Here, Present, Waits, again, failed, focused, here, html, membersOf, turn, useEffect, useGot, useMemo, useStore } from "../room/heard.js";
 import { Difference, EventPanel } from "./changes.js";
 import { Past } from "./past.js";
 import { Player, steer } from "./player.js";
