@@ -32,7 +32,7 @@ const WORDS = {
   "analytics.too_slow": "It took more than ten seconds. Name a project or fewer days.",
   "analytics.too_wide": "That is too much for one answer. Ask for fewer columns or rows.",
 };
-export const wrong = (error) => `${WORDS[error.code] ?? said(error)} ${error.detail?.reason ?? ""}`;
+export const wrong = (error) => WORDS[error.code] ?? said(error);
 
 let last = Promise.resolve(); // one after the other: the server takes few at once
 
