@@ -35,7 +35,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "formula_snapshots": (WRITE, WRITE),
     "formula_epoch": (READ, READ),
     "formula_migrations": (READ, READ),
-    "formula_credentials": (WRITE, NOTHING),
+    "formula_credentials": (WRITE, "SELECT (user_id, changed_at)"),  # links are bound to those
     "formula_refresh_tokens": (WRITE, "SELECT (expires_at), DELETE"),  # those that are over
     "formula_api_keys": (WRITE, NOTHING),
     "formula_keys": (READ, READ),  # private halves are sealed; workers sign the links of mails
