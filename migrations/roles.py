@@ -36,7 +36,8 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "formula_epoch": (READ, READ),
     "formula_migrations": (READ, READ),
     "formula_credentials": (WRITE, "SELECT (user_id, changed_at)"),  # links are bound to those
-    "formula_refresh_tokens": (WRITE, "SELECT (expires_at), DELETE"),  # those that are over
+    # Those that are over, and of whose log-in it is.
+    "formula_refresh_tokens": (WRITE, "SELECT (family, expires_at, revoked_at), DELETE"),
     "formula_api_keys": (WRITE, NOTHING),
     "formula_keys": (READ, READ),  # private halves are sealed; workers sign the links of mails
     "formula_nodes": (WRITE, WRITE),

@@ -10,6 +10,7 @@ from tests.integration.conftest import Api
 from tests.integration.test_recovering import mailed, reset
 from tests.logins import divided
 from tests.workers.office import working
+from workers.scheduler import ticks
 
 pytestmark = pytest.mark.services
 
@@ -38,3 +39,9 @@ async def test_who_has_lost_the_password_is_mailed(api: Api, others: Runtime) ->
         assert (await api.post("/auth/password/forgot", {"email": ann.email})).status_code == 202
         token = await mailed(api, ann.email)
     assert (await reset(api, token)).status_code == 200
+
+
+async def test_every_tick_of_the_scheduler_does_its_work(api: Api, others: Runtime) -> None:
+    await api.as_("member")
+    for tick in ticks(others):
+        await tick.run(0.0)
