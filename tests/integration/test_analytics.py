@@ -336,8 +336,10 @@ async def test_the_views_follow_a_switch_and_do_not_wait_for_a_query(
             assert not await refresh_views(connection)  # somebody reads
         assert await refresh_views(connection)
         await connection.execute(f"DROP SCHEMA {TASKS} CASCADE".encode())
-        cursor = await connection.execute("SELECT title FROM analytics.tasks")
-        assert await cursor.fetchall() == [("copied",)]
+        async with connection.transaction():
+            await confine(connection, ALL, 5.0)
+            cursor = await connection.execute("SELECT title FROM analytics.tasks")
+            assert await cursor.fetchall() == [("copied",)]
 
 
 async def serve_copy(runtime: Runtime, projection: str) -> None:
