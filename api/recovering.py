@@ -108,9 +108,10 @@ async def set_by_link(
     """Whose password it is now. Raises Invalid."""
     proof = _parsed(token)
     stored = await accounts.hash_of(runtime.db, proof.subject)
-    if stored is None:
+    since = await accounts.password_since(runtime.db, proof.subject)  # last: its hash is not older
+    if stored is None or since is None:
         raise Invalid("auth.bad_link")
-    _require(runtime, Purpose.RESET, proof, stored)
+    _require(runtime, Purpose.RESET, proof, since)
     user = await active(runtime, proof.subject)
     check_password(password, user.email, user.name)
     new = await passwords.hash(password)

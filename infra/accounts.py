@@ -64,6 +64,18 @@ async def hash_of(db: Pool, user: UUID) -> str | None:
     return row[0] if row else None
 
 
+async def password_since(db: Pool, user: UUID) -> str | None:
+    """Another one for each password: what to bind to where nobody may read the hash."""
+    async with db.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT extract(epoch FROM changed_at)::text FROM formula_credentials"
+            " WHERE user_id = %s",
+            (user,),
+        )
+        row = await cursor.fetchone()
+    return row[0] if row else None
+
+
 async def change_hash(db: Pool, user: UUID, old: str, new: str) -> bool:
     """Whether it was the old one until now: of two who change it at once, one does."""
     async with db.connection() as connection:

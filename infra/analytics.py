@@ -13,7 +13,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import LiteralString, TypeAlias, cast
+from typing import Literal, LiteralString, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
@@ -56,9 +56,9 @@ SELECT coalesce((SELECT pg_has_role(current_user, oid, 'SET') FROM pg_roles
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Who asks. `person`: sees the projects that this person is a member of; None: all."""
+    """Who asks, and sees no more than is said: by itself nothing."""
 
-    person: UUID | None = None
+    projects: UUID | Literal["all"] | None = None  # those that this person is a member of
     accounts: bool = False  # sees all of the log, events about accounts too
     people: bool = False  # sees everybody, not only members of projects
 
@@ -139,7 +139,7 @@ async def confine(connection: Connection, viewer: Viewer, time_s: float) -> None
         "statement_timeout": f"{time_s * 1_000:.0f}ms",
         "lock_timeout": "1s",
         "search_path": "analytics, pg_catalog, public",  # functions of the log's are in the last
-        "formula.viewer": str(viewer.person or ""),
+        "formula.viewer": str(viewer.projects or ""),
         "formula.accounts": "on" if viewer.accounts else "off",
         "formula.people": "on" if viewer.people else "off",
         "role": "formula_analyst",

@@ -2,7 +2,8 @@
 
 - The owner (whoever migrates) has everything. No process needs it.
 - `formula_app`, of the API: appends to the log and can neither change nor remove what is there,
-  keeps passwords and tokens, and only reads what the others write.
+  keeps passwords and tokens, and only reads what the others write, but for what operators ask of
+  read models.
 - `formula_projector`, of projectors, workers and schedulers: owns the read models and what is
   dropped by age; it sees no passwords and cannot change the log either.
 - `formula_analyst`: sees the schema `analytics` and is what analysts' queries run as.
@@ -24,6 +25,7 @@ APP, PROJECTOR, ANALYST = "formula_app", "formula_projector", "formula_analyst"
 
 NOTHING, READ, ADD = "", "SELECT", "SELECT, INSERT"
 WRITE = "SELECT, INSERT, UPDATE, DELETE"
+ASKED = "state, target, asked_at, changed_at, instead_of, began"  # of a generation
 OWN = "own"  # whoever drops partitions must own the table
 
 # Of each table what the API may, and what projectors, workers and schedulers may. A table that is
@@ -35,8 +37,9 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "formula_snapshots": (WRITE, WRITE),
     "formula_epoch": (READ, READ),
     "formula_migrations": (READ, READ),
-    "formula_credentials": (WRITE, NOTHING),
-    "formula_refresh_tokens": (WRITE, "SELECT (expires_at), DELETE"),  # those that are over
+    "formula_credentials": (WRITE, "SELECT (user_id, changed_at)"),  # links are bound to those
+    # Those that are over, and of whose log-in it is.
+    "formula_refresh_tokens": (WRITE, "SELECT (family, expires_at, revoked_at), DELETE"),
     "formula_api_keys": (WRITE, NOTHING),
     "formula_keys": (READ, READ),  # private halves are sealed; workers sign the links of mails
     "formula_nodes": (WRITE, WRITE),
@@ -49,10 +52,11 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "formula_uploads": (WRITE, WRITE),
     "formula_keyframes": (WRITE, WRITE),
     "formula_checkpoints": (READ, WRITE),
-    "formula_generations": (READ, WRITE),
-    "formula_slices": (READ, WRITE),
-    "formula_dead_letters": (READ, WRITE),
-    "formula_skipped_events": (READ, WRITE),
+    # Operators ask by REST: whoever builds makes the tables and does what is asked of letters.
+    "formula_generations": (f"{ADD}, UPDATE ({ASKED})", WRITE),
+    "formula_slices": (ADD, WRITE),
+    "formula_dead_letters": ("SELECT, UPDATE (asked)", WRITE),
+    "formula_skipped_events": (ADD, WRITE),
     "formula_pruned": (READ, WRITE),
     "formula_daily": (READ, WRITE),
     "formula_project_days": (READ, WRITE),
@@ -90,7 +94,7 @@ OWNERS = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
     AND relkind IN ('r', 'p', 'v') AND relowner <> 'formula_projector'::regrole
 """
-SCHEMAS = "SELECT schema FROM formula_generations"
+SCHEMAS = "SELECT schema FROM formula_generations JOIN pg_namespace ON nspname = schema"
 
 log = structlog.get_logger()
 Session = psycopg.Connection[Any]

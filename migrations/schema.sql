@@ -25,30 +25,54 @@ CREATE TYPE public.stored_event_uuid AS (
 	state bytea
 );
 
-CREATE FUNCTION analytics.is_owner() RETURNS boolean
+CREATE FUNCTION analytics.is_app() RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
-    SELECT pg_has_role(session_user, nspowner, 'USAGE')
-    FROM pg_catalog.pg_namespace WHERE nspname = 'analytics'
+    SELECT coalesce(bool_or(pg_catalog.pg_has_role(session_user, role, 'MEMBER')), false) FROM (
+        SELECT relowner FROM pg_catalog.pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relname = 'formula_events'
+        UNION ALL
+        SELECT oid FROM pg_catalog.pg_roles WHERE rolname = 'formula_app'
+    ) trusted (role)
 $$;
 
-COMMENT ON FUNCTION analytics.is_owner() IS 'Whether this session is the application''s own.';
+COMMENT ON FUNCTION analytics.is_app() IS 'Whether this session may say who asks: it is the API''s, or the owner''s.';
 
 CREATE FUNCTION analytics.sees_accounts() RETURNS boolean
     LANGUAGE sql STABLE
     AS $$
-    SELECT analytics.is_owner() AND coalesce(current_setting('formula.accounts', true), 'on') = 'on'
+    SELECT analytics.is_app() AND coalesce(current_setting('formula.accounts', true), '') = 'on'
 $$;
 
 COMMENT ON FUNCTION analytics.sees_accounts() IS 'Whether events about accounts are in analytics.events.';
 
+CREATE FUNCTION analytics.sees_all() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE
+        WHEN analytics.is_app() THEN coalesce(current_setting('formula.viewer', true), '') = 'all'
+        ELSE coalesce(current_setting('formula.viewer', true), '') IN ('', 'all')
+            AND pg_catalog.pg_has_role(session_user, 'formula_analyst', 'MEMBER')
+    END
+$$;
+
+COMMENT ON FUNCTION analytics.sees_all() IS 'Whether all projects are seen.';
+
+CREATE FUNCTION analytics.sees_people() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT analytics.is_app() AND coalesce(current_setting('formula.people', true), '') = 'on'
+$$;
+
+COMMENT ON FUNCTION analytics.sees_people() IS 'Whether everybody is in analytics.people, with what they are.';
+
 CREATE FUNCTION analytics.viewer() RETURNS uuid
     LANGUAGE sql STABLE
     AS $$
-    SELECT CASE WHEN analytics.is_owner() THEN nullif(current_setting('formula.viewer', true), '')::uuid END
+    SELECT nullif(nullif(current_setting('formula.viewer', true), ''), 'all')::uuid
 $$;
 
-COMMENT ON FUNCTION analytics.viewer() IS 'The person whose projects are seen; null: all projects are.';
+COMMENT ON FUNCTION analytics.viewer() IS 'The person whose projects are seen; null: there is none.';
 
 CREATE FUNCTION public.formula_add_buckets(total bigint[], more bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE

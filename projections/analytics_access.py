@@ -61,13 +61,13 @@ def viewer(who: Who) -> Viewer:
     """Who may list all projects sees all; the whole log is an auditor's, people are the staff's."""
     everything = allowed(Action.PROJECT_LIST_ALL, who)
     return Viewer(
-        None if everything else who.id,
+        "all" if everything else who.id,
         accounts=allowed(Action.LOG_READ, who),
         people=allowed(Action.USER_LIST, who),
     )
 
 
-EVERYTHING = Viewer(accounts=True, people=True)  # whoever holds the database's password
+EVERYTHING = Viewer("all", accounts=True, people=True)  # whoever holds the database's password
 
 
 async def catalog(db: Connection) -> Catalog:

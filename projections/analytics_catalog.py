@@ -15,12 +15,11 @@ SPAN = {
 }
 # What an auditor reads of the log, a member of their project, and who sees all projects.
 WORK = "('project', 'task', 'reaction', 'document', 'file', 'participation', 'activity', 'lock')"
-TOLD = "((SELECT analytics.sees_accounts()) OR (SELECT analytics.viewer()) IS NOT NULL)"
-# Whether one may look up anybody; else whom one's projects show, by name.
-ANYBODY = (
-    "(SELECT analytics.is_owner() AND coalesce(current_setting('formula.people', true), 'on')"
-    " = 'on')"
+TOLD = (
+    "(SELECT analytics.sees_accounts() OR (analytics.is_app() AND analytics.viewer() IS NOT NULL))"
 )
+# Whether one may look up anybody; else whom one's projects show, by name.
+ANYBODY = "(SELECT analytics.sees_people())"
 STATUS = "todo, in_progress, review, done or cancelled."
 PRIORITY = "low, normal, high or urgent."
 
@@ -45,7 +44,7 @@ VIEWS = (
         + " FROM {users}.users u WHERE "
         + ANYBODY
         + " OR EXISTS (SELECT FROM {projects}.project_members m WHERE m.user_id = u.id"
-        " AND ((SELECT analytics.viewer()) IS NULL OR m.project IN"
+        " AND ((SELECT analytics.sees_all()) OR m.project IN"
         " (SELECT o.project FROM {projects}.project_members o"
         " WHERE o.user_id = (SELECT analytics.viewer()))))",
         reads=("users", "projects"),

@@ -53,7 +53,7 @@ DAYS = (
             "jobs": "How many jobs ended, by queue and state.",
         },
         query="SELECT day, events, people, by_type, jobs FROM formula_system_days"
-        " WHERE (SELECT analytics.viewer()) IS NULL",
+        " WHERE (SELECT analytics.sees_all())",
         filtered=False,
     ),
 )

@@ -73,7 +73,7 @@ GRANTS = (
 
 # Everything of a project is seen by its members, and by whoever sees all projects.
 OF_ONES_PROJECTS = """
-SELECT * FROM ({query}) v WHERE (SELECT analytics.viewer()) IS NULL OR v.project IN (
+SELECT * FROM ({query}) v WHERE (SELECT analytics.sees_all()) OR v.project IN (
     SELECT m.project FROM {projects}.project_members m
     WHERE m.user_id = (SELECT analytics.viewer()))
 """

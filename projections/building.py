@@ -28,6 +28,7 @@ from projections.generations import (
     Generation,
     generations,
     index,
+    lay_out,
     mark,
     use,
 )
@@ -162,6 +163,7 @@ async def build(schema: str, part: Slice | None, settings: Settings) -> None:
         if there is None:
             return
         one, projection = there
+        await lay_out(connection, projection, schema)
         try:
             whole = part or WHOLE
             await catch_up(
@@ -195,6 +197,7 @@ async def fill(
     runtime: Runtime, connection: Connection, projection: AnyProjection, schema: str, upto: int
 ) -> None:
     """All of it here and now, for what is short; ready afterwards unless it is a shadow."""
+    await lay_out(connection, projection, schema)
     there = await slices_at(connection, schema) if upto else []
     for number, _ in there:
         part = Slice(number, len(there))

@@ -97,10 +97,15 @@ async def begin(
 ) -> str:
     """A new, empty generation of this version, without indexes; returns its schema."""
     async with alone(connection):
+        schema = await ask(connection, projection, state=state)
+        await lay_out(connection, projection, schema)
+    return schema
+
+
+async def ask(connection: Connection, projection: Projection[Any], *, state: str = BUILDING) -> str:
+    """The same without its tables, which whoever builds it makes: the API's role may make none."""
+    async with alone(connection):
         schema = await _free_name(connection, projection, state)
-        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        for table in projection.tables:
-            await connection.execute(table_statement(schema, table))
         await connection.execute(
             "INSERT INTO formula_generations (projection, schema, version, state, target)"
             " VALUES (%s, %s, %s, %s, coalesce("
@@ -112,6 +117,21 @@ async def begin(
             (schema, (slices_of(projection) if state == BUILDING else 1) - 1),
         )
     return schema
+
+
+NOT_LAID_OUT = """
+SELECT FROM formula_generations WHERE schema = %s AND to_regnamespace(quote_ident(schema)) IS NULL
+"""
+
+
+async def lay_out(connection: Connection, projection: Projection[Any], schema: str) -> None:
+    """Make its tables, if they are not there and it has not been dropped."""
+    async with alone(connection):
+        if not (await connection.execute(NOT_LAID_OUT, (schema,))).rowcount:
+            return
+        await connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        for table in projection.tables:
+            await connection.execute(table_statement(schema, table))
 
 
 def slices_of(projection: Projection[Any]) -> int:
@@ -143,7 +163,8 @@ async def _free_name(connection: Connection, projection: Projection[Any], state:
     """tasks_2, and for what is built again under the same version tasks_2_1, tasks_2_2, …"""
     base = f"{projection.name}_{projection.version}{'_check' if state == SHADOW else ''}"
     cursor = await connection.execute(
-        "SELECT nspname FROM pg_namespace WHERE nspname = %s OR nspname LIKE %s",
+        "SELECT name FROM (SELECT nspname FROM pg_namespace UNION"
+        " SELECT schema FROM formula_generations) taken (name) WHERE name = %s OR name LIKE %s",
         (base, base.replace("_", r"\_") + r"\_%"),
     )
     taken = {name for (name,) in await cursor.fetchall()}
@@ -238,14 +259,22 @@ async def back(connection: Connection, projection: str, group: str) -> Generatio
     return None
 
 
+# As a check's that was left behind: it is dropped with those.
+GIVEN_UP = """
+UPDATE formula_generations
+SET state = 'shadow', changed_at = clock_timestamp() - interval '1 day'
+WHERE schema = %s AND state IN ('building', 'ready')
+"""
+
+
 async def give_up(connection: Connection, pending: Generation) -> None:
-    """Drop what is being built of a newer version, and keep to what serves."""
+    """Build no more of a newer version, and keep to what serves."""
     await connection.execute(
         "UPDATE formula_generations SET instead_of = %s"
         " WHERE projection = %s AND state = 'serving'",
         (pending.version, pending.projection),
     )
-    await drop(connection, pending.schema)
+    await connection.execute(GIVEN_UP, (pending.schema,))
 
 
 # The row is locked first: whoever lets the generation serve waits, or has been there before.

@@ -94,7 +94,7 @@ async def ask_rebuild(runtime: Runtime, origin: Origin, name: str) -> str:
         pending = _pending(await generations.generations(connection, [name]))
         if pending is not None:
             raise WrongState("projection.building", generation=pending.schema)
-        schema = await generations.begin(connection, projection)
+        schema = await generations.ask(connection, projection)
         await _note(runtime, origin, AskRebuild(projection=name))
         return schema
 
@@ -160,7 +160,7 @@ async def _skip(connection: Connection, projection: AnyProjection, position: int
         raise WrongState("projection.building", generation=pending.schema)
     await connection.execute(SKIPPED, (projection.name, position))
     if pending:
-        await generations.begin(connection, projection)
+        await generations.ask(connection, projection)
 
 
 async def _note(runtime: Runtime, origin: Origin, command: UpkeepCommand) -> None:

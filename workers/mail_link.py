@@ -22,10 +22,10 @@ RESET_FOR, VERIFY_FOR = timedelta(minutes=30), timedelta(days=1)
 async def reset(context: Context, args: MailPasswordReset) -> None:
     runtime = context.runtime
     person = await active(runtime, args.user)
-    stored = await accounts.hash_of(runtime.db, args.user)
-    if stored is None:
+    since = await accounts.password_since(runtime.db, args.user)
+    if since is None:
         raise WrongState("user.has_no_password", user=args.user)
-    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, stored, "reset")
+    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, since, "reset")
     mail = letter("reset", person, "Set another password", "", link=link)
     await context.mail.send(mail, context.job)
 

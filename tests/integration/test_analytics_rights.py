@@ -1,8 +1,9 @@
 """Analysts' SQL shows of rows what the table of access lets its reader see, and no more."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -10,13 +11,37 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from infra.analytics import Viewer, run
+from infra.runtime import Runtime, open_runtime
+from infra.settings import Settings
+from migrations.roles import APP
+from projections.analytics_catalog import VIEWS
+from tests.conftest import projecting
 from tests.integration.conftest import Api, Person
 from tests.integration.test_analytics import Desk, at_work
+from tests.logins import divided
+
+
+@pytest.fixture(params=["owner", APP])
+async def sessions(
+    settings: Settings, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Runtime, Runtime]]:
+    """Whose the API is, and whose the views are: by the owner alone, and as in production."""
+    if request.param == APP:
+        async with divided(settings) as both:
+            yield both
+    else:
+        async with open_runtime(settings) as runtime, projecting(runtime):
+            yield runtime, runtime
 
 
 @pytest.fixture
-async def desk(api: Api) -> Desk:
-    return await at_work(api)
+def projected(sessions: tuple[Runtime, Runtime]) -> Runtime:
+    return sessions[0]
+
+
+@pytest.fixture
+async def desk(api: Api, sessions: tuple[Runtime, Runtime]) -> Desk:
+    return await at_work(api, sessions[1])
 
 
 @pytest.fixture
@@ -110,7 +135,7 @@ async def test_who_may_not_ask_is_refused(desk: Desk) -> None:
 
 
 async def test_a_login_of_ones_own_sees_what_an_analyst_sees_whatever_it_sets(
-    desk: Desk, anna: Person
+    desk: Desk, anna: Person, settings: Settings
 ) -> None:
     asked = (
         "SELECT count(*) FROM events WHERE actor IS NOT NULL OR project IS NULL",
@@ -119,7 +144,7 @@ async def test_a_login_of_ones_own_sees_what_an_analyst_sees_whatever_it_sets(
     )
     seen = [await desk.ask(anna, one) for one in asked]
     assert seen == [[{"count": 0}], [{"count": 0}], [{"count": 2}]]
-    url, name = desk.api.runtime.settings.database_url, f"analyst_{uuid4().hex[:8]}"
+    url, name = settings.database_url, f"analyst_{uuid4().hex[:8]}"
     connect = psycopg.AsyncConnection[Any].connect
     async with await connect(url, autocommit=True) as owner:
         role = sql.Identifier(name)
@@ -130,16 +155,37 @@ async def test_a_login_of_ones_own_sees_what_an_analyst_sees_whatever_it_sets(
                 await db.execute("SET search_path TO analytics, public")
                 for setting in ("formula.accounts", "formula.people"):
                     await db.execute("SELECT set_config(%s, 'on', false)", (setting,))
-                cursors = [await db.execute(one) for one in asked]
-                found = [await cursor.fetchone() for cursor in cursors]
+                found = [await one_row(db, query) for query in asked]
+                await db.execute("SELECT set_config('formula.viewer', %s, false)", (desk.boss.id,))
+                as_boss = await one_row(db, asked[0])
         finally:
             await owner.execute(sql.SQL("DROP ROLE {}").format(role))
     assert found == [(0,), (0,), (2,)]
+    assert as_boss == (0,)
+
+
+async def test_who_does_not_say_for_whom_it_asks_sees_nothing(desk: Desk) -> None:
+    """As a session that was not confined would: none of the views shows a row."""
+    await desk.task()
+    await desk.ask(desk.boss, "SELECT 1")
+    connect = psycopg.AsyncConnection[Any].connect
+    async with await connect(desk.api.runtime.settings.database_url, autocommit=True) as db:
+        await db.execute("SET ROLE formula_analyst")
+        for view in VIEWS:
+            query = sql.SQL("SELECT count(*) FROM {}").format(
+                sql.Identifier("analytics", view.name)
+            )
+            assert await one_row(db, query) == (0,), view.name
+        await db.execute("SELECT set_config('formula.viewer', 'all', false)")
+        assert await one_row(db, "SELECT count(*) FROM analytics.tasks") == (1,)
+
+
+async def one_row(db: psycopg.AsyncConnection[Any], query: LiteralString | sql.Composed) -> object:
+    return await (await db.execute(query)).fetchone()
 
 
 async def test_nothing_is_known_of_strangers(desk: Desk) -> None:
-    viewer = Viewer(person=uuid4())
-    assert isinstance(viewer.person, UUID)
+    viewer = Viewer(uuid4())
     url = desk.api.runtime.settings.database_url
     async with run(url, viewer, "SELECT * FROM projects", {}, 10) as rows:
         assert [chunk async for chunk in rows.chunks] == []

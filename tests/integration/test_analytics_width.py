@@ -9,7 +9,7 @@ from infra.runtime import Runtime
 from infra.settings import Settings
 from projections.analytics_views import refresh_views
 
-ALL = Viewer(accounts=True)
+ALL = Viewer("all", accounts=True)
 
 
 async def test_wide_rows_are_taken_a_few_at_a_time(

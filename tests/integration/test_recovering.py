@@ -62,10 +62,10 @@ async def reset(api: Api, token: str, password: str = NEW) -> Json:
 
 async def link(api: Api, person: Person, after: timedelta = timedelta(minutes=30)) -> str:
     """As the worker makes it."""
-    stored = await accounts.hash_of(api.runtime.db, UUID(person.id))
-    assert stored
+    since = await accounts.password_since(api.runtime.db, UUID(person.id))
+    assert since
     until_s = int((api.runtime.now() + after).timestamp())
-    return prove(api.runtime.settings, Purpose.RESET, UUID(person.id), until_s, stored)
+    return prove(api.runtime.settings, Purpose.RESET, UUID(person.id), until_s, since)
 
 
 async def test_who_has_lost_the_password_sets_another_by_mail(working: Api) -> None:
@@ -121,15 +121,15 @@ async def test_a_link_is_good_for_one_person_and_one_purpose(api: Api) -> None:
     ann, bob = await api.as_("member"), await api.as_("member")
     settings, now = api.runtime.settings, api.runtime.now()
     until_s = int((now + timedelta(minutes=5)).timestamp())
-    stored = await accounts.hash_of(api.runtime.db, UUID(ann.id))
-    assert stored
+    since = await accounts.password_since(api.runtime.db, UUID(ann.id))
+    assert since
     verify = prove(settings, Purpose.VERIFY, UUID(ann.id), until_s, ann.email)
     others = msgspec.structs.replace(settings, jwt_secret="another-secret-that-is-as-long")
     for wrong in (
-        prove(settings, Purpose.VERIFY, UUID(ann.id), until_s, stored),
-        prove(settings, Purpose.RESET, UUID(bob.id), until_s, stored),
-        prove(settings, Purpose.RESET, UUID(int=9), until_s, stored),
-        prove(others, Purpose.RESET, UUID(ann.id), until_s, stored),
+        prove(settings, Purpose.VERIFY, UUID(ann.id), until_s, since),
+        prove(settings, Purpose.RESET, UUID(bob.id), until_s, since),
+        prove(settings, Purpose.RESET, UUID(int=9), until_s, since),
+        prove(others, Purpose.RESET, UUID(ann.id), until_s, since),
         verify,
         "x",
         "é" * 75,

@@ -1,26 +1,23 @@
-"""What the processes' roles may not do in the database; that it is enough for them: tests/e2e."""
+"""What the processes' roles may not do in the database; that it is enough: test_under_roles.py."""
 
 from collections.abc import Iterator
 from typing import LiteralString
 
-import msgspec
 import psycopg
 import pytest
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
 
 from domain.user import USER, RegisterUser, Role
 from infra.eventstore.motion import make_partitions
 from infra.runtime import SYSTEM, open_runtime
 from infra.settings import Settings
-from migrations.roles import APP, PROJECTOR, TABLES, grant, let_in
+from migrations.roles import APP, PROJECTOR, TABLES, grant
 from projections.read import reading
 from tests.conftest import fresh_database, projecting
 from tests.databases import Databases
+from tests.logins import BOTH, as_, with_logins
 
 pytestmark = pytest.mark.services
-
-PASSWORD = "for these tests alone"
 
 PUBLIC_TABLES = """
 SELECT c.relname FROM pg_class c
@@ -28,7 +25,6 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
     AND NOT c.relispartition AND c.relname LIKE 'formula_%'
 """
 
-BOTH = (APP, PROJECTOR)
 DENIED: tuple[tuple[tuple[str, ...], LiteralString], ...] = (
     (BOTH, "UPDATE formula_events SET state = ''"),
     (BOTH, "DELETE FROM formula_events"),
@@ -48,6 +44,10 @@ DENIED: tuple[tuple[tuple[str, ...], LiteralString], ...] = (
     ((APP,), "UPDATE formula_jobs SET state = 'done'"),
     ((APP,), "DELETE FROM formula_job_log"),
     ((APP,), "DELETE FROM formula_generations"),
+    ((APP,), "UPDATE formula_generations SET schema = 'analytics'"),
+    ((APP,), "DELETE FROM formula_dead_letters"),
+    ((APP,), "UPDATE formula_dead_letters SET error = NULL"),
+    ((APP,), "DELETE FROM formula_skipped_events"),
     ((APP,), "CREATE SCHEMA mine"),
     ((APP,), "CREATE TABLE public.mine (x int)"),
     ((APP,), "UPDATE users SET name = 'x'"),
@@ -65,16 +65,8 @@ def logins(
 ) -> Iterator[Settings]:
     """A database with read models, whose roles may log in."""
     with fresh_database(databases, read_models, tmp_path_factory.mktemp("roles")) as settings:
-        with psycopg.connect(settings.database_url, autocommit=True) as owner:
-            assert grant(owner)
-        for role in BOTH:
-            let_in(settings.database_url, role, PASSWORD)
+        with_logins(settings)
         yield settings
-
-
-def as_(settings: Settings, role: str) -> Settings:
-    url = make_conninfo(settings.database_url, user=role, password=PASSWORD)
-    return msgspec.structs.replace(settings, database_url=url)
 
 
 @pytest.mark.parametrize(

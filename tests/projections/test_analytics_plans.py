@@ -27,7 +27,7 @@ BOUND = 100.0  # of a look, in Postgres's units: from end to end each of them co
 
 GROUP = [one for one in PROJECTIONS if one.group == "analytics"]
 IN_VIEWS = {name for view in VIEWS for name in view.over}
-VIEWERS = (Viewer(accounts=True, people=True), Viewer(), Viewer(person=ID))
+VIEWERS = (Viewer("all", accounts=True, people=True), Viewer("all"), Viewer(ID))
 
 P: LiteralString = "project = %(id)s"
 QUESTIONS: Mapping[LiteralString, tuple[LiteralString, ...]] = {
