@@ -94,8 +94,8 @@ async def reset(
     passwords: NamedDependency[Passwords],
 ) -> Session:
     """Sets the password, ends every log-in, and begins one: also for whom guesses keep out."""
-    user = await set_by_link(runtime, passwords, request, data.token, data.password)
-    return await open_session(runtime, request, user)
+    user, hashed = await set_by_link(runtime, passwords, request, data.token, data.password)
+    return await open_session(runtime, request, user, hashed)
 
 
 async def set_by_link(
@@ -104,8 +104,8 @@ async def set_by_link(
     request: Request[Any, Any, Any],
     token: str,
     password: str,
-) -> UUID:
-    """Whose password it is now. Raises Invalid."""
+) -> tuple[UUID, str]:
+    """Whose password it is now, and its hash. Raises Invalid."""
     proof = _parsed(token)
     stored = await accounts.hash_of(runtime.db, proof.subject)
     if stored is None:
@@ -119,7 +119,7 @@ async def set_by_link(
     origin = origin_of(request, proof.subject)
     await runtime.execute(origin, USER, proof.subject, SetPassword(at=runtime.now()))
     await accounts.revoke_user(runtime.db, proof.subject)
-    return proof.subject
+    return proof.subject, new
 
 
 @post("/email/verify", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.PUBLIC})

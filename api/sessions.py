@@ -66,14 +66,23 @@ async def login(
     tried = await attempt(runtime, account, user, address, data.device)
     if wait_s := runtime.limits.login(tried):
         raise RateLimited(wait_s)
-    stored = await accounts.hash_of(runtime.db, user)
-    if not await passwords.matches(stored, data.password):
-        raise NotAuthenticated("auth.bad_credentials")
+    stored = await _matching(runtime, passwords, user, data.password)
     runtime.limits.logged_in(tried)
-    if stored and passwords.outdated(stored):
+    if passwords.outdated(stored):
         new = await passwords.hash(data.password)
-        await accounts.change_hash(runtime.db, user, stored, new)
-    return await open_session(runtime, request, user)
+        if await accounts.change_hash(runtime.db, user, stored, new):
+            stored = new
+        else:  # it was made anew meanwhile, or is of another password
+            stored = await _matching(runtime, passwords, user, data.password)
+    return await open_session(runtime, request, user, stored)
+
+
+async def _matching(runtime: Runtime, passwords: Passwords, user: UUID, password: str) -> str:
+    """The hash that it is the password of. Raises NotAuthenticated."""
+    stored = await accounts.hash_of(runtime.db, user)
+    if not await passwords.matches(stored, password) or stored is None:
+        raise NotAuthenticated("auth.bad_credentials")
+    return stored
 
 
 @post("/refresh", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})

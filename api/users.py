@@ -18,7 +18,7 @@ from api.recovering import mailing
 from api.registering import Department, Email, Name, NewUser, Password, register_user
 from domain.access import Action
 from domain.email import EMAIL, ReleaseEmail, ReserveEmail, email_stream
-from domain.errors import Invalid, NotAllowed
+from domain.errors import Invalid, NotAllowed, NotFound
 from domain.jobs import MailEmailVerification
 from domain.user import (
     USER,
@@ -29,15 +29,18 @@ from domain.user import (
     ReactivateUser,
     Role,
     SetPassword,
+    User,
     UserStatus,
     normal_email,
 )
 from infra import accounts
 from infra.db import Connection
 from infra.eventstore.execute import Do, Outcome, WrongVersion
+from infra.eventstore.states import Loaded
 from infra.eventstore.types import Conflict
 from infra.limits import Attempt
 from infra.passwords import Passwords, check_password
+from infra.runtime import Runtime
 from projections.users import UserRow, get_user, list_users
 
 
@@ -151,27 +154,53 @@ async def set_password(
 ) -> Response[Done]:
     """Ends every log-in of that person, at once."""
     runtime = call.runtime
+    current: str | None = None
     if user == call.caller.id:
-        await _require_current(call, passwords, data.current or "")
-    known = (await runtime.load(USER, user)).state
-    check_password(data.password, known.email, known.name)
+        current = await _require_current(call, passwords, data.current or "")
+    known = await runtime.load(USER, user)
+    check_password(data.password, known.state.email, known.state.name)
     hashed = await passwords.hash(data.password)
-    outcome = await call.execute(USER, user, SetPassword(at=runtime.now()))
-    await accounts.set_hash(runtime.db, user, hashed)
+    if not await call.repeated():
+        _require_settable(call, known)
+        await _replace(runtime, user, current, hashed)
+    # After the hash: what the old one lets in until then has begun before this, and ends by it.
+    outcome = await runtime.execute(
+        call.origin, USER, user, SetPassword(at=runtime.now()), command_id=call.command_id
+    )
     await accounts.revoke_user(runtime.db, user)
     return done(outcome, user)
 
 
-async def _require_current(call: Call, passwords: Passwords, password: str) -> None:
-    """Who has found a screen unlocked must not be able to try them all. Raises NotAllowed."""
+def _require_settable(call: Call, known: Loaded[User]) -> None:
+    """What would refuse the event must do so before there is another hash. Raises Refused."""
+    if call.expected not in (None, known.version):
+        raise WrongVersion("version.changed", version=known.version, expected=call.expected)
+    if known.state.status is None:
+        raise NotFound("user.not_found")
+
+
+async def _replace(runtime: Runtime, user: UUID, current: str | None, new: str) -> None:
+    """`current`: the hash that the one before must be. Raises NotAllowed."""
+    if current is None:
+        await accounts.set_hash(runtime.db, user, new)
+    elif not await accounts.change_hash(runtime.db, user, current, new):
+        raise NotAllowed("auth.bad_password")
+
+
+async def _require_current(call: Call, passwords: Passwords, password: str) -> str:
+    """The hash that it is the password of. Raises NotAllowed.
+
+    Who has found a screen unlocked must not be able to try them all.
+    """
     runtime, user = call.runtime, call.caller.id
     tried = Attempt(str(user), "", device=str(call.caller.session))
     if wait_s := runtime.limits.login(tried):
         raise RateLimited(wait_s)
     stored = await accounts.hash_of(runtime.db, user)
-    if not await passwords.matches(stored, password):
+    if not await passwords.matches(stored, password) or stored is None:
         raise NotAllowed("auth.bad_password")
     runtime.limits.logged_in(tried)
+    return stored
 
 
 async def _change_email(call: Call, user: UUID, email: str) -> Outcome:

@@ -75,24 +75,34 @@ async def change_hash(db: Pool, user: UUID, old: str, new: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def issue(db: Pool, grant: Grant, expires: datetime, device: Device) -> str:
-    """The first refresh token of a log-in. Only its hash is kept."""
+# The lock keeps another password waiting until the token is there to be revoked.
+ISSUE = """
+INSERT INTO formula_refresh_tokens
+    (token_hash, family, user_id, expires_at, address, user_agent)
+SELECT %(new)s, %(family)s, user_id, %(expires)s, %(address)s, %(user_agent)s
+FROM formula_credentials WHERE user_id = %(user_id)s AND hash = %(checked)s
+FOR SHARE
+"""
+
+
+async def issue(
+    db: Pool, grant: Grant, checked: str, expires: datetime, device: Device
+) -> str | None:
+    """The first refresh token of a log-in, of which only the hash is kept.
+
+    None where the hash that the password was checked against is not the person's any more.
+    """
     token = secrets.token_urlsafe(32)
+    values = {
+        "new": _digest(token),
+        "checked": checked,
+        "expires": expires,
+        **msgspec.structs.asdict(grant),
+        **msgspec.structs.asdict(device),
+    }
     async with db.connection() as connection:
-        await connection.execute(
-            "INSERT INTO formula_refresh_tokens"
-            " (token_hash, family, user_id, expires_at, address, user_agent)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            (
-                _digest(token),
-                grant.family,
-                grant.user_id,
-                expires,
-                device.address,
-                device.user_agent,
-            ),
-        )
-    return token
+        cursor = await connection.execute(ISSUE, values)
+    return token if cursor.rowcount else None
 
 
 # One statement, so that nobody can revoke the family between the old token and the new one.
