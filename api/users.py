@@ -1,6 +1,6 @@
 """/users: who people are, what they may do and whether they may come in."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -43,6 +43,8 @@ from infra.passwords import Passwords, check_password
 from infra.runtime import Runtime
 from projections.users import UserRow, get_user, list_users
 
+Current: TypeAlias = Annotated[str, Meta(max_length=200)] | None
+
 
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The e-mail is changed alone: it is unique, so it is reserved in the same step."""
@@ -50,6 +52,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
     department: Department | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    current: Current = None  # the password: required for one's own e-mail
 
 
 class NewRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,7 +65,7 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
-    current: Annotated[str, Meta(max_length=200)] | None = None  # required for one's own
+    current: Current = None  # required for one's own
 
 
 @get("/", opt={"action": Action.USER_LIST})
@@ -113,13 +116,21 @@ async def register(
 
 @patch("/{user:uuid}", opt={"action": Action.USER_CHANGE})
 async def change(
-    user: FromPath[UUID], data: JSONBody[UserChanges], call: NamedDependency[Call]
+    user: FromPath[UUID],
+    data: JSONBody[UserChanges],
+    call: NamedDependency[Call],
+    passwords: NamedDependency[Passwords],
 ) -> Response[Done]:
+    """Another e-mail is where links for another password go: no API key changes it."""
     if isinstance(data.email, UnsetType):
         command = ChangeProfile(name=data.name, department=data.department)
         return done(await call.execute(USER, user, command), user)
     if data.name is not UNSET or data.department is not UNSET:
         raise Invalid("user.email_alone")
+    if call.caller.key is not None:
+        raise NotAllowed("auth.not_by_key")
+    if user == call.caller.id:
+        await _require_current(call, passwords, data.current or "")
     return done(await _change_email(call, user, normal_email(data.email)), user)
 
 

@@ -136,6 +136,18 @@ async def test_one_changes_ones_password_with_the_old_one(api: Api) -> None:
     assert refusal(await refresh(api, session)) == "401 auth.bad_token"
 
 
+async def test_one_changes_ones_address_with_the_password(api: Api) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    for person in (admin, ann):
+        path, new = f"/users/{person.id}", f"new.{person.email}"
+        for wrong in ({}, {"current": "something else"}):
+            answer = await person.refused("PATCH", path, {"email": new, **wrong})
+            assert answer == "403 auth.bad_password"
+        await person.do("PATCH", path, {"email": new, "current": PASSWORD})
+        assert (await person.get("/auth/me"))["email"] == new
+    await admin.do("PATCH", f"/users/{ann.id}", {"email": "by.admin@example.com"})
+
+
 async def test_an_admin_sets_somebodys_password_without_the_old_one(api: Api) -> None:
     admin, ann = await api.as_("admin"), await api.as_("member")
     await admin.do("PUT", f"/users/{ann.id}/password", {"password": "set by an admin"})
