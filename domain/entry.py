@@ -24,6 +24,12 @@ class UserSignedOut(Event, frozen=True, kw_only=True, tag="user.signed_out.v1"):
     session: UUID  # of the log-in that has ended; others of the same person go on
 
 
+class RefreshTokenReused(Event, frozen=True, kw_only=True, tag="user.token_reused.v1"):
+    """A spent token of the log-in was used again, so somebody has stolen it; the log-in ends."""
+
+    session: UUID
+
+
 class UserSignedOutEverywhere(
     Event, frozen=True, kw_only=True, tag="user.signed_out_everywhere.v1"
 ):
@@ -50,6 +56,12 @@ class SignOut(Command, frozen=True, kw_only=True, tag="sign_out"):
     session: UUID
 
 
+class EndStolen(Command, frozen=True, kw_only=True, tag="end_stolen"):
+    """The log-in whose refresh token was used again."""
+
+    session: UUID
+
+
 class SignOutEverywhere(Command, frozen=True, kw_only=True, tag="sign_out_everywhere"):
     at: datetime
 
@@ -66,8 +78,10 @@ class RevokeApiKey(Command, frozen=True, kw_only=True, tag="revoke_api_key"):
     key: UUID
 
 
-EntryEvent: TypeAlias = UserSignedOut | UserSignedOutEverywhere | ApiKeyCreated | ApiKeyRevoked
-EntryCommand: TypeAlias = SignOut | SignOutEverywhere | CreateApiKey | RevokeApiKey
+EntryEvent: TypeAlias = (
+    UserSignedOut | RefreshTokenReused | UserSignedOutEverywhere | ApiKeyCreated | ApiKeyRevoked
+)
+EntryCommand: TypeAlias = SignOut | EndStolen | SignOutEverywhere | CreateApiKey | RevokeApiKey
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -96,6 +110,8 @@ def decide(command: EntryCommand, entry: Entry) -> list[EntryEvent]:
     match command:
         case SignOut(session=session):
             return [] if session in entry.signed_out else [UserSignedOut(session=session)]
+        case EndStolen(session=session):
+            return _stolen(session, entry)
         case SignOutEverywhere(at=at):
             return [UserSignedOutEverywhere(at=at)]
         case CreateApiKey():
@@ -106,6 +122,12 @@ def decide(command: EntryCommand, entry: Entry) -> list[EntryEvent]:
             return [ApiKeyRevoked(key=key)]
         case _:
             assert_never(command)
+
+
+def _stolen(session: UUID, entry: Entry) -> list[EntryEvent]:
+    if session in entry.signed_out:
+        return []
+    return [RefreshTokenReused(session=session), UserSignedOut(session=session)]
 
 
 def _create(command: CreateApiKey, entry: Entry) -> list[EntryEvent]:
@@ -133,6 +155,8 @@ def evolve(entry: Entry, event: EntryEvent) -> Entry:
     match event:
         case UserSignedOut(session=session):
             return _signed_out(entry, session)
+        case RefreshTokenReused():
+            return entry
         case UserSignedOutEverywhere(at=at):
             return msgspec.structs.replace(entry, signed_out_at=at)
         case ApiKeyCreated(key=key):

@@ -14,6 +14,7 @@ from domain.entry import (
     Entry,
     EntryCommand,
     EntryEvent,
+    RefreshTokenReused,
     UserSignedOut,
     UserSignedOutEverywhere,
 )
@@ -284,6 +285,7 @@ USER = Decider(
         UserReactivated,
         PasswordSet,
         UserSignedOut,
+        RefreshTokenReused,
         UserSignedOutEverywhere,
         EmailVerified,
         ApiKeyCreated,

@@ -42,7 +42,14 @@ class LogIn(msgspec.Struct, frozen=True):
 
 
 class TokenReused(Exception):
-    """The token had been used before: whoever holds its family's newest one is out as well."""
+    """The token had been used before: whoever holds its family's newest one is out as well.
+
+    `living`: the log-in went on until then.
+    """
+
+    def __init__(self, grant: Grant, living: bool) -> None:
+        super().__init__(grant)
+        self.grant, self.living = grant, living
 
 
 async def set_hash(db: Pool, user: UUID, hashed: str) -> None:
@@ -164,8 +171,8 @@ async def rotate(
         reused = await cursor.fetchone()
         if reused is None:
             return None
-        await _revoke(connection, reused.family)
-    raise TokenReused
+        living = await _revoke(connection, reused.family)
+    raise TokenReused(reused, living)
 
 
 def _next(token: str, secret: str) -> str:
@@ -232,18 +239,22 @@ async def revoke_user(db: Pool, user: UUID) -> None:
         )
 
 
-async def _revoke(connection: Connection, family: UUID) -> None:
-    """Waits for a rotation under way first: the second statement then sees the token it made."""
+async def _revoke(connection: Connection, family: UUID) -> bool:
+    """Whether there was something to revoke.
+
+    Waits for a rotation under way first: the second statement then sees the token it made.
+    """
     async with connection.transaction():
         await connection.execute(
             "SELECT FROM formula_refresh_tokens WHERE family = %s ORDER BY token_hash FOR UPDATE",
             (family,),
         )
-        await connection.execute(
+        cursor = await connection.execute(
             "UPDATE formula_refresh_tokens SET revoked_at = clock_timestamp()"
             " WHERE family = %s AND revoked_at IS NULL",
             (family,),
         )
+    return cursor.rowcount > 0
 
 
 def _digest(token: str) -> bytes:

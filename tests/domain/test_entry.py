@@ -12,6 +12,8 @@ from domain.entry import (
     ApiKeyCreated,
     ApiKeyRevoked,
     CreateApiKey,
+    EndStolen,
+    RefreshTokenReused,
     RevokeApiKey,
     SignOutEverywhere,
     UserSignedOut,
@@ -45,6 +47,13 @@ def test_to_sign_out_everywhere_ends_what_began_by_then() -> None:
     entry = fold(USER, [ANN, over]).entry
     assert entry.ended(EARLIER)
     assert not entry.ended(LATER)
+
+
+def test_a_login_whose_token_was_stolen_ends_once() -> None:
+    over = [RefreshTokenReused(session=LATER), UserSignedOut(session=LATER)]
+    check(USER, given=[ANN], when=EndStolen(session=LATER), then=over)
+    check(USER, given=[ANN, *over], when=EndStolen(session=LATER), then=[])
+    assert fold(USER, [ANN, *over]).entry.ended(LATER)
 
 
 def test_a_login_may_end_by_itself_before_and_after_all_others() -> None:

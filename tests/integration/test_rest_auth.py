@@ -42,8 +42,13 @@ async def test_a_refresh_token_used_twice_ends_its_login(api: Api) -> None:
     first = await api.login(ann.email)
     second = (await refresh(api, first)).json()
     third = (await refresh(api, second)).json()
-    assert refusal(await refresh(api, first)) == "401 auth.token_reused"
+    thief = Person(api.client, api.runtime.node, "", third["access_token"])
+    assert (await thief("GET", "/auth/me")).status_code == 200
+    for _ in range(2):
+        assert refusal(await refresh(api, first)) == "401 auth.token_reused"
     assert refusal(await refresh(api, third)) == "401 auth.bad_token"
+    assert await thief.refused("GET", "/auth/me") == "401 auth.signed_out"
+    assert (await ann("GET", "/auth/me")).status_code == 200
     assert (await refresh(api, other)).status_code == 200  # another log-in of the same person
 
 
