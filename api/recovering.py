@@ -1,7 +1,7 @@
 """/auth/password and /auth/email: by links in mails, each good once and for a while.
 
-A reset's link is bound to the password that it replaces, a verification's to the address: using it
-ends it, and nothing of it is kept.
+A reset's link is bound to the password that it replaces and to the address, a verification's to the
+address: using it ends it, and nothing of it is kept.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from domain.user import USER, SetPassword, VerifyEmail
 from infra import accounts
 from infra.eventstore.execute import Do
 from infra.passwords import Passwords, check_password
-from infra.proofs import MAX_PROOF, Proof, Purpose, holds, parse
+from infra.proofs import MAX_PROOF, Proof, Purpose, holds, parse, way_in
 from infra.runtime import Origin, Runtime
 
 PRIORITY = 1  # somebody waits for it
@@ -110,7 +110,8 @@ async def set_by_link(
     stored = await accounts.hash_of(runtime.db, proof.subject)
     if stored is None:
         raise Invalid("auth.bad_link")
-    _require(runtime, Purpose.RESET, proof, stored)
+    email = (await runtime.load(USER, proof.subject)).state.email
+    _require(runtime, Purpose.RESET, proof, way_in(stored, email))
     user = await active(runtime, proof.subject)
     check_password(password, user.email, user.name)
     new = await passwords.hash(password)
