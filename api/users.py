@@ -153,7 +153,10 @@ async def deactivate(
 
 @post("/{user:uuid}/reactivate", status_code=HTTP_200_OK, opt={"action": Action.USER_DEACTIVATE})
 async def reactivate(user: FromPath[UUID], call: NamedDependency[Call]) -> Response[Done]:
-    return done(await call.execute(USER, user, ReactivateUser()), user)
+    """Log-ins of before stay ended; API keys go on."""
+    outcome = await call.execute(USER, user, ReactivateUser(at=call.runtime.now()))
+    await accounts.revoke_user(call.runtime.db, user)
+    return done(outcome, user)
 
 
 @put("/{user:uuid}/password", opt={"action": Action.USER_SET_PASSWORD})

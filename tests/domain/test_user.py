@@ -82,7 +82,7 @@ def test_texts_of_a_user_are_bounded(command: RegisterUser, code: str) -> None:
         ChangeEmail(email="anne@x.io"),
         ChangeRole(role=Role.GUEST),
         DeactivateUser(),
-        ReactivateUser(),
+        ReactivateUser(at=NOW),
         SetPassword(at=NOW),
         SignOut(session=HERE),
         SignOutEverywhere(at=NOW),
@@ -126,7 +126,7 @@ def test_a_department_may_be_emptied() -> None:
         ChangeProfile(name="Ann", department="IT"),
         ChangeEmail(email="ANN@x.io"),
         ChangeRole(role=Role.MEMBER),
-        ReactivateUser(),
+        ReactivateUser(at=NOW),
     ],
 )
 def test_what_is_already_so_changes_nothing(command: UserCommand) -> None:
@@ -160,8 +160,9 @@ def test_the_reason_to_deactivate_is_bounded() -> None:
     check(USER, given=[ANN], when=DeactivateUser(reason="x" * 201), then=refused("user.bad_reason"))
 
 
-def test_a_deactivated_user_can_come_back() -> None:
-    check(USER, given=[ANN, GONE], when=ReactivateUser(), then=[UserReactivated()])
+def test_a_deactivated_user_can_come_back_and_signs_in_anew() -> None:
+    back = [UserReactivated(), UserSignedOutEverywhere(at=NOW)]
+    check(USER, given=[ANN, GONE], when=ReactivateUser(at=NOW), then=back)
 
 
 def test_setting_a_password_leaves_a_trace_each_time_and_ends_every_login() -> None:

@@ -110,6 +110,7 @@ async def test_a_deactivated_user_is_out_at_once(api: Api) -> None:
     again = await api.post("/auth/login", {"email": ann.email, "password": PASSWORD})
     assert refusal(again) == "401 auth.deactivated"
     await admin.do("POST", f"/users/{ann.id}/reactivate")
+    assert await ann.refused("GET", "/auth/me") == "401 auth.signed_out"
     assert await api.login(ann.email)
 
 
