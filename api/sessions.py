@@ -114,7 +114,9 @@ async def _end_stolen(
     user, session = error.grant.user_id, error.grant.family
     log.warning("refresh_token_reused", user=user, session=session, living=error.living)
     if error.living:
-        await runtime.execute(origin_of(request, user), USER, user, EndStolen(session=session))
+        await runtime.execute(
+            origin_of(request, user), USER, user, EndStolen(session=session, at=runtime.now())
+        )
 
 
 @post("/logout", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.LOGGED_IN})
@@ -180,7 +182,7 @@ async def _end_known(call: Call, user: UUID, session: UUID) -> None:
 
 async def _end_one(call: Call, user: UUID, session: UUID) -> None:
     await accounts.revoke_family(call.runtime.db, session)
-    await call.execute(USER, user, SignOut(session=session))
+    await call.execute(USER, user, SignOut(session=session, at=call.runtime.now()))
 
 
 async def _end_all(call: Call, user: UUID) -> None:
