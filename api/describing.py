@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from litestar import Litestar
@@ -108,7 +108,16 @@ class Strict(OpenAPISchemaPlugin):
         )
         schema = usual.to_openapi_schema(field_definition, schema_creator)
         schema.additional_properties = False
+        for field in msgspec.structs.fields(field_definition.type_):
+            if _is_from_zero(field):
+                schema.properties[field.encode_name].minimum = 0
         return schema
+
+
+def _is_from_zero(field: msgspec.structs.FieldInfo) -> bool:
+    """Or null: Litestar takes 0 for no bound then."""
+    told = (one for part in get_args(field.type) for one in getattr(part, "__metadata__", ()))
+    return any(isinstance(one, msgspec.Meta) and one.ge == 0 for one in told)
 
 
 class Tuples(OpenAPISchemaPlugin):

@@ -17,11 +17,12 @@ from domain.kernel import Command, Decider
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.registry import tag_of
 from domain.task import TASK, AddComment, CreateTask
-from domain.user import UserRegistered
+from domain.user import USER, UserRegistered
+from infra.accounts import hash_of
 from infra.hosts import is_loopback
 from infra.passwords import Passwords
 from infra.runtime import Origin, Runtime
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 
 SEED = UUID("0c3b8f0e-5a58-5d3a-8f6e-2f4f7d7f5014")  # every id of the workspace follows from it
 PASSWORD = "formula-demo-1"  # noqa: S105, documented: a demo is for everybody
@@ -53,6 +54,23 @@ def reached_by(settings: Settings) -> str:
     if url.scheme == "https" or not is_loopback(url.hostname or ""):
         return f"PUBLIC_URL={settings.public_url}"
     return "" if is_loopback(settings.host) else f"HOST={settings.host}"
+
+
+async def keep_strangers_out(runtime: Runtime) -> None:
+    """Raises SettingsError where others reach a workspace that was made when they did not."""
+    passwords = Passwords()
+    open_: list[str] = []
+    for person in PEOPLE:
+        user = person_id(person.name)
+        if (await runtime.load(USER, user)).state.active:
+            stored = await hash_of(runtime.db, user)
+            if stored and await passwords.matches(stored, PASSWORD):
+                open_.append(person.email)
+    if open_:
+        raise SettingsError(
+            f"{reached_by(runtime.settings)} lets others in, and all know the password of"
+            f" {', '.join(open_)}: deactivate them or give them other ones, or say --demo"
+        )
 
 
 async def wanted(runtime: Runtime) -> bool:

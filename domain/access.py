@@ -182,11 +182,16 @@ RULES: Mapping[Action, Rule] = {
 }
 
 
+def in_scope(action: Action, who: Who) -> bool:
+    """Whether they themselves ask, or by an API key that is for this."""
+    return who.scopes is None or action in who.scopes
+
+
 def allowed(
     action: Action, who: Who, *, project_role: ProjectRole | None = None, oneself: bool = False
 ) -> bool:
     """Whether `who` may do `action`, given the relation to what it is done to."""
-    if who.scopes is not None and action not in who.scopes:
+    if not in_scope(action, who):
         return False
     rule = RULES.get(action, Rule())
     return (

@@ -46,8 +46,10 @@ async def run_worker(
     async with open_runtime(settings) as runtime, heartbeat(runtime, "worker") as heart:
 
         def beat() -> None:
+            """Once ready it stays so: without Redis the queues are looked at by themselves."""
             heart.detail = {"listens": listens, "leads": leads["jobs"]}
-            heart.set("ready" if all(listens.values()) else "starting")
+            if all(listens.values()):
+                heart.set("ready")
 
         def note_queue(name: str, listening: bool) -> None:
             listens[name] = listening

@@ -21,7 +21,7 @@ from api.client.client import Client
 from api.client.errors import NotConnected
 from api.commands.output import out
 from api.listening import listen
-from api.seed import PASSWORD, reached_by, seed, wanted
+from api.seed import PASSWORD, keep_strangers_out, reached_by, seed, wanted
 from api.seed_data import PEOPLE
 from infra.db import connect
 from infra.embedded import prepare_postgres, prepare_valkey
@@ -129,6 +129,9 @@ async def _run(settings: Settings) -> None:
             settings = with_key(with_secret(await _servers(supervisor, settings)))
             if not given:
                 await _keys(settings)
+            if not settings.formula_demo and reached_by(settings):
+                async with open_runtime(settings) as runtime:
+                    await keep_strangers_out(runtime)
             with announced(settings):
                 async with Client(base_url(settings)) as client:
                     app, others = settings, settings

@@ -1,12 +1,7 @@
 /** The way in; where there is a demo workspace, one click for each of its people. */
 
-import { html, useEffect, useState } from "./lib/html.js";
-import { Mark } from "./lib/icons.js";
-import { Avatar } from "./lib/people.js";
-import { said } from "./lib/said.js";
-import { login, session } from "./lib/session.js";
-import { useStore } from "./lib/store.js";
-import { ThemeSwitch } from "./lib/theme.js";
+import { Avatar, Mark, html, instead, login, said, session, useDemo, useState, useStore, useTitle } from "./lib/page.js";
+import { ThemeSwitch } from "./lib/state.js";
 
 const QUIET = new Set(["auth.missing", "client.closed"]); // one signed out, or never was in
 
@@ -15,56 +10,34 @@ export function LogIn() {
   const [wrong, setWrong] = useState(why && !QUIET.has(why) ? said(why) : "");
   const [busy, setBusy] = useState(false);
   const demo = useDemo();
+  useTitle("Sign in");
   const enter = async (email, password) => {
     setBusy(true);
     await login(email, password).catch((error) => {
-      setWrong(said(error.code ? error : "client.offline"));
+      setWrong(said(error));
       setBusy(false);
     });
   };
-  const submit = (event) => {
-    event.preventDefault();
-    const { email, password } = event.target.elements;
-    enter(email.value.trim(), password.value);
-  };
-  useEffect(() => {
-    document.title = "Sign in · Formula";
-  }, []);
+  const person = ({ email, name, role }) => html`<li key=${email}>
+    <button disabled=${busy} onClick=${() => enter(email, demo.password)}>
+      <${Avatar} id=${email} name=${name} /><span>${name}<small>${role}</small></span>
+    </button>
+  </li>`;
   return html`<main class="login">
     <div class="login-theme"><${ThemeSwitch} /></div>
     <h1><${Mark} large />Formula</h1>
     <p class="muted">Projects, tasks and documents that people work on at the same time.</p>
-    <form onSubmit=${submit}>
+    <form onSubmit=${instead(({ elements: { email, password } }) => enter(email.value.trim(), password.value))}>
       <label>E-mail<input name="email" type="email" autocomplete="username" required /></label>
-      <label>
-        Password<input name="password" type="password" autocomplete="current-password" required />
-      </label>
+      <label>Password<input name="password" type="password" autocomplete="current-password" required /></label>
       <p class="wrong" role="alert">${wrong}</p>
       <button class="primary" disabled=${busy}>Sign in</button>
     </form>
     ${demo.people.length > 0 &&
     html`<section class="demo" aria-labelledby="demo-title">
       <h2 id="demo-title">Look around in the demo as …</h2>
-      <ul>
-        ${demo.people.map(
-          ({ email, name, role }) => html`<li key=${email}>
-            <button disabled=${busy} onClick=${() => enter(email, demo.password)}>
-              <${Avatar} id=${email} name=${name} /><span>${name}<small>${role}</small></span>
-            </button>
-          </li>`,
-        )}
-      </ul>
+      <ul>${demo.people.map(person)}</ul>
       <p class="muted">Open a second window as somebody else to see both at once.</p>
     </section>`}
   </main>`;
-}
-
-function useDemo() {
-  const [demo, setDemo] = useState({ people: [] });
-  useEffect(() => {
-    fetch("/api/v1/auth/demo")
-      .then((response) => (response.ok ? response.json() : { people: [] }))
-      .then(setDemo, () => {});
-  }, []);
-  return demo;
 }

@@ -1,42 +1,26 @@
-/** What is around every page: navigation, who one is, how the connection is, messages. */
+/** What is around every page. */
 
-import { ConnectionState } from "./lib/connection.js";
-import { html, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./lib/html.js";
-import { Icon, Mark } from "./lib/icons.js";
-import { Avatar } from "./lib/people.js";
-import { href, route } from "./lib/route.js";
-import { logout, session } from "./lib/session.js";
-import { useStore } from "./lib/store.js";
-import { ThemeSwitch } from "./lib/theme.js";
-import { Toasts, failed } from "./lib/toast.js";
+import { Asking, Avatar, Icon, Loaded, Mark, Toasts, Waits, failed, href, html, instead, links, logout, route, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
+import { ConnectionState, ThemeSwitch } from "./lib/state.js";
 import { LogIn } from "./login.js";
 import { PAGES } from "./pages.js";
 
 export function Shell() {
   const { state } = useStore(session);
-  if (state === "starting") return html`<p class="empty" role="status">Signing in …</p>`;
+  if (state === "starting") return html`<${Waits} text="Signing in …" />`;
   return html`${state === "out" ? html`<${LogIn} />` : html`<${SignedIn} />`}<${Toasts} />`;
 }
 
 function SignedIn() {
   const { can, me } = useStore(session);
   const { page: path, parts, query } = useStore(route);
-  const pages = PAGES.filter(({ may }) => may(can));
+  const pages = PAGES.filter(({ may }) => can(may));
   const page = path ? pages.find((one) => one.path === path) : pages[0];
   return html`
-    <a class="skip" href="#main" onClick=${toMain}>Skip to the content</a>
+    <a class="skip" href="#main" onClick=${instead(toMain)}>Skip to the content</a>
     <header class="side">
       <a class="brand" href="#/"><${Mark} />Formula</a>
-      <nav aria-label="Pages">
-        ${pages.map(
-          (one) => html`<a
-            key=${one.path}
-            href=${href(one.path)}
-            aria-current=${one === page ? "page" : undefined}
-            ><${Icon} name=${one.icon} />${one.title}</a
-          >`,
-        )}
-      </nav>
+      <nav aria-label="Pages">${links(pages.map((one) => [href(one.path), one.title, one === page, one.icon]))}</nav>
       <div class="side-foot">
         <${ConnectionState} />
         <${Account} me=${me} />
@@ -47,50 +31,35 @@ function SignedIn() {
         ? html`<${Page} key=${page.path} page=${page} parts=${parts} query=${query} />`
         : html`<p class="empty">There is no such page, or it is not yours to see.</p>`}
     </main>
+    <${Asking} />
   `;
 }
 
-/** A page's module, loaded when it is first looked at. */
 function Page({ page, parts, query }) {
-  const [component, setComponent] = useState();
   const [error, forget] = useErrorBoundary(failed);
-  useEffect(() => {
-    document.title = `${page.title} · Formula`;
-    page.load().then((module) => setComponent(() => module.default), failed);
-  }, []);
   useFocusAfterMoves(`${page.path}/${parts[0] ?? ""}`);
   if (error)
     return html`<div class="empty">
       <p>This page has failed.</p>
       <button onClick=${forget}>Try again</button>
     </div>`;
-  if (!component) return html`<p class="empty" role="status">Loading …</p>`;
-  return html`<${component} parts=${parts} query=${query} />`;
+  return html`<${Loaded} load=${page.load} title=${page.title} parts=${parts} query=${query} />`;
 }
 
 /** Who uses a keyboard or hears the page goes on where the new content begins. */
 function useFocusAfterMoves(where) {
-  const before = useRef(where);
+  const moved = useRef(false);
   useLayoutEffect(() => {
-    if (before.current === where) return;
-    before.current = where;
-    document.getElementById("main")?.focus({ preventScroll: true });
+    if (moved.current) toMain();
+    moved.current = true;
   }, [where]);
 }
 
-function Account({ me }) {
-  return html`<div class="account">
-    <${Avatar} id=${me.id} name=${me.name} />
-    <span class="account-name"><b>${me.name}</b><small>${me.role}</small></span>
-    <${ThemeSwitch} />
-    <button class="plain" title="Sign out" aria-label="Sign out" onClick=${() => logout()}>
-      <${Icon} name="out" />
-    </button>
-  </div>`;
-}
+const Account = ({ me }) => html`<div class="account">
+  <${Avatar} id=${me.id} name=${me.name} />
+  <span class="account-name"><b>${me.name}</b><small>${me.role}</small></span>
+  <${ThemeSwitch} />
+  <button class="plain" title="Sign out" aria-label="Sign out" onClick=${logout}><${Icon} name="out" /></button>
+</div>`;
 
-/** The address is the router's: it must not change. */
-function toMain(event) {
-  event.preventDefault();
-  document.getElementById("main").focus();
-}
+const toMain = () => document.getElementById("main")?.focus({ preventScroll: true });

@@ -10,7 +10,7 @@ import msgspec
 from api.realtime import protocol as p
 from api.realtime.locking import LockFrame, Stay, lock_command
 from domain import motion
-from domain.access import Action, Who, allowed
+from domain.access import Action, Who, allowed, in_scope
 from domain.activity import ACTIVITY, RecordActivity, activity_stream
 from domain.errors import Refused
 from domain.kernel import Command, Decider, Event
@@ -150,7 +150,7 @@ def receive(session: Session, frame: p.Incoming, now: datetime) -> list[Effect]:
                 return [_refuse(frame, "room.too_many", most=p.MAX_ROOMS)]
             return [Enter(room, after, location, frame.id)]
         case p.Status(status=status, location=location):
-            return _set_status(session, frame, status, location)
+            return _set_status(session, session.who, frame, status, location)
         case p.Replay():
             return [Play(frame)]
         case _ if frame.room.startswith(REPLAYS):
@@ -172,12 +172,13 @@ _ACTIONS: Mapping[type[InRoom], Action] = {
     p.Renew: Action.ROOM_LOCK,
     p.Unlock: Action.ROOM_LOCK,
     p.Steal: Action.ROOM_STEAL,
+    p.Seen: Action.RECEIPT_WRITE,
 }
 
 
 def _in_room(who: Who, at: Membership, frame: InRoom, now: datetime) -> list[Effect]:
     action = _ACTIONS.get(type(frame))
-    if action is not None and not allowed(action, who, project_role=at.role):
+    if action is not None and not allowed(action, who, project_role=at.role, oneself=True):
         return [_refuse(frame, "access.denied", action=action.value)]
     match frame:
         case p.Leave() if at.room.startswith(OWN):
@@ -220,9 +221,11 @@ def _lock(who: Who, at: Membership, frame: LockFrame, now: datetime) -> list[Eff
 
 
 def _set_status(
-    session: Session, frame: p.Status, status: str, location: str | None
+    session: Session, who: Who, frame: p.Status, status: str, location: str | None
 ) -> list[Effect]:
     """One status for the person: every room of the connection gets it, in one transaction."""
+    if not in_scope(Action.ROOM_ACT, who):
+        return [_refuse(frame, "access.denied", action=Action.ROOM_ACT.value)]
     memberships = list(session.rooms.values())
     if not memberships:
         return [_refuse(frame, "room.not_joined")]

@@ -32,6 +32,11 @@ def test_a_tuple_with_bounds_is_an_array_of_its_items(schemas: Json) -> None:
     assert (roles["items"], roles["maxItems"]) == ({"$ref": "#/components/schemas/Role"}, 20)
 
 
+def test_what_may_be_nothing_has_its_bounds(schemas: Json) -> None:
+    delay = schemas["NewJob"]["properties"]["delay_s"]
+    assert (delay["minimum"], delay["maximum"]) == (0, 31_622_400)
+
+
 def test_nothing_is_of_some_type_or_of_any(schemas: Json) -> None:
     choices = [one["oneOf"] for one in within(schemas) if "oneOf" in one]
     assert choices

@@ -20,12 +20,13 @@ from api.realtime.session import (
     Move,
     Play,
     Run,
+    See,
     Session,
     Steer,
     Tell,
     receive,
 )
-from domain.access import Who
+from domain.access import Action, Who
 from domain.activity import RecordActivity
 from domain.lock import AcquireLock, ReleaseLock, RenewLock, StopWaiting, lock_stream
 from domain.motion import MAX_PLACE, CursorMoved, Typing
@@ -163,6 +164,19 @@ def test_a_status_is_set_in_every_room_at_once() -> None:
         case other:
             pytest.fail(f"unexpected {other}")
     assert refused("room.not_joined", SIGNED_IN, p.Status(status="busy"))
+
+
+def test_a_key_does_in_a_room_what_it_is_for() -> None:
+    joins = msgspec.structs.replace(
+        SIGNED_IN, who=Who(ANN, Role.MEMBER, frozenset({Action.ROOM_JOIN}))
+    )
+    inside = joins.entered(AT)
+    for frame in (p.Status(status="busy"), p.Seen(room=ROOM, pos=1), p.Act(room=ROOM, kind="x")):
+        assert refused("access.denied", inside, frame), frame
+    own = Who(ANN, Role.MEMBER, frozenset({Action.RECEIPT_WRITE, Action.ROOM_ACT}))
+    allowed = msgspec.structs.replace(inside, who=own)
+    assert receive(allowed, p.Seen(room=ROOM, pos=1), NOW) == [See(AT, 1)]
+    assert not refused("access.denied", allowed, p.Status(status="busy"))
 
 
 def test_leaving_is_said() -> None:

@@ -3,11 +3,14 @@
 import base64
 from collections.abc import Mapping
 
+import pytest
+
 from api.client.client import Client
 from tests.api.served import PASSWORD
 from tests.browser.chromium import ChromiumPage
 from tests.browser.network import Network
 from tests.browser.page import Json, call, wait_for
+from tests.npm import node_modules
 
 # `find`: what is seen by the name that screen readers say. `violations`: of the page's policy.
 FIRST = """
@@ -26,6 +29,15 @@ globalThis.find = (name, kind = "a, button, summary, input, textarea, select, [r
     [...document.querySelectorAll(kind)].find((one) =>
         one.checkVisibility() && named(one).startsWith(name));
 globalThis.text = (selector = "body") => document.querySelector(selector)?.innerText ?? "";
+"""
+AUDIT = """
+const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+return grave.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html)}`);
+"""
+WIDE = """
+const main = document.querySelector("main");
+return document.documentElement.scrollWidth + main.scrollWidth - main.clientWidth;
 """
 KEYS: Mapping[str, tuple[str, int, str]] = {  # by name: code, number, text
     "Tab": ("Tab", 9, ""),
@@ -87,6 +99,15 @@ class Window:
             await self.page.call("Input.dispatchKeyEvent", **down, **said)
             await self.page.call("Input.dispatchKeyEvent", type="keyUp", **said)
 
+    async def reach(self, name: str) -> None:
+        """By Tab, as often as it takes; not without end."""
+        focused = "return named(document.activeElement).startsWith(name)"
+        for _ in range(60):
+            await self.press("Tab")
+            if await self.run(focused, name=name):
+                return
+        pytest.fail(f"no Tab leads to {name}")
+
     async def write(self, text: str) -> None:
         """Letter by letter, into what has the focus."""
         for letter in text:
@@ -108,6 +129,16 @@ class Window:
     async def scheme(self, name: str) -> None:
         features = [{"name": "prefers-color-scheme", "value": name}]
         await self.page.call("Emulation.setEmulatedMedia", features=features)
+
+    async def wide(self) -> int:
+        """How wide it is with all that is out of sight."""
+        return int(await self.run(WIDE))
+
+    async def audited(self, where: str) -> list[str]:
+        """What axe finds that keeps people out."""
+        if not await self.run("return 'axe' in globalThis"):
+            await self.page.run((node_modules() / "axe-core/axe.min.js").read_text())
+        return [f"{where}: {one}" for one in await self.run(AUDIT)]
 
     async def picture(self) -> bytes:
         """What is seen, as PNG."""

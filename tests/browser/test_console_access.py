@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Consoles
-from tests.browser.console import SHIFT, Window
+from tests.browser.console import SHIFT
 from tests.browser.test_console_room import Together, sees_in, together
-from tests.npm import node_modules
 
 pytestmark = [
     pytest.mark.services,
@@ -18,11 +17,6 @@ pytestmark = [
 ]
 
 WIDTHS = (1440, 820, 360)
-AUDIT = """
-const { violations } = await axe.run(document, { resultTypes: ["violations"] });
-const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-return grave.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html)}`);
-"""
 # Pictures of each view at each width, for who sets a folder to have them.
 PICTURES = os.environ.get("CONSOLE_PICTURES")
 
@@ -39,13 +33,6 @@ def views(here: Together) -> dict[str, tuple[str, str]]:
     }
 
 
-async def audited(window: Window, where: str) -> list[str]:
-    """What axe finds that keeps people out."""
-    if not await window.run("return 'axe' in globalThis"):
-        await window.page.run((node_modules() / "axe-core/axe.min.js").read_text())
-    return [f"{where}: {one}" for one in await window.run(AUDIT)]
-
-
 async def test_nothing_keeps_people_out_in_light_or_dark(consoles: Consoles) -> None:
     here = await together(consoles)
     window, found = here.ann, list[str]()
@@ -54,14 +41,14 @@ async def test_nothing_keeps_people_out_in_light_or_dark(consoles: Consoles) -> 
         for name, (path, seen) in views(here).items():
             await window.go(path)
             await window.sees(seen)
-            found += await audited(window, f"{name}, {scheme}")
+            found += await window.audited(f"{name}, {scheme}")
     assert found == []
 
 
 async def test_the_way_in_keeps_nobody_out(consoles: Consoles) -> None:
     window = await consoles.closed(await consoles.server.person("Ann"))
     await window.sees("globalThis.find?.('E-mail')")
-    assert await audited(window, "login") == []
+    assert await window.audited("login") == []
 
 
 async def test_a_field_that_somebody_holds_and_a_list_of_names_keep_nobody_out(
@@ -76,7 +63,7 @@ async def test_a_field_that_somebody_holds_and_a_list_of_names_keep_nobody_out(
     await here.bob.focus("Comment")
     await here.bob.write("@")
     await here.bob.sees("find('Ann', '[role=option]')")
-    assert await audited(here.bob, "held") == []
+    assert await here.bob.audited("held") == []
 
 
 async def test_it_fits_every_width(consoles: Consoles) -> None:
@@ -87,8 +74,7 @@ async def test_it_fits_every_width(consoles: Consoles) -> None:
         for name, (path, seen) in views(here).items():
             await window.go(path)
             await window.sees(seen)
-            wide = await window.run("return document.documentElement.scrollWidth")
-            assert wide <= width, f"{name} at {width}"
+            assert await window.wide() <= width, f"{name} at {width}"
             cut = "return find('Sign out').getBoundingClientRect().right"
             assert await window.run(cut) <= width, f"{name} at {width}"
             if PICTURES:
@@ -101,29 +87,29 @@ async def test_all_can_be_done_without_a_mouse(consoles: Consoles) -> None:
     await consoles.server.room(ann)
     window = await consoles.closed(ann)
     await window.sees("globalThis.find?.('E-mail')")
-    await reach(window, "E-mail")
+    await window.reach("E-mail")
     await window.write(ann.me.email)
     await window.press("Tab")
     await window.write("correct horse battery")
     await window.press("Enter")
     await window.sees("find('P', 'a.card')")
-    await reach(window, "P ")
+    await window.reach("P ")
     await window.press("Enter")
     await window.sees("find('New task in To do')")
-    await reach(window, "New task in To do")
+    await window.reach("New task in To do")
     await window.press("Enter")
     await window.sees("named(document.activeElement) === 'Title of the new task'")
     await window.write("By keys")
     await window.press("Enter")
     await sees_in(window, "To do", "By keys")
     await window.press("Escape")
-    await reach(window, "By keys")
+    await window.reach("By keys")
     await window.press("ArrowRight", modifiers=SHIFT)
     await sees_in(window, "In progress", "By keys")
     await window.sees("named(document.activeElement).startsWith('By keys')")
     await window.press("Enter")
     await window.sees("find('Close the task')")
-    await reach(window, "Comment")
+    await window.reach("Comment")
     await window.write("Done so.")
     await window.press("Enter")
     await window.reads("Done so.", ".comments")
@@ -131,12 +117,3 @@ async def test_all_can_be_done_without_a_mouse(consoles: Consoles) -> None:
     await window.sees("named(document.activeElement).startsWith('By keys')")
     ring = "return getComputedStyle(document.activeElement).outlineStyle"
     assert await window.run(ring) == "solid", "where one is can be seen"
-
-
-async def reach(window: Window, name: str) -> None:
-    """By Tab, as often as it takes; not without end."""
-    for _ in range(60):
-        await window.press("Tab")
-        if await window.run("return named(document.activeElement).startsWith(name)", name=name):
-            return
-    pytest.fail(f"no Tab leads to {name}")

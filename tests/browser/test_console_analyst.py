@@ -9,7 +9,6 @@ from projections.analytics_views import refresh_views
 from projections.read import wait_for
 from tests.browser.conftest import Consoles
 from tests.browser.console import CONTROL, Window
-from tests.browser.test_console_access import audited, reach
 
 pytestmark = [
     pytest.mark.services,
@@ -51,7 +50,7 @@ async def seen_by_axe(window: Window, where: str) -> list[str]:
     for scheme in ("light", "dark"):
         await window.scheme(scheme)
         await window.sees("document.getAnimations().length === 0")
-        found += await audited(window, f"{where}, {scheme}")
+        found += await window.audited(f"{where}, {scheme}")
     return found
 
 
@@ -70,7 +69,7 @@ async def test_a_question_is_asked_drawn_kept_and_taken_away_by_keys(consoles: C
     await window.sees("find('SQL', 'textarea')")
     await ask(window, "SELECT status, count(*) AS tasks FROM tasks GROUP BY 1 ORDER BY 2 DESC")
     await window.sees(f"JSON.stringify({CELLS}) === wanted", wanted='[["todo","2"],["done","1"]]')
-    await reach(window, "tasks")
+    await window.reach("tasks")
     await window.press("Enter")
     await window.sees(f"JSON.stringify({CELLS}) === wanted", wanted='[["done","1"],["todo","2"]]')
     await window.focus("Table")
@@ -105,11 +104,11 @@ async def test_the_read_models_are_drawn_for_everybody(consoles: Consoles) -> No
     await window.sees("document.querySelectorAll('.card .uplot canvas').length >= 4")
     assert await seen_by_axe(window, "views") == []
     await window.size(PHONE)
-    assert await window.run("return document.documentElement.scrollWidth") <= PHONE
+    assert await window.wide() <= PHONE
     await window.click("Open as a question: Work made and done")
     await window.sees("document.querySelector('.uplot canvas') && find('SQL', 'textarea').value")
     assert await window.run("return find(':days', 'input').value") == "30"
-    assert await window.run("return document.documentElement.scrollWidth") <= PHONE
+    assert await window.wide() <= PHONE
     await window.size(1280)
     assert await seen_by_axe(window, "question") == []
 

@@ -17,7 +17,6 @@ from infra.runtime import SYSTEM, Runtime
 from projections.read import wait_for
 from tests.browser.conftest import Consoles
 from tests.browser.console import Window
-from tests.browser.test_console_access import audited, reach
 from tests.integration.monitoring.given import seconds
 from tests.integration.monitoring.test_rest_alerts import CPU, MEMORY, seen
 from tests.integration.test_job_rows import insert, new_job
@@ -92,10 +91,10 @@ async def test_an_operator_sees_what_is_wrong_and_sees_to_it(consoles: Consoles)
 async def by_keys(window: Window) -> None:
     """From the first page to an alert that is looked after."""
     for name, then in (("Operations", "degraded"), ("Alerts", "of cores")):
-        await reach(window, name)
+        await window.reach(name)
         await window.press("Enter")
         await window.reads(then, "main")
-    await reach(window, "Acknowledge cpu")
+    await window.reach("Acknowledge cpu")
     await window.press("Enter")
     await window.sees("named(document.activeElement) === 'Note'")
     await window.press("Escape")
@@ -232,14 +231,13 @@ async def test_operations_keep_nobody_out_and_only_who_operates_has_them(
         for name in names:
             await window.go(f"operations/{name}")
             await window.sees(TABS[name])
-            found += await audited(window, f"{name}, {scheme}")
+            found += await window.audited(f"{name}, {scheme}")
             await window.size(360)
-            wide = await window.run("return document.documentElement.scrollWidth")
-            assert wide <= 360, name
+            assert await window.wide() <= 360, name
             await window.size(1280)
     await window.click("Silence all alerts")
     await window.sees("find('Not now', 'dialog button')")
-    found += await audited(window, "dialog")
+    found += await window.audited("dialog")
     assert found == []
     await hidden(consoles, await consoles.server.person("Mia"))
 

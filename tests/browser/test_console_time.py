@@ -6,7 +6,6 @@ from domain.user import Role
 from tests.api.served import PASSWORD
 from tests.browser.conftest import Consoles
 from tests.browser.console import Window
-from tests.browser.test_console_access import audited, reach
 from tests.browser.test_console_room import made, sees_in
 from tests.workers.office import at_work
 
@@ -45,12 +44,6 @@ new MutationObserver(() => seen.add([
 """
 
 
-WIDE = """
-const main = document.getElementById("main");
-return document.documentElement.scrollWidth + main.scrollWidth - main.clientWidth;
-"""
-
-
 # Between the project's beginning and what was done in it nothing happened for an hour.
 AN_HOUR_BEFORE = """
 UPDATE formula_events SET recorded_at = recorded_at - interval '1 hour' WHERE notification_id <=
@@ -83,14 +76,14 @@ async def lived(consoles: Consoles) -> Life:
 async def test_the_past_is_gone_through_played_and_compared_by_keys(consoles: Consoles) -> None:
     life = await lived(consoles)
     window = life.audrey
-    await reach(window, "Time machine")
+    await window.reach("Time machine")
     await window.press("Enter")
     await window.sees("find('P ', 'a.card')")
-    await reach(window, "P ")
+    await window.reach("P ")
     await window.press("Enter")
     await sees_in(window, "Done", "Draw the page")
     await window.reads("moved “Draw the page” to Done", ".feed")
-    await reach(window, "Moment")
+    await window.reach("Moment")
     await window.press(",")
     await sees_in(window, "In progress", "Draw the page")
     await window.press("ArrowLeft")
@@ -175,8 +168,8 @@ async def test_nobody_is_kept_out_but_who_has_not_the_right(consoles: Consoles) 
         for path, seen in views.items():
             await window.go(path)
             await window.sees(seen)
-            found += await audited(window, f"{path}, {scheme}")
-            assert await window.run(WIDE) <= width, f"{path} at {width}"
+            found += await window.audited(f"{path}, {scheme}")
+            assert await window.wide() <= width, f"{path} at {width}"
     assert found == []
     bob = await consoles.window(await consoles.server.person("Bob"))
     await bob.go(there)

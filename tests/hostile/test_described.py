@@ -31,7 +31,7 @@ pytestmark = [
     pytest.mark.services,
     pytest.mark.faults,
     pytest.mark.xdist_group("described"),
-    pytest.mark.timeout(900 if full() else 120),
+    pytest.mark.timeout(900 if full() else 400),
     pytest.mark.filterwarnings("ignore:Do not use the `random` module"),  # schemathesis does
 ]
 

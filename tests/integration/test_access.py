@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 import httpx
 import msgspec
+import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
@@ -100,6 +101,7 @@ async def test_without_a_token_only_public_routes_answer(api: Api) -> None:
         assert (answer.status_code != 401) == public, route
 
 
+@pytest.mark.timeout(400)  # thousands of requests
 async def test_every_route_lets_in_whom_the_access_table_lets_in(api: Api) -> None:
     await prepare(api.runtime)
     wrong: list[str] = []

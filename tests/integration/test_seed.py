@@ -3,12 +3,14 @@
 import msgspec
 import pytest
 
-from api.seed import reached_by, wanted
+from api.seed import keep_strangers_out, person_id, reached_by, wanted
+from api.seed_data import PEOPLE
 from domain.jobs import JOB, Ping, RequestJob, Wanted
 from domain.registry import tag_of
 from domain.user import UserRegistered
+from infra.accounts import set_hash
 from infra.runtime import SYSTEM, Runtime
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 from tests.integration.command import formula
 from tests.workers.office import Office
 
@@ -54,6 +56,19 @@ class TestReached:
         code, out, _ = await formula(runtime, "seed", "--force")
         assert (code, out.split(",")[0]) == (0, "There are now 18 people")
         assert await _people(runtime) == 18
+
+    async def test_a_demo_that_others_reach_later_is_not_started(self, runtime: Runtime) -> None:
+        await keep_strangers_out(runtime)
+        await formula(runtime, "seed", "--force")
+        first, *others = [person_id(person.name) for person in PEOPLE]
+        for user in others:
+            await set_hash(runtime.db, user, "another")
+        with pytest.raises(SettingsError) as caught:
+            await keep_strangers_out(runtime)
+        told = "PUBLIC_URL=https://formula.example lets others in, and all know the password of"
+        assert str(caught.value).startswith(f"{told} {PEOPLE[0].email}: ")
+        await set_hash(runtime.db, first, "another")
+        await keep_strangers_out(runtime)
 
 
 async def _people(runtime: Runtime) -> int:

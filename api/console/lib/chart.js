@@ -1,20 +1,13 @@
-/** Lines or bars, by uPlot; who shows a chart has its figures in a table beside it. */
+/** Lines or bars; who shows a chart has its figures in a table beside it. */
 
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { styled } from "./styled.js";
-
-await styled(import.meta.url, "../vendor/uplot.css");
 
 // Each has a contrast of at least 3 with both papers.
 const COLOURS = ["#4c6ef5", "#e8590c", "#2b9348", "#ae3ec9", "#1098ad", "#e64980", "#a67c00", "#868e96"];
 const height = 260;
 
-/** @param {{bars?: boolean, label: string, x: {values: number[], time?: boolean, names?: string[]},
- *   series: {name: string, values: (number | null)[]}[], shown: (index: number) => string,
- *   zoom?: (from: number, to: number) => void}} given
- *   `x.values` ascend (seconds where it is `time`); `x.names` stand there instead. `shown`: what the
- *   pointer is at. `zoom` is told what was drawn over. */
+/** `x`: values that ascend, and `names` to stand there instead. `zoom` is told what was drawn over. */
 export function Chart({ bars, label, x, series, shown, zoom }) {
   const place = useRef();
   const [at, setAt] = useState();
@@ -44,7 +37,7 @@ export function Chart({ bars, label, x, series, shown, zoom }) {
       ${series.map(({ name, values }, index) => html`<span key=${name}><i style=${{ background: COLOURS[index] }}></i>${name} <b>${values[at]}</b></span>`)}
       <span class="muted">${at !== undefined && shown(at)}</span>
     </figcaption>
-    <div ref=${place} role="img" aria-label=${label}></div>
+    <div ref=${place} role="img" aria-label="${label}. The figures follow."></div>
   </figure>`;
 }
 

@@ -1,18 +1,32 @@
 /** Where one is: `#/page/part/part?name=value`. What is after # never reaches a server's log. */
 
-import { Store } from "./store.js";
+import { Store } from "./html.js";
 
-/** @type {Store<{page: string, parts: string[], query: URLSearchParams}>} */
 export const route = new Store(parsed());
 
 addEventListener("hashchange", () => route.set(parsed()));
 
-/** @param {string} path as `projects/<id>` */
-export function go(path) {
-  location.hash = `#/${path}`;
+export const go = (to) => void (location.hash = to);
+
+/** A query; of lists it has each value, of what is empty none. */
+export function searched(values = {}) {
+  const pairs = Object.entries(values).flatMap(([name, value]) => [value].flat().map((one) => [name, one]));
+  const given = pairs.filter(([, value]) => (value ?? "") !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
 }
 
-export const href = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
+export const address = (parts, values) => `#/${parts.map(encodeURIComponent).join("/")}${searched(values)}`;
+
+export const href = (...parts) => address(parts);
+
+/** Where one is, with other values in the query. */
+export function here(changes) {
+  const { page, parts, query } = route.value;
+  return address([page, ...parts], { ...Object.fromEntries(query), ...changes });
+}
+
+/** In place of where one is: nobody wants to go back through so many steps. */
+export const turn = (changes) => location.replace(here(changes));
 
 function parsed() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");

@@ -9,11 +9,12 @@ const UNITS = [
 ];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+export const numbers = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 /** As `3 min. ago`. */
-export function ago(at, now = Date.now()) {
-  const seconds = (Date.parse(at) - now) / 1_000;
+export function ago(at) {
+  const seconds = (Date.parse(at) - Date.now()) / 1_000;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? [];
   return unit ? relative.format(Math.round(seconds / size), unit) : "just now";
 }
@@ -24,7 +25,12 @@ export const exactly = (at) => exact.format(new Date(at));
 export const onDay = (date) => day.format(new Date(`${date}T12:00`));
 
 /** As `0:24`, never below zero. */
-export function countdown(until, now = Date.now()) {
-  const seconds = Math.max(0, Math.ceil((Date.parse(until) - now) / 1_000));
+export function countdown(until) {
+  const seconds = Math.max(0, Math.ceil((Date.parse(until) - Date.now()) / 1_000));
   return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+export function size(bytes) {
+  const power = bytes && Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${numbers.format(bytes / 1_024 ** power)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}`;
 }

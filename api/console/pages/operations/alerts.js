@@ -1,7 +1,6 @@
-/** Alerts: what fires, who looks after it, what happened; and silences. */
+/** Alerts and silences. */
 
-import { post } from "../../lib/rest.js";
-import { Filters, act, can, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";
+import { Filters, act, can, chosen, html, link, order, post, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/realtime/alerts";
 const SEVERITIES = ["critical", "warning"];
@@ -26,7 +25,7 @@ export default function Alerts({ query }) {
     severity: (one) => shown(one.severity ?? one.pending),
     value: (one) => html`${shown(one.value)} of ${shown(one.threshold)} ${one.unit}`,
     actions: manages && (({ rule, state, acknowledged_at }) => html`
-      ${["firing", "recovering"].includes(state) && !acknowledged_at && act("Acknowledge", rule, `POST ${of(rule)}/acknowledge`, NOTE)}
+      ${["firing", "recovering"].includes(state) && !acknowledged_at && order("Acknowledge", rule, of(rule), NOTE)}
       ${silence(rule, rule)}`),
   };
   const quiet = {

@@ -1,6 +1,6 @@
-/** How fast the machine of this installation is: what was measured, and measuring it again. */
+/** How fast the machine of this installation is. */
 
-import { act, bar, can, html, link, shown, table, useList, useRead } from "./parts.js";
+import { bar, can, html, link, order, shown, table, useList, useRead } from "./parts.js";
 
 const ROOT = "/realtime/benchmark";
 const RUN = {
@@ -17,7 +17,7 @@ export default function Benchmarks({ query }) {
   };
   return html`
     ${run && html`<${Result} path="${ROOT}/results/${run}" />`}
-    ${table("Benchmarks", runs, "suite state made_at finished_at error", as, "Nothing was measured yet.", can("benchmark.run") && act("Run", "a benchmark", `POST ${ROOT}/run`, RUN))}
+    ${table("Benchmarks", runs, "suite state made_at finished_at error", as, "Nothing was measured yet.", can("benchmark.run") && order("Run", "a benchmark", ROOT, RUN))}
   `;
 }
 

@@ -1,7 +1,6 @@
-/** Files of all projects, and those that were deleted, as long as they can be restored. */
+/** Files of all projects, also those that can be restored. */
 
-import { get } from "../../lib/rest.js";
-import { Filters, act, chosen, html, table, useList } from "./parts.js";
+import { Filters, act, chosen, get, html, order, table, useList } from "./parts.js";
 
 const ROOT = "/realtime/files";
 const FIELDS = [["search"], ["deleted", [["true", "deleted"]], "Those that are"]];
@@ -12,7 +11,7 @@ export default function Files({ query }) {
   const open = async (id) => location.assign((await get(`${ROOT}/${id}/url`)).url);
   const actions = ({ id, name, deleted_at }) =>
     deleted_at
-      ? act("Restore", name, `POST ${ROOT}/${id}/restore`)
+      ? order("Restore", name, `${ROOT}/${id}`)
       : html`${act("Open", name, () => open(id))} ${act("Delete", name, `DELETE ${ROOT}/${id}`, DELETE)}`;
   return html`
     <${Filters} query=${query} fields=${FIELDS} />

@@ -1,4 +1,4 @@
-/** How every process and server is, and of what each process is made. */
+/** How every process and server is. */
 
 import { html, shown, table, useRead } from "./parts.js";
 

@@ -1,6 +1,6 @@
-/** Queues, the jobs in them with what they say, and what runs by the clock. */
+/** Queues, jobs, and what runs by the clock. */
 
-import { Filters, act, bar, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";
+import { Filters, bar, chosen, html, link, order, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/realtime/jobs";
 const OVER = ["dead", "refused", "cancelled"];
@@ -24,7 +24,7 @@ export default function Jobs({ query }) {
   const scheduled = {
     when: ({ cron, every_s, zone }) => (cron ? `${cron}, ${zone}` : `every ${every_s} s`),
     next: ({ next }) => shown(next[0]),
-    actions: ({ name }) => act("Run", name, `POST ${ROOT}/schedules/${name}/run`),
+    actions: ({ name }) => order("Run", name, `${ROOT}/schedules/${name}`),
   };
   return html`
     ${table("Queues", queues, "queue paused workers waiting delayed active dead done_last_hour wait_p99_ms run_p99_ms actions", QUEUES)}
@@ -38,20 +38,21 @@ export default function Jobs({ query }) {
 const JOB = {
   state: ({ name, state, progress }) => html`${shown(state)} ${state === "running" && progress !== null && bar(name, progress)}`,
   actions: ({ id, name, state }) => html`
-    ${OVER.includes(state) && act("Retry", name, `POST ${ROOT}/${id}/retry`)}
-    ${!SETTLED.includes(state) && act("Cancel", name, `POST ${ROOT}/${id}/cancel`, CANCEL)}
+    ${OVER.includes(state) && order("Retry", name, `${ROOT}/${id}`)}
+    ${!SETTLED.includes(state) && order("Cancel", name, `${ROOT}/${id}`, CANCEL)}
   `,
 };
-
-const order = (label, queue, asks) => act(label, queue, `POST ${ROOT}/queues/${queue}/${label.toLowerCase().replace(" ", "-")}`, asks);
 
 const QUEUES = {
   paused: ({ paused_at, pause_reason }) => paused_at && html`${shown("paused")} ${pause_reason}`,
   dead: ({ queue, dead }) => (dead ? link({ queue, state: "dead" }, `${dead} dead`) : 0),
-  actions: ({ queue, paused_at, dead }) => html`
-    ${paused_at ? order("Resume", queue) : order("Pause", queue, PAUSE)}
-    ${dead > 0 && html`${order("Retry dead", queue, {})} ${order("Discard dead", queue, DISCARD)}`}
-  `,
+  actions: ({ queue, paused_at, dead }) => {
+    const path = `${ROOT}/queues/${queue}`;
+    return html`
+      ${paused_at ? order("Resume", queue, path) : order("Pause", queue, path, PAUSE)}
+      ${dead > 0 && html`${order("Retry dead", queue, path, {})} ${order("Discard dead", queue, path, DISCARD)}`}
+    `;
+  },
 };
 
 function Job({ id }) {

@@ -1,16 +1,13 @@
 /** API keys: ways in for programs. The key itself is shown once. */
 
-import { post } from "../../lib/rest.js";
-import { session } from "../../lib/session.js";
-import { ask } from "./ask.js";
-import { act, html, table, useRead } from "./parts.js";
+import { act, ask, html, myId, post, table, useRead } from "./parts.js";
 
 const NEW = {
   text: "It never may more than its owner, and ends after 90 days.",
   fields: [["name", { required: true }], ["scopes", { value: "read", required: true }, "Scopes: read, write, or actions, with spaces between"]],
 };
 
-export default () => html`<${Keys} user=${session.value.me.id} />`;
+export default () => html`<${Keys} user=${myId()} />`;
 
 export function Keys({ user }) {
   const path = `/users/${user}/api-keys`;

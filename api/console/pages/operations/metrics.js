@@ -1,10 +1,7 @@
-/** What is measured, and how it went beside the period before; what is drawn over is shown closer. */
+/** How what is measured went, beside the period before. */
 
 import { Chart } from "../../lib/chart.js";
-import { useMemo } from "../../lib/html.js";
-import { get } from "../../lib/rest.js";
-import { go } from "../../lib/route.js";
-import { Filters, address, chosen, html, table, useLook, useRead } from "./parts.js";
+import { EVERY, Filters, chosen, get, go, html, tab, table, useLook, useMemo, useRead } from "./parts.js";
 
 const HOURS = [["6", "6 hours"], ["24", "A day"], ["168", "A week"], ["720", "30 days"]];
 const FIGURES = { gauge: ["avg", "max"], counter: ["per_s"], histogram: ["p50", "p95", "p99"] };
@@ -27,8 +24,9 @@ export default function Metrics({ query }) {
   const trend = useLook(async () => {
     const [from, to] = span().map(iso);
     return get("/realtime/performance/trends", { metric, ...which, from, to });
-  }, `${query}`);
-  const zoom = (from, to) => go(address({ metric, ...which, from: Math.floor(from), to: Math.ceil(Math.min(to, Date.now() / 1_000)) }));
+  }, `${query}`, { every: EVERY });
+  const went = useMemo(() => trend && drawn(trend), [JSON.stringify(trend)]); // else one may be drawing over it
+  const zoom = (from, to) => go(tab({ metric, ...which, from: Math.floor(from), to: Math.ceil(Math.min(to, Date.now() / 1_000)) }));
   const by = (label, start, end) => {
     const click = () => {
       const [from, to] = span();
@@ -41,12 +39,12 @@ export default function Metrics({ query }) {
     <div class="tags" role="group" aria-label="Zoom">
       ${by("Closer", 0.25, 0.75)} ${by("Wider", -0.5, 1.5)} ${by("Earlier", -0.5, 0.5)} ${by("Later", 0.5, 1.5)}
     </div>
-    ${trend && html`<${Went} trend=${trend} zoom=${zoom} />`}
-    ${table(trend ? `${metric}, ${unit(trend)[1] }` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
+    ${trend && html`<${Chart} label="${metric} over time" ...${went} zoom=${zoom} />`}
+    ${table(trend ? `${metric}, ${unit(trend)[1]}` : metric, trend && totals(trend), "name now before change", {}, "Nothing was measured in this period.")}
   `;
 }
 
-/** By what a figure is multiplied, and what it is in then. */
+/** A factor for figures, and what they are in then. */
 const unit = ({ metric, kind }) => (metric.includes("_bytes") ? [2 ** -20, "MiB"] : metric.includes("_seconds") && kind !== "counter" ? [1_000, "ms"] : [1, ""]);
 const figure = (trend, value) => (typeof value === "number" ? Number((value * unit(trend)[0]).toPrecision(4)) : null);
 
@@ -58,7 +56,7 @@ const totals = (trend) =>
     change: trend.change[name] === undefined ? "" : `${Math.round(trend.change[name] * 100)} %`,
   }));
 
-/** Times, the figures of the period, and the first of them in the one before. */
+/** The figures, and the first of them in the period before. */
 function drawn(trend) {
   const { kind, step_s: step, current, previous } = trend;
   const start = seconds(current.start);
@@ -70,11 +68,6 @@ function drawn(trend) {
   };
   const names = FIGURES[kind];
   const values = Array.from({ length: count }, (_, index) => start + index * step);
-  return { x: { values, time: true }, series: [...names.map((name) => line(current, name)), line(previous, names[0], `${names[0]} before`)] };
-}
-
-function Went({ trend, zoom }) {
-  const { x, series } = useMemo(() => drawn(trend), [JSON.stringify(trend)]); // else one may be drawing over it
-  const shown = (index) => `${iso(x.values[index]).slice(0, 19).replace("T", " ")} UTC`;
-  return html`<${Chart} label="${trend.metric} over time. The figures follow." x=${x} series=${series} shown=${shown} zoom=${zoom} />`;
+  const shown = (index) => `${iso(values[index]).slice(0, 19).replace("T", " ")} UTC`;
+  return { shown, x: { values, time: true }, series: [...names.map((name) => line(current, name)), line(previous, names[0], `${names[0]} before`)] };
 }

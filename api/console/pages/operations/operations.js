@@ -1,14 +1,6 @@
 /** Operations: each tab is the file beside this one that has its name. */
 
-import { html, useEffect, useState } from "../../lib/html.js";
-import { live } from "../../lib/live.js";
-import { href } from "../../lib/route.js";
-import { styled } from "../../lib/styled.js";
-import { failed } from "../../lib/toast.js";
-import { Asking, titled } from "./ask.js";
-import { again, can } from "./parts.js";
-
-await styled(import.meta.url, "operations.css");
+import { Loaded, Tabs, again, can, failed, href, html, leave, live, titled, useEffect } from "../../lib/page.js";
 
 const PAUSE = 150; // milliseconds in which events are taken together
 
@@ -31,25 +23,15 @@ export default function Operations({ parts: [name = "health"], query }) {
   const tabs = Object.keys(TABS).filter((one) => can(TABS[one]));
   useEffect(follow, []);
   return html`<div class="page operations">
-      <h1>Operations</h1>
-      <nav class="tabs" aria-label="Operations">
-        ${tabs.map((one) => html`<a key=${one} href=${href("operations", one)} aria-current=${one === name ? "page" : undefined}>${titled(one)}</a>`)}
-      </nav>
-      ${tabs.includes(name) ? html`<${Tab} key=${name} name=${name} query=${query} />` : html`<p class="empty">There is no such tab, or it is not yours to see.</p>`}
-    </div>
-    <${Asking} />`;
+    <h1>Operations</h1>
+    <${Tabs} label="Operations" all=${tabs.map((one) => [href("operations", one), titled(one), one === name])} />
+    ${tabs.includes(name)
+      ? html`<${Loaded} key=${name} load=${() => import(`./${name}.js`)} title="${titled(name)} · Operations" query=${query} />`
+      : html`<p class="empty">There is no such tab, or it is not yours to see.</p>`}
+  </div>`;
 }
 
-function Tab({ name, query }) {
-  const [module, setModule] = useState({});
-  useEffect(() => {
-    document.title = `${titled(name)} · Operations · Formula`;
-    import(`./${name}.js`).then(setModule, failed);
-  }, []);
-  return module.default && html`<${module.default} query=${query} />`;
-}
-
-/** What the operators' room tells of is looked at without waiting. */
+/** What the operators' room tells of is not waited for. */
 function follow() {
   if (!can("ops.join")) return;
   let timer;
@@ -61,6 +43,6 @@ function follow() {
   joined.catch(failed);
   return () => {
     clearTimeout(timer);
-    joined.then((stop) => stop(live()?.leave("ops").catch(() => {})), () => {});
+    joined.then((stop) => stop(leave("ops")), () => {});
   };
 }

@@ -1,8 +1,6 @@
-/** Who is connected, in which rooms people are, and what is locked there. */
+/** Who is connected, rooms, and what is locked there. */
 
-import { live } from "../../lib/live.js";
-import { all } from "../../lib/rest.js";
-import { act, can, html, table, useList, useLook, why } from "./parts.js";
+import { EVERY, act, all, can, html, leave, live, table, useList, useLook, why } from "./parts.js";
 
 const RELEASE = why("It is taken from its holder and let go. Everybody in the room sees the reason.");
 
@@ -22,7 +20,7 @@ function Locks({ projects }) {
     waiting: ({ queue }) => queue.length,
     actions: can("room.steal") && ((lock) => act("Release", lock.resource, release(lock), RELEASE)),
   };
-  return table("Locks", useLook(load, `locks ${projects}`), "resource holder acquired_at expires_at waiting actions", as, "Nothing is locked where people are.");
+  return table("Locks", useLook(load, `locks ${projects}`, { every: EVERY }), "resource holder acquired_at expires_at waiting actions", as, "Nothing is locked where people are.");
 }
 
 /** As managers do it in the room. */
@@ -32,6 +30,6 @@ const release = ({ project, resource }) => async ({ reason }) => {
     const { token } = await room.steal(resource, reason);
     await room.unlock(resource, token);
   } finally {
-    live()?.leave(room.name).catch(() => {});
+    leave(room.name);
   }
 };

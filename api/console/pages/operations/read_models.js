@@ -1,6 +1,6 @@
-/** Read models: how far they are, builds, what they hold back, why a row is as it is. */
+/** Read models: how far they are, and why a row is as it is. */
 
-import { Filters, act, bar, can, html, link, shown, table, useList, useRead, why } from "./parts.js";
+import { Filters, act, bar, can, html, link, order, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/projections";
 const REBUILD = { text: "It is built anew beside what serves, which goes on until that has caught up." };
@@ -14,7 +14,7 @@ export default function ReadModels({ query }) {
     name: ({ name }) => link({ name }, name),
     held_back: ({ name }) => shown(dead_letters.find(({ projection }) => projection === name)?.parked),
     actions: can("projections.manage") &&
-      (({ name }) => html`${act("Rebuild", name, `POST ${ROOT}/${name}/rebuild`, REBUILD)} ${act("Roll back", name, `POST ${ROOT}/${name}/rollback`, BACK)}`),
+      (({ name }) => html`${order("Rebuild", name, `${ROOT}/${name}`, REBUILD)} ${act("Roll back", name, `POST ${ROOT}/${name}/rollback`, BACK)}`),
   };
   const progress = (one) => html`${bar(one.generation, one.position, one.target)} ${shown(one.position)} of ${shown(one.target)}`;
   return html`
@@ -32,8 +32,8 @@ function One({ name, query }) {
     error: ({ error }) => (error ? html`<details><summary>${error.trim().split("\n").at(-1)}</summary><pre>${error}</pre></details>` : "waits behind another"),
     actions: ({ position, error, asked }) =>
       error && !asked && html`
-        ${act("Retry", `event ${position}`, `POST ${path}/letters/${position}/retry`)}
-        ${act("Skip", `event ${position}`, `POST ${path}/letters/${position}/skip`, SKIP)}`,
+        ${order("Retry", `event ${position}`, `${path}/letters/${position}`)}
+        ${order("Skip", `event ${position}`, `${path}/letters/${position}`, SKIP)}`,
   };
   return html`
     ${table(`Generations of ${name}`, useRead(`${path}/generations`), "schema state version position changed_at")}

@@ -1,4 +1,4 @@
-/** The event log: how much there is, how fast it grows, of what. */
+/** The event log: how fast it grows, and of what. */
 
 import { html, shown, table, useRead } from "./parts.js";
 

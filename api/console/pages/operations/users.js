@@ -1,7 +1,7 @@
-/** People: what they may do, whether they may come in, where they are logged in, their keys. */
+/** People: what they may do, their log-ins and keys. */
 
 import { Keys } from "./keys.js";
-import { Filters, act, chosen, html, link, shown, table, useList, useRead, why } from "./parts.js";
+import { Filters, act, chosen, html, link, order, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROLES = ["admin", "manager", "member", "guest", "auditor", "analyst", "operator"];
 const FIELDS = [["search"], ["role", ROLES], ["status", ["active", "deactivated"]]];
@@ -19,7 +19,7 @@ export default function Users({ query }) {
     name: ({ id, name }) => link({ ...filter, user: id }, name),
     actions: ({ id, name, status }) => html`
       ${act("Change role", `of ${name}`, `PUT /users/${id}/role`, ROLE)}
-      ${status === "active" ? act("Deactivate", name, `POST /users/${id}/deactivate`, OFF) : act("Reactivate", name, `POST /users/${id}/reactivate`)}`,
+      ${status === "active" ? order("Deactivate", name, `/users/${id}`, OFF) : order("Reactivate", name, `/users/${id}`)}`,
   };
   return html`
     <${Filters} query=${query} fields=${FIELDS} />

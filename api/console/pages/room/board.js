@@ -1,17 +1,11 @@
 /** The board: a column for each status; tasks are dragged, or moved with Shift and the arrows. */
 
-import { html, names, useEffect, useLayoutEffect, useRef, useState } from "../../lib/html.js";
-import { Icon } from "../../lib/icons.js";
-import { Avatar, colourOf, useNames } from "../../lib/people.js";
-import { session } from "../../lib/session.js";
-import { useStore } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
-import { onDay } from "../../lib/when.js";
 import { Cursors } from "./cursors.js";
-import { useHeard, useHere } from "./heard.js";
+import { Avatar, Icon, Line, colourOf, failed, html, instead, myId, names, onDay, useEffect, useHeard, useHere, useLayoutEffect, useNames, useRef, useState, useStore } from "./heard.js";
 
 export const STATUSES = { todo: "To do", in_progress: "In progress", review: "Review", done: "Done", cancelled: "Cancelled" };
 const ORDER = { urgent: 0, high: 1, normal: 2, low: 3 };
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const QUIET = "(prefers-reduced-motion: reduce)";
 const FLASH = 1_600; // milliseconds in which a change by somebody else is marked
 
@@ -23,26 +17,24 @@ export function Board({ chosen }) {
   const marks = useMarks(model, room);
   const columns = columned(tasks);
   useGlide(surface, tasks);
-  const focus = useRef();
+  const focusOn = (id) => surface.current.querySelector(`[data-task="${id}"]`)?.focus();
+  const moved = useRef(); // it keeps the focus
   useLayoutEffect(() => {
-    if (focus.current) surface.current.querySelector(`[data-task="${focus.current}"]`)?.focus();
-    focus.current = undefined;
+    if (moved.current) focusOn(moved.current);
+    moved.current = undefined;
   });
   const move = (task, status) => {
     if (!status || task.status === status || !model.can("task.write")) return;
-    const label = `Move “${task.title}” to ${STATUSES[status]}`;
-    model.changeTask(task.id, label, { status }, { method: "PUT", part: "/status" }).catch(failed);
+    model.changeTask(task.id, `Move “${task.title}” to ${STATUSES[status]}`, { status }, { part: "/status" }).catch(failed);
   };
   const keys = (event, task) => {
-    const shown = columns.map(([status]) => status);
-    const [column, row] = place(columns, task.id);
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const step = STEPS[event.key];
     if (!step) return;
     event.preventDefault();
-    if (event.shiftKey) {
-      focus.current = task.id;
-      move(task, shown[column + step[0]]);
-    } else focusAt(surface.current, columns, column + step[0], row + step[1], step[0]);
+    const column = columns.findIndex(([, rows]) => rows.includes(task));
+    if (!event.shiftKey) return focusOn(neighbour(columns, column, columns[column][1].indexOf(task), step)?.id);
+    moved.current = task.id;
+    move(task, columns[column + step[0]]?.[0]);
   };
   return html`<section class="board-scroll" aria-label="Board" tabindex="-1">
     <div class="board" ref=${surface} style=${{ "--columns": columns.length }}>
@@ -64,21 +56,12 @@ export function Board({ chosen }) {
 function Column({ status, rows, onDrop, children }) {
   const model = useHere();
   const [over, setOver] = useState(false);
-  const drop = (event) => {
-    event.preventDefault();
+  const drop = instead((_, { dataTransfer }) => {
     setOver(false);
-    onDrop(event.dataTransfer.getData("text/formula-task"));
-  };
-  return html`<section
-    class=${names("column", over && "over")}
-    aria-label="${STATUSES[status]}, ${rows.length}"
-    onDragOver=${(event) => {
-      event.preventDefault();
-      setOver(true);
-    }}
-    onDragLeave=${() => setOver(false)}
-    onDrop=${drop}
-  >
+    onDrop(dataTransfer.getData("text/formula-task"));
+  });
+  const drag = { onDragOver: instead(() => setOver(true)), onDragLeave: () => setOver(false), onDrop: drop };
+  return html`<section class=${names("column", over && "over")} aria-label="${STATUSES[status]}, ${rows.length}" ...${drag}>
     <h2><i class="state ${status}"></i>${STATUSES[status]}<small>${rows.length}</small></h2>
     <ul>${children}</ul>
     ${model.can("task.write") && html`<${NewTask} status=${status} />`}
@@ -109,11 +92,11 @@ function Card({ task, mark, chosen, onKeyDown }) {
         ${task.priority !== "normal" && html`<span class="tag ${task.priority}">${task.priority}</span>`}
         ${task.due && html`<span class="muted">${onDay(task.due)}</span>`}
         ${task.comments > 0 && html`<span class="muted count" aria-label="${task.comments} comments"><${Icon} name="comment" />${task.comments}</span>`}
-        ${holder && html`<span class="count" title="${nameOf(holder)} is editing"><${Icon} name="lock" /><span class="hidden">${nameOf(holder)} is editing</span></span>`}
+        ${holder && html`<span class="count" role="img" title="${nameOf(holder)} is editing"><${Icon} name="lock" /></span>`}
         ${typing && html`<span class="dots" role="img" aria-label="${nameOf(typing)} is typing" style=${{ color: colourOf(typing) }}><i></i><i></i><i></i></span>`}
         <span class="task-people">
-          ${watchers.map((user) => html`<${Avatar} key=${user} id=${user} name=${nameOf(user)} small label="${nameOf(user)} looks at it" />`)}
-          ${task.assignee && html`<span class="assignee"><${Avatar} id=${task.assignee} name=${nameOf(task.assignee)} small label="Assigned to ${nameOf(task.assignee)}" /></span>`}
+          ${watchers.map((user) => html`<${Avatar} key=${user} id=${user} small label="${nameOf(user)} looks at it" />`)}
+          ${task.assignee && html`<span class="assignee"><${Avatar} id=${task.assignee} small label="Assigned to ${nameOf(task.assignee)}" /></span>`}
         </span>
       </span>
     </a>
@@ -123,23 +106,16 @@ function Card({ task, mark, chosen, onKeyDown }) {
 function NewTask({ status }) {
   const model = useHere();
   const [open, setOpen] = useState(false);
-  const submit = (event) => {
-    event.preventDefault();
-    const input = event.target.elements.title;
-    const title = input.value.trim();
-    if (title) model.addTask(title, status).catch(failed);
-    input.value = "";
-  };
+  const add = (title) => void model.addTask(title, status).catch(failed);
   if (!open)
     return html`<button class="plain add" aria-label="New task in ${STATUSES[status]}" onClick=${() => setOpen(true)}><${Icon} name="plus" />New task</button>`;
-  return html`<form class="new-task" onSubmit=${submit} onKeyDown=${({ key }) => key === "Escape" && setOpen(false)}>
-    <input name="title" maxlength="200" placeholder="What is to be done?" aria-label="Title of the new task" ref=${focused} onBlur=${({ target }) => target.value || setOpen(false)} />
-  </form>`;
+  const close = {
+    onKeyDown: ({ key }) => key === "Escape" && setOpen(false),
+    onBlur: ({ target }) => target.value || setOpen(false),
+  };
+  return html`<${Line} label="Title of the new task" placeholder="What is to be done?" onTaken=${add} begins ...${close} />`;
 }
 
-const focused = (element) => element?.focus();
-
-/** By task: who types, who holds a part of it, who looks at it, who has just changed it. */
 function useMarks(model, room) {
   const typing = useHeard(room, "typing");
   const locks = useHeard(room, "locks");
@@ -152,7 +128,7 @@ function useMarks(model, room) {
     const timer = setTimeout(() => setTouched(undefined), FLASH);
     return () => clearTimeout(timer);
   }, [newest]);
-  const me = session.value.me?.id;
+  const me = myId();
   return (id) => ({
     typing: typing.find(({ where }) => where.startsWith(`task:${id}`))?.user,
     holder: [...locks.values()].find(({ resource }) => resource.startsWith(`task:${id}`))?.holder,
@@ -162,27 +138,17 @@ function useMarks(model, room) {
 }
 
 function columned(tasks) {
-  const columns = Object.keys(STATUSES).map((status) => [
-    status,
-    [...tasks.values()]
-      .filter((task) => task.status === status)
-      .sort((a, b) => ORDER[a.priority] - ORDER[b.priority] || a.created_at.localeCompare(b.created_at) || a.id.localeCompare(b.id)),
-  ]);
+  const order = (a, b) => ORDER[a.priority] - ORDER[b.priority] || a.created_at.localeCompare(b.created_at) || a.id.localeCompare(b.id);
+  const sorted = [...tasks.values()].sort(order);
+  const columns = Object.keys(STATUSES).map((status) => [status, sorted.filter((task) => task.status === status)]);
   return columns.filter(([status, rows]) => status !== "cancelled" || rows.length);
 }
 
-function place(columns, id) {
-  const column = columns.findIndex(([, rows]) => rows.some((task) => task.id === id));
-  return [column, columns[column][1].findIndex((task) => task.id === id)];
-}
-
-/** The task there; columns without any are passed over. */
-function focusAt(surface, columns, column, row, step) {
-  const rows = columns[column]?.[1];
-  if (!rows || (!rows.length && !step)) return;
-  if (!rows.length) return focusAt(surface, columns, column + step, row, step);
-  const task = rows[Math.min(Math.max(row, 0), rows.length - 1)];
-  surface.querySelector(`[data-task="${task.id}"]`)?.focus();
+/** Columns without any task are passed over. */
+function neighbour(columns, column, row, [across, down]) {
+  const rows = columns[column + across]?.[1];
+  if (rows?.length === 0) return neighbour(columns, column + across, row, [across, down]);
+  return rows?.[Math.min(Math.max(row + down, 0), rows.length - 1)];
 }
 
 /** Tasks go to their new place instead of jumping there. */
@@ -197,8 +163,9 @@ function useGlide(surface, tasks) {
       const now = { x: x - origin.x, y: y - origin.y };
       const was = before.get(element.dataset.task);
       places.current.set(element.dataset.task, now);
-      if (!was || (was.x === now.x && was.y === now.y) || matchMedia(QUIET).matches) continue;
-      element.animate([{ transform: `translate(${was.x - now.x}px, ${was.y - now.y}px)` }, { transform: "none" }], { duration: 180, easing: "ease-out" });
+      const [right, down] = was ? [was.x - now.x, was.y - now.y] : [0, 0];
+      if ((!right && !down) || matchMedia(QUIET).matches) continue;
+      element.animate([{ transform: `translate(${right}px, ${down}px)` }, { transform: "none" }], { duration: 180, easing: "ease-out" });
     }
   }, [tasks]);
 }

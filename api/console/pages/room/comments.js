@@ -1,44 +1,31 @@
 /** What is said about a task; @ and a name tells them. */
 
-import { html, names, useEffect, useRef, useState } from "../../lib/html.js";
-import { Avatar, useNames } from "../../lib/people.js";
-import { session } from "../../lib/session.js";
-import { useStore } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
-import { ago, exactly } from "../../lib/when.js";
-import { useClock, useHeard, useHere } from "./heard.js";
+import { Ago, Avatar, failed, html, instead, myId, names, useEffect, useHeard, useHere, useNames, useRef, useState, useStore } from "./heard.js";
 
 const NAMED = /(?:^|\s)@([^@\n]{0,40})$/; // what is written of a name before the caret
 const MOST = 6;
 
 export function Comments({ task }) {
   const model = useHere();
-  const nameOf = useNames();
   const comments = useStore(model.comments).get(task);
-  const now = useClock(15_000);
   const people = useStore(model.members);
-  const me = session.value.me?.id;
-  useEffect(() => {
-    model.openTask(task).catch(failed);
-  }, [task]);
+  useEffect(() => void model.openTask(task).catch(failed), [task]);
   return html`<section class="comments" aria-label="Comments">
     <h3>Comments</h3>
-    <ol>
-      ${comments?.map(
-        ({ id, author, body, mentions, created_at }) => html`<li key=${id} class=${names("comment", mentions?.includes(me) && "to-me")}>
-          <${Avatar} id=${author} name=${nameOf(author)} small />
-          <div>
-            <b>${nameOf(author)}</b> <time datetime=${created_at} title=${exactly(created_at)}>${ago(created_at, now)}</time>
-            <p>${marked(body, people)}</p>
-          </div>
-        </li>`,
-      )}
-    </ol>
+    <ol>${comments?.map((one) => html`<${Comment} key=${one.id} ...${one} people=${people} />`)}</ol>
     ${comments?.length === 0 && html`<p class="muted">Nothing is said yet.</p>`}
     <${Typists} where="task:${task}/comment" />
     ${model.can("task.comment") && html`<${Write} task=${task} people=${people} />`}
   </section>`;
 }
+
+const Comment = ({ author, body, mentions, created_at, people }) => html`<li class=${names("comment", mentions?.includes(myId()) && "to-me")}>
+  <${Avatar} id=${author} small />
+  <div>
+    <b>${useNames()(author)}</b> <${Ago} at=${created_at} />
+    <p>${marked(body, people)}</p>
+  </div>
+</li>`;
 
 function Typists({ where }) {
   const nameOf = useNames();
@@ -74,12 +61,16 @@ function Write({ task, people }) {
   };
   const keys = (event) => {
     if (pick.keys(event)) return event.preventDefault();
-    if (event.key === "Enter" && !event.shiftKey) {
-      event.preventDefault();
-      say();
-    }
+    if (event.key === "Enter" && !event.shiftKey) instead(say)(event);
   };
-  return html`<form class="write" onSubmit=${(event) => { event.preventDefault(); say(); }}>
+  const combobox = {
+    role: "combobox",
+    "aria-autocomplete": "list",
+    "aria-expanded": pick.found.length > 0,
+    "aria-controls": "people-named",
+    "aria-activedescendant": pick.found.length ? `named-${pick.at}` : undefined,
+  };
+  return html`<form class="write" onSubmit=${instead(say)}>
     <textarea
       ref=${box}
       rows="2"
@@ -87,18 +78,14 @@ function Write({ task, people }) {
       value=${text}
       placeholder="Write a comment; @ names somebody"
       aria-label="Comment"
-      role="combobox"
-      aria-autocomplete="list"
-      aria-expanded=${pick.found.length > 0}
-      aria-controls="people-named"
-      aria-activedescendant=${pick.found.length ? `named-${pick.at}` : undefined}
+      ...${combobox}
       onInput=${input}
       onKeyDown=${keys}
       onBlur=${() => room?.type(where, false)}
     ></textarea>
     <ul id="people-named" class="named" role="listbox" aria-label="People" hidden=${!pick.found.length}>
       ${pick.found.map(
-        ({ user_id, name }, index) => html`<li key=${user_id} id="named-${index}" role="option" aria-selected=${index === pick.at} onMouseDown=${(event) => { event.preventDefault(); pick.take(index); }}>
+        ({ user_id, name }, index) => html`<li key=${user_id} id="named-${index}" role="option" aria-selected=${index === pick.at} onMouseDown=${instead(() => pick.take(index))}>
           <${Avatar} id=${user_id} name=${name} small />${name}
         </li>`,
       )}
@@ -107,12 +94,12 @@ function Write({ task, people }) {
   </form>`;
 }
 
-/** The list of names that fit what is written after an @. */
+/** Names that fit what is written after an @. */
 function usePicking(people, text, box, setText) {
   const [begun, setBegun] = useState();
   const [at, setAt] = useState(0);
-  const fits = ({ name }) => name.toLowerCase().split(" ").some((word) => word.startsWith(begun)) || name.toLowerCase().startsWith(begun);
-  const found = begun === undefined ? [] : people.filter((one) => one.name && fits(one)).slice(0, MOST);
+  const fits = ({ name }) => name && ` ${name.toLowerCase()}`.includes(` ${begun}`);
+  const found = begun === undefined ? [] : people.filter(fits).slice(0, MOST);
   const look = () => {
     const { value, selectionStart } = box.current;
     setBegun(NAMED.exec(value.slice(0, selectionStart))?.[1].toLowerCase());
@@ -136,7 +123,6 @@ function usePicking(people, text, box, setText) {
   return { found, at, look, take, keys };
 }
 
-/** The text, with names that are mentioned marked. */
 function marked(body, people) {
   const all = people.map(({ name }) => name).filter(Boolean).map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return body.split(new RegExp(`(@(?:${[...all, "\\w+"].join("|")}))`)).map((part, index) => (index % 2 ? html`<mark>${part}</mark>` : part));

@@ -1,16 +1,10 @@
-/** Pointers of the others on a surface: they glide, and each says whose it is.
- *
- * `x` is of a surface 1,600 wide whatever the window is, so that it is over the same column for
- * everybody; `y` is in pixels from its top.
- */
+/** Pointers of the others. `x` is of a surface 1,600 wide, to be over the same column for everybody. */
 
-import { html, useLayoutEffect } from "../../lib/html.js";
-import { colourOf, useNames } from "../../lib/people.js";
-import { useHeard } from "./heard.js";
+import { colourOf, html, useHeard, useLayoutEffect, useNames } from "./heard.js";
 
 const WIDTH = 1_600;
 
-/** Also tells the room of one's own. `on`: the surface's name. */
+/** Also tells of one's own. `on`: the surface's name. */
 export function Cursors({ room, on, surface }) {
   const nameOf = useNames();
   const cursors = useHeard(room, "cursors");
@@ -26,16 +20,12 @@ export function Cursors({ room, on, surface }) {
     return () => element.removeEventListener("pointermove", tell);
   }, [room, on]);
   const shown = cursors.filter(({ at }) => (at?.on ?? "board") === on && typeof at?.x === "number");
+  const placed = ({ at, user }) => ({ left: `${(at.x / WIDTH) * 100}%`, top: `${at.y}px`, color: colourOf(user) });
   return html`<div class="cursors" aria-hidden="true">
     ${shown.map(
-      ({ participation, user, at }) => html`<div
-        key=${participation}
-        class="cursor"
-        data-user=${user}
-        style=${{ left: `${(at.x / WIDTH) * 100}%`, top: `${at.y}px`, color: colourOf(user) }}
-      >
+      (one) => html`<div key=${one.participation} class="cursor" data-user=${one.user} style=${placed(one)}>
         <svg viewBox="0 0 16 16"><path d="M1 1l5.5 13 2-5.5L14 6.5z" /></svg>
-        <span>${nameOf(user).split(" ")[0]}</span>
+        <span>${nameOf(one.user).split(" ")[0]}</span>
       </div>`,
     )}
   </div>`;

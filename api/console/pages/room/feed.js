@@ -1,13 +1,11 @@
 /** What happened in the project, newest first. */
 
-import { html } from "../../lib/html.js";
-import { Avatar, useNames } from "../../lib/people.js";
-import { useStore } from "../../lib/store.js";
-import { ago, exactly } from "../../lib/when.js";
 import { STATUSES } from "./board.js";
-import { useClock, useHere } from "./heard.js";
+import { Ago, Avatar, html, useHere, useNames, useStore } from "./heard.js";
 
-/** By verb: what somebody did, of its detail and the thing's title. */
+const listed = (detail) => Object.keys(detail).join(", ") || "something";
+
+/** By verb, of its detail and the thing's title. */
 const SENTENCES = {
   "task.created": (detail) => `added “${detail.title}”`,
   "task.changed": (detail, title) => `changed ${listed(detail)} of “${title}”`,
@@ -38,24 +36,19 @@ export function Feed() {
   const rows = useStore(model.feed);
   const tasks = useStore(model.tasks);
   const documents = useStore(model.documents);
-  const now = useClock(15_000);
-  const title = (subject) => (tasks.get(subject) ?? documents.get(subject))?.title ?? "something";
-  const target = (subject) =>
-    tasks.has(subject) ? model.link("task", subject) : documents.has(subject) && model.link("documents", subject);
+  const to = (subject) => (tasks.has(subject) ? model.link("task", subject) : documents.has(subject) && model.link("documents", subject));
+  const row = ({ position, actor, verb, subject, at, detail }) => {
+    const { title = "something" } = tasks.get(subject) ?? documents.get(subject) ?? {};
+    const words = SENTENCES[verb]?.(detail ?? {}, title, nameOf) ?? verb.replace(/[._]/g, " ");
+    const link = model.event?.(position) ?? to(subject);
+    return html`<li key=${position}>
+      <${Avatar} id=${actor} small />
+      <p><b>${nameOf(actor)}</b> ${link ? html`<a href=${link}>${words}</a>` : words} <${Ago} at=${at} /></p>
+    </li>`;
+  };
   return html`<section class="feed" aria-label="Activity" tabindex="0">
     <h2>Activity</h2>
-    <ol>
-      ${rows.map(({ position, actor, verb, subject, at, detail }) => {
-        const words = SENTENCES[verb]?.(detail ?? {}, title(subject), nameOf) ?? verb.replace(/[._]/g, " ");
-        const link = model.event?.(position) ?? target(subject);
-        return html`<li key=${position}>
-          <${Avatar} id=${actor ?? ""} name=${nameOf(actor)} small />
-          <p><b>${nameOf(actor)}</b> ${link ? html`<a href=${link}>${words}</a>` : words} <time datetime=${at} title=${exactly(at)}>${ago(at, now)}</time></p>
-        </li>`;
-      })}
-    </ol>
+    <ol>${rows.map(row)}</ol>
     ${rows.length === 0 && html`<p class="muted">Nothing has happened yet, or it is not yours to see.</p>`}
   </section>`;
 }
-
-const listed = (detail) => Object.keys(detail).join(", ") || "something";

@@ -1,29 +1,19 @@
-/** A text that one person edits at a time: it is locked with the first key or click, and saved
- * while one writes; the others see who holds it, for how long, and what is written. */
+/** A text that one person edits at a time: locked with the first key or click, saved while one writes. */
 
-import { html, names, useEffect, useRef, useState } from "../../lib/html.js";
-import { Icon } from "../../lib/icons.js";
-import { Avatar, colourOf, useNames } from "../../lib/people.js";
-import { session } from "../../lib/session.js";
-import { useStore } from "../../lib/store.js";
-import { failed, toast } from "../../lib/toast.js";
-import { countdown } from "../../lib/when.js";
-import { useClock, useHeard, useHere } from "./heard.js";
+import { Avatar, Icon, ask, colourOf, countdown, failed, html, myId, names, toast, useEffect, useHeard, useHere, useNames, useRef, useState, useStore, useTicks, why } from "./heard.js";
 
 const PAUSE = 600; // milliseconds without a key, after which it is saved
+const STEAL = why("Everybody sees the reason.");
 
-/** `of`: the task or document, as `task:<id>`. `save(text, lock)`: returns a promise.
- * @param {{of: string, name: string, label: string, value: string, may: boolean, single?: boolean,
- *   most: number, save: (text: string, lock: string) => Promise<unknown>}} props */
-export function Field({ of, name, label, value, may, single, most, save }) {
+/** `of`: the task or document, as `task:<id>`. `save(text, lock)`: returns a promise. */
+export function Field({ of, name, label, value, may, single, most = "20000", save }) {
   const room = useStore(useHere().room);
   const resource = `${of}/${name}`;
   const lock = useHeard(room, "locks").get(resource);
-  const nameOf = useNames();
   const edit = useEditing(room, resource, name, value, save);
   const mine = lock && lock.participation === room?.joined?.participation;
   const taken = lock && !mine;
-  const typing = useHeard(room, "typing").find(({ where }) => where === resource);
+  const writes = useHeard(room, "typing").some(({ where }) => where === resource);
   const box = useRef();
   const granted = () => {
     const busy = document.activeElement?.closest("input, textarea");
@@ -37,7 +27,7 @@ export function Field({ of, name, label, value, may, single, most, save }) {
   const props = {
     ref: box,
     value: edit.draft ?? value,
-    readOnly: !may || !room || Boolean(taken),
+    readOnly: !may || !room || taken,
     maxlength: most,
     "aria-label": label,
     "aria-describedby": taken ? `${resource}-holder` : undefined,
@@ -49,18 +39,16 @@ export function Field({ of, name, label, value, may, single, most, save }) {
   return html`<div class=${names("field", single && "single", mine && "mine", taken && "taken")} style=${taken && { "--by": colourOf(lock.holder) }}>
     ${single ? html`<input ...${props} />` : html`<textarea rows="2" placeholder=${label} ...${props}></textarea>`}
     <div class="field-note" id="${resource}-holder">
-      ${taken && html`<${Holder} room=${room} lock=${lock} name=${nameOf(lock.holder)} onGranted=${granted} writes=${Boolean(typing)} />`}
+      ${taken && html`<${Holder} room=${room} lock=${lock} onGranted=${granted} writes=${writes} />`}
       ${mine && html`<span class="muted"><${Icon} name="lock" /> Yours while you write</span>`}
     </div>
   </div>`;
 }
 
-/** Who has it, and for how long; one may wait for it, and who manages may take it over. */
-function Holder({ room, lock, name, writes, onGranted }) {
+function Holder({ room, lock: { resource, holder, expires }, writes, onGranted }) {
   const model = useHere();
-  const now = useClock(1_000);
+  const name = useNames()(holder);
   const [waits, setWaits] = useState(false);
-  const { resource, holder, expires } = lock;
   const wait = () => {
     setWaits(true);
     room.lock(resource, { wait: true }).then(onGranted, (error) => error.code === "lock.unwaited" || failed(error));
@@ -69,20 +57,24 @@ function Holder({ room, lock, name, writes, onGranted }) {
     setWaits(false);
     room.unwait(resource).catch(failed);
   };
-  const steal = () => {
-    const reason = prompt(`Take this over from ${name}? Everybody sees the reason.`);
-    if (reason) room.steal(resource, reason).catch(failed);
+  const steal = async () => {
+    const said = await ask({ title: `Take this over from ${name}`, label: "Take over", ...STEAL });
+    if (said) room.steal(resource, said.reason).catch(failed);
   };
-  const own = holder === session.value.me?.id;
+  const own = holder === myId();
   return html`<span class="holder">
-      <${Avatar} id=${holder} name=${name} small />
-      <span><b>${own ? "You, in another window," : name}</b> ${writes ? "is writing" : "holds this"} · <time>${countdown(expires, now)}</time></span>
+      <${Avatar} id=${holder} small />
+      <span><b>${own ? "You, in another window," : name}</b> ${writes ? "is writing" : "holds this"} · <${Left} until=${expires} /></span>
     </span>
     ${waits ? html`<button onClick=${giveUp}>Do not wait</button>` : html`<button onClick=${wait}>Wait for it</button>`}
     ${model.can("room.steal") && !own && html`<button onClick=${steal}>Take over</button>`}`;
 }
 
-/** The draft of who writes, the lock that it needs, and when it is saved. */
+function Left({ until }) {
+  useTicks(1_000);
+  return html`<time>${countdown(until)}</time>`;
+}
+
 function useEditing(room, resource, name, value, save) {
   const [draft, setDraft] = useState();
   const now = useRef({}).current; // what handlers share: draft, lock (a promise), timer

@@ -1,36 +1,26 @@
-/** A project as it is now: read once, then kept by the events of its room.
- *
- * What one does oneself shows at once; the event that follows says the same, and a refusal brings
- * back what the server has.
- */
+/** A project as it is now: read once, then kept by the events of its room. What one does
+ * oneself shows at once. */
 
-import { live } from "../../lib/live.js";
-import { send } from "../../lib/outbox.js";
-import { remember } from "../../lib/people.js";
-import { all, get } from "../../lib/rest.js";
-import { href } from "../../lib/route.js";
-import { session } from "../../lib/session.js";
-import { Store } from "../../lib/store.js";
-import { failed, toast } from "../../lib/toast.js";
+import { Store, all, failed, get, href, leave, live, membersOf, myId, nameOf, send, toast } from "../../lib/page.js";
 
 const FEED = 100; // activities that are shown
 // Events leave out what is as always.
 const NEW_TASK = { description: "", status: "todo", priority: "normal", assignee: null, due: null, comments: 0 };
-const UNSEEN = new Set(["activity.recorded"]); // where somebody looked: shown as presence
+const UNSEEN = new Set(["activity.recorded"]); // it is shown as presence
 
 export class Model {
   project = new Store(undefined);
   members = new Store([]); // of the project
   tasks = new Store(new Map());
   documents = new Store(new Map());
-  comments = new Store(new Map()); // of tasks that were opened, by task
+  comments = new Store(new Map()); // by task that was opened
   feed = new Store([]); // newest first
-  touched = new Store(undefined); // the newest change of somebody else: {subject, by}
+  touched = new Store(undefined); // by somebody else: {subject, by}
   room = new Store(undefined); // the live one; undefined for who may only read
   can = () => false;
-  #told; // the position of the room's newest event; its own may be one of motion, which REST never comes to
+  #told; // newest position; not the room's own, to which REST may never come
   #changed = new Map(); // by task or document: the newest event
-  #early = []; // events that came before what they change was read
+  #early = []; // came before what they change was read
   #closed = false;
   #stops = [];
 
@@ -43,31 +33,25 @@ export class Model {
     const actions = new Set(rights.actions);
     this.can = (action) => actions.has(action);
     if (this.can("room.join")) await this.#join();
-    await this.#read();
+    await this.#read(this.room.value?.joined);
   }
 
   close() {
     this.#closed = true;
     for (const stop of this.#stops) stop();
-    if (this.room.value) live()?.leave(this.room.value.name).catch(() => {});
+    if (this.room.value) leave(this.room.value.name);
   }
 
   async #join() {
     const room = await live().join(`project:${this.id}`);
-    if (this.#closed) return void live()?.leave(room.name).catch(() => {});
+    if (this.#closed) return leave(room.name);
     this.#stops = [
       room.on("event", (event) => this.#hear(event)),
-      room.on("joined", (joined) => joined.mode === "snapshot" && this.#look(joined).catch(failed)),
+      room.on("joined", (joined) => joined.mode === "snapshot" && this.#read(joined).catch(failed)),
       room.on("lost", ({ reason }) => toast(reason ? `Your edit was taken over: ${reason}` : "Your hold on a field has ended.", "error")),
       room.on("left", ({ why }) => why !== "said" && this.room.set(undefined)),
     ];
-    this.#told = room.joined.recent?.at(-1)?.pos;
     this.room.set(room);
-  }
-
-  #look(joined) {
-    this.#told = joined.recent?.at(-1)?.pos ?? this.#told;
-    return this.#read();
   }
 
   #hear(event) {
@@ -76,46 +60,43 @@ export class Model {
     else this.apply(event);
   }
 
-  /** All there is, at least up to what the room has told; then what came meanwhile. */
-  async #read() {
+  /** At least up to what the room has told; then what came meanwhile. */
+  async #read(joined) {
     this.#early ??= [];
+    this.#told = joined?.recent?.at(-1)?.pos ?? this.#told;
     const query = { min_position: this.#told };
     const path = `/projects/${this.id}`;
-    const [project, members, tasks, documents, feed] = await Promise.all([
+    const [project, tasks, documents, feed] = await Promise.all([
       get(path, query),
-      all(`${path}/members`, query),
       all("/tasks", { ...query, project: this.id }),
       all("/documents", { ...query, project: this.id }),
       this.can("activity.read") ? get(`${path}/activity`, { ...query, limit: FEED }) : { items: [] },
+      this.readMembers(),
     ]);
-    remember(members.map(({ user_id, name }) => [user_id, name]));
     this.project.set(project);
-    this.members.set(members);
-    this.tasks.set(byId(tasks));
-    this.documents.set(byId(documents));
+    this.tasks.set(keyed(tasks));
+    this.documents.set(keyed(documents));
     this.feed.set(feed.items.filter(({ verb }) => !UNSEEN.has(verb)));
     for (const task of this.comments.value.keys()) this.openTask(task).catch(failed);
     for (const event of this.#early.splice(0)) this.apply(event);
     this.#early = undefined;
   }
 
-  /** Where more is told of something in it. */
   link(...where) {
     return href("projects", this.id, ...where);
   }
 
   async openTask(id) {
-    const rows = await this.#newest(id, (query) => all(`/tasks/${id}/comments`, query));
-    this.comments.update((before) => new Map(before).set(id, rows));
+    put(this.comments, id, await this.#newest(id, (query) => all(`/tasks/${id}/comments`, query)));
   }
 
   async openDocument(id) {
     const row = await this.#newest(id, (query) => get(`/documents/${id}`, query));
-    const fields = new Map(row.fields.map((field) => [field.name, field]));
-    this.documents.update((before) => new Map(before).set(id, { ...row, fields }));
+    const fields = keyed(row.fields, "name");
+    put(this.documents, id, { ...row, fields });
   }
 
-  /** What is read shows at least what the room has told, also while it was read. */
+  /** At least up to what the room has told, also meanwhile. */
   async #newest(id, read) {
     for (;;) {
       const position = this.#told;
@@ -126,135 +107,125 @@ export class Model {
 
   // what one does here
 
-  changeTask(id, label, change, { method = "PATCH", part = "", lock } = {}) {
+  changeTask(id, label, change, { part = "", lock } = {}) {
     this.#patch(this.tasks, id, change);
-    return send({ label, method, path: `/tasks/${id}${part}`, body: change, lock }).catch((error) => {
-      get(`/tasks/${id}`).then((row) => this.#patch(this.tasks, id, row), () => {});
-      throw error;
-    });
+    const command = { label, method: part ? "PUT" : "PATCH", path: `/tasks/${id}${part}`, body: change, lock };
+    return orElse(send(command), async () => this.#patch(this.tasks, id, await get(`/tasks/${id}`)));
   }
 
   addTask(title, status) {
-    const body = { title, status };
-    return send({ label: `New task “${title}”`, method: "POST", path: `/projects/${this.id}/tasks`, body });
+    return this.#add(`New task “${title}”`, `/projects/${this.id}/tasks`, { title, status });
   }
 
   addComment(task, body) {
     const mentions = this.members.value.filter(({ name }) => name && body.includes(`@${name}`));
-    const said = { body, mentions: mentions.map(({ user_id }) => user_id) };
-    return send({ label: "A comment", method: "POST", path: `/tasks/${task}/comments`, body: said });
+    return this.#add("A comment", `/tasks/${task}/comments`, { body, mentions: mentions.map(({ user_id }) => user_id) });
   }
 
   addDocument(title) {
-    const body = { title, fields: { summary: "" } };
-    return send({ label: `New document “${title}”`, method: "POST", path: `/projects/${this.id}/documents`, body });
+    return this.#add(`New document “${title}”`, `/projects/${this.id}/documents`, { title, fields: { summary: "" } });
+  }
+
+  #add(label, path, body) {
+    return send({ label, method: "POST", path, body });
   }
 
   changeField(document, name, text, lock) {
-    this.#write(document, { [name]: text }, { by: session.value.me.id, at: new Date().toISOString() });
+    this.#write(document, { [name]: text }, { by: myId(), at: new Date().toISOString() });
     const body = { fields: { [name]: text } };
-    return send({ label: `Text of “${name}”`, method: "PATCH", path: `/documents/${document}`, body, lock }).catch((error) => {
-      this.openDocument(document).catch(() => {});
-      throw error;
-    });
+    const command = { label: `Text of “${name}”`, method: "PATCH", path: `/documents/${document}`, body, lock };
+    return orElse(send(command), () => this.openDocument(document));
   }
 
   // what happens here
 
   apply(event) {
-    const { type, pos } = event;
-    this.#changed.set(event.subject, pos);
+    const { type, subject, pos, by } = event;
+    this.#changed.set(subject, pos);
     const [kind] = type.split(".");
     if (kind === "task") this.#task(event);
     else if (kind === "document") this.#document(event);
     else if (kind === "project") this.#project(event);
     if (kind === "lock" || UNSEEN.has(type) || this.feed.value.some(({ position }) => position === pos)) return;
-    const { by: actor, subject, at, data: detail } = event;
-    this.feed.update((all) => [{ position: pos, actor, verb: type, subject, at, detail }, ...all].slice(0, FEED));
-    if (actor !== session.value.me?.id) this.touched.set({ subject, by: actor });
+    this.feed.update((rows) => [told(event), ...rows].slice(0, FEED));
+    if (by !== myId()) this.touched.set({ subject, by });
   }
 
-  #task({ type, subject, data, pos, at, by }) {
+  #task(event) {
+    const { type, subject, data, pos } = event;
     const known = this.tasks.value.get(subject);
-    if (known && pos <= known.position) return this.#comment(type, subject, data, pos, at);
+    if (known && pos <= known.position) return this.#comment(event);
     if (type === "task.created") {
-      const row = { ...NEW_TASK, ...data, id: subject, created_at: data.at, position: pos };
-      this.tasks.update((all) => new Map(all).set(subject, row));
+      put(this.tasks, subject, { ...NEW_TASK, ...data, id: subject, created_at: data.at, position: pos });
     } else if (type.startsWith("task.comment_")) {
       const more = { "task.comment_added": 1, "task.comment_removed": -1 }[type] ?? 0;
       this.#patch(this.tasks, subject, { comments: (known?.comments ?? 0) + more, position: pos });
-      this.#comment(type, subject, data, pos, at);
-      this.#mention(type, known, data, by);
+      this.#comment(event);
+      this.#mention(event, known);
     } else {
       const { was, ...change } = data;
       this.#patch(this.tasks, subject, { ...change, position: pos });
     }
   }
 
-  #comment(type, task, data, position, at) {
-    const comments = this.comments.value.get(task);
+  #comment({ type, subject, data, pos, at }) {
+    const comments = this.comments.value.get(subject);
     if (!comments || !type.startsWith("task.comment_")) return;
     const others = comments.filter(({ id }) => id !== data.comment);
     const known = comments.find(({ id }) => id === data.comment);
-    const row = { created_at: at, ...known, ...data, id: data.comment, position: known?.position ?? position };
+    const row = { created_at: at, ...known, ...data, id: data.comment, position: known?.position ?? pos };
     const after = type === "task.comment_removed" ? others : [...others, row].sort((a, b) => a.position - b.position);
-    this.comments.update((all) => new Map(all).set(task, after));
+    put(this.comments, subject, after);
   }
 
-  #mention(type, task, { mentions = [], author }, by) {
-    const me = session.value.me?.id;
-    if (type !== "task.comment_added" || by === me || !mentions.includes(me)) return;
-    const name = this.members.value.find(({ user_id }) => user_id === author)?.name ?? "Somebody";
-    toast(`${name} mentioned you on “${task?.title ?? "a task"}”`);
+  #mention({ type, data: { mentions = [], author }, by }, task) {
+    if (type !== "task.comment_added" || by === myId() || !mentions.includes(myId())) return;
+    toast(`${nameOf(author)} mentioned you on “${task?.title ?? "a task"}”`);
   }
 
   #document({ type, subject, data, pos, at, by }) {
     const known = this.documents.value.get(subject);
     if (known && pos <= known.position) return;
-    if (type === "document.removed") {
-      this.documents.update((all) => new Map([...all].filter(([id]) => id !== subject)));
-      return;
-    }
-    if (!known) {
-      const fields = new Map(Object.entries(data.fields ?? {}).map(([name, text]) => [name, { name, text, changed_at: at, changed_by: by }]));
-      const row = { id: subject, title: data.title, created_at: at, changed_at: at, changed_by: by, fields, position: pos };
-      this.documents.update((all) => new Map(all).set(subject, row));
-      return;
-    }
-    this.#write(subject, data.fields ?? {}, { by, at, dropped: data.dropped, title: data.title, position: pos });
+    if (type === "document.removed") return this.documents.update((all) => new Map([...all].filter(([id]) => id !== subject)));
+    if (!known) put(this.documents, subject, { id: subject, created_at: at, fields: new Map() });
+    const { fields, dropped, title } = data;
+    this.#write(subject, fields, { by, at, dropped }, { position: pos, ...(title && { title }) });
   }
 
-  #write(id, texts, { by, at, dropped = [], title, position }) {
-    const known = this.documents.value.get(id);
-    if (!known) return;
-    const fields = known.fields && new Map(known.fields);
+  #write(id, texts = {}, { by, at, dropped = [] }, change) {
+    const known = this.documents.value.get(id)?.fields;
+    const fields = known && new Map(known); // of one that was opened
     for (const [name, text] of Object.entries(texts)) fields?.set(name, { name, text, changed_at: at, changed_by: by });
     for (const name of dropped) fields?.delete(name);
-    this.#patch(this.documents, id, {
-      fields,
-      changed_at: at,
-      changed_by: by,
-      ...(title && { title }),
-      ...(position && { position }),
-    });
+    this.#patch(this.documents, id, { fields, changed_at: at, changed_by: by, ...change });
   }
 
   #project({ type, data }) {
-    if (type === "project.changed") this.project.update((row) => ({ ...row, ...data }));
-    else if (type === "project.status_changed") this.project.update((row) => ({ ...row, status: data.status }));
-    else if (type.startsWith("project.member_")) this.readMembers().catch(failed);
+    const { was, ...change } = data;
+    if (type.startsWith("project.member_")) this.readMembers().catch(failed);
+    else if (/changed$/.test(type)) this.project.update((row) => ({ ...row, ...change }));
   }
 
   async readMembers() {
-    const members = await all(`/projects/${this.id}/members`, { min_position: this.#told });
-    remember(members.map(({ user_id, name }) => [user_id, name]));
-    this.members.set(members);
+    this.members.set(await membersOf(this.id, { min_position: this.#told }));
   }
 
   #patch(store, id, change) {
     const known = store.value.get(id);
-    if (known) store.update((all) => new Map(all).set(id, { ...known, ...change }));
+    if (known) put(store, id, { ...known, ...change });
   }
 }
 
-const byId = (rows) => new Map(rows.map((row) => [row.id, row]));
+/** A refusal brings back what the server has. */
+const orElse = (sent, read) =>
+  sent.catch((error) => {
+    read().catch(() => {});
+    throw error;
+  });
+
+const put = (store, id, row) => store.update((all) => new Map(all).set(id, row));
+
+/** An event as REST tells of activity. */
+export const told = ({ pos: position, by: actor, type: verb, data: detail, subject, at }) => ({ position, actor, verb, detail, subject, at });
+
+export const keyed = (rows, key = "id") => new Map(rows.map((row) => [row[key], row]));

@@ -1,52 +1,33 @@
-/** One task beside the board: its texts, who does it and when, and what is said about it. */
+/** One task, beside the board. */
 
-import { html, useLayoutEffect, useRef } from "../../lib/html.js";
-import { Icon } from "../../lib/icons.js";
-import { useNames } from "../../lib/people.js";
-import { go } from "../../lib/route.js";
-import { useStore } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
 import { STATUSES } from "./board.js";
 import { Comments } from "./comments.js";
 import { Field } from "./field.js";
-import { useHere } from "./heard.js";
+import { Panel, Select, failed, href, html, useHere, useNames, useStore } from "./heard.js";
 
 const PRIORITIES = ["low", "normal", "high", "urgent"];
 
 export function TaskPanel({ id }) {
   const model = useHere();
   const task = useStore(model.tasks).get(id);
-  const panel = useRef();
-  useLayoutEffect(() => {
-    panel.current?.focus({ preventScroll: true });
-    return () => requestAnimationFrame(() => document.querySelector(`[data-task="${id}"]`)?.focus());
-  }, []);
-  const close = () => go(`projects/${model.id}`);
-  // out of what one writes first, then out of the task
-  const keys = (event) => {
-    if (event.key !== "Escape" || event.defaultPrevented) return;
-    if (event.target.closest("input, textarea, select")) panel.current.focus();
-    else close();
-  };
-  return html`<aside class="panel" ref=${panel} tabindex="-1" aria-label=${task ? `Task: ${task.title}` : "Task"} onKeyDown=${keys}>
-    <div class="panel-head">
-      <span class="muted">Task</span>
-      <button class="plain" aria-label="Close the task" onClick=${close}><${Icon} name="close" /></button>
-    </div>
+  return html`<${Panel} title="Task" label=${task && `Task: ${task.title}`} from=${`[data-task="${id}"]`} close=${href("projects", model.id)}>
     ${task ? html`<${Task} task=${task} />` : html`<p class="empty">There is no such task.</p>`}
-  </aside>`;
+  <//>`;
 }
 
 function Task({ task }) {
   const model = useHere();
   const may = model.can("task.write");
   const { id, title } = task;
-  const save = (name) => (text, lock) => model.changeTask(id, `The ${name} of “${title}”`, { [name]: text }, { lock });
+  const text = (name, label, given) => {
+    const save = (text, lock) => model.changeTask(id, `The ${name} of “${title}”`, { [name]: text }, { lock });
+    return html`<${Field} key=${name} of="task:${id}" name=${name} label=${label} value=${task[name]} may=${may} save=${save} ...${given} />`;
+  };
   return html`
     <h2 class="hidden">${title}</h2>
-    <${Field} key="title" of="task:${id}" name="title" label="Title" value=${title} may=${may} single most="200" save=${save("title")} />
+    ${text("title", "Title", { single: true, most: "200" })}
     <${Properties} task=${task} may=${may} />
-    <${Field} key="description" of="task:${id}" name="description" label="Description" value=${task.description} may=${may} most="20000" save=${save("description")} />
+    ${text("description", "Description")}
     <${Comments} task=${id} />
   `;
 }
@@ -54,29 +35,16 @@ function Task({ task }) {
 function Properties({ task, may }) {
   const model = useHere();
   const nameOf = useNames();
-  const people = useStore(model.members);
-  const { id, title, status, priority, assignee, due } = task;
-  const change = (value, options) => model.changeTask(id, `Change “${title}”`, value, options).catch(failed);
-  const put = (part) => ({ method: "PUT", part });
+  const people = useStore(model.members).map(({ user_id }) => [user_id, nameOf(user_id)]);
+  const given = (name, part) => ({
+    value: task[name] ?? "",
+    disabled: !may,
+    onChange: ({ target }) => model.changeTask(task.id, `Change “${task.title}”`, { [name]: target.value || null }, { part }).catch(failed),
+  });
   return html`<div class="properties">
-    <label>Status
-      <select value=${status} disabled=${!may} onChange=${({ target }) => change({ status: target.value }, put("/status"))}>
-        ${Object.entries(STATUSES).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}
-      </select>
-    </label>
-    <label>Priority
-      <select value=${priority} disabled=${!may} onChange=${({ target }) => change({ priority: target.value })}>
-        ${PRIORITIES.map((value) => html`<option key=${value} value=${value}>${value}</option>`)}
-      </select>
-    </label>
-    <label>Assignee
-      <select value=${assignee ?? ""} disabled=${!may} onChange=${({ target }) => change({ assignee: target.value || null }, put("/assignee"))}>
-        <option value="">Nobody</option>
-        ${people.map(({ user_id }) => html`<option key=${user_id} value=${user_id}>${nameOf(user_id)}</option>`)}
-      </select>
-    </label>
-    <label>Due
-      <input type="date" value=${due ?? ""} disabled=${!may} onChange=${({ target }) => change({ due: target.value || null })} />
-    </label>
+    <label>Status<${Select} options=${Object.entries(STATUSES)} ...${given("status", "/status")} /></label>
+    <label>Priority<${Select} options=${PRIORITIES} ...${given("priority")} /></label>
+    <label>Assignee<${Select} options=${[["", "Nobody"], ...people]} ...${given("assignee", "/assignee")} /></label>
+    <label>Due<input type="date" ...${given("due")} /></label>
   </div>`;
 }

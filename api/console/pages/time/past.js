@@ -1,11 +1,7 @@
-/** A project as it was at a moment; and as it went on from there, while it is played. */
+/** A project as it was at a moment, and as it went on while it is played. */
 
-import { live } from "../../lib/live.js";
-import { get } from "../../lib/rest.js";
-import { Store } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
-import { Model } from "../room/model.js";
-import { audit, here } from "./parts.js";
+import { Model, keyed, told } from "../room/model.js";
+import { Store, audit, failed, get, here, leave, live } from "./words.js";
 
 const MOST = 1_000; // tasks
 const QUIET = 2_000; // milliseconds without anything: nobody waits for what comes next
@@ -28,7 +24,7 @@ export class Past extends Model {
 
   async readMembers() {} // who is in it now is no news of then
 
-  /** That moment; of several that are asked for in a hurry, the last. @param {string | number} [at] */
+  /** That moment; of several that are asked for in a hurry, the last. */
   async show(at = "") {
     const looking = this.#wanted !== undefined;
     this.#wanted = at;
@@ -57,7 +53,7 @@ export class Past extends Model {
     this.#heard();
   }
 
-  /** Stays where it is; what REST knows of that moment is shown then. */
+  /** What REST knows of that moment is shown then. */
   pause() {
     if (!this.playing.value) return;
     this.close();
@@ -74,7 +70,7 @@ export class Past extends Model {
     clearTimeout(this.#quiet);
     const replay = this.#replay;
     this.#replay = undefined;
-    if (replay) live()?.leave(replay.name).catch(() => {});
+    if (replay) leave(replay.name);
   }
 
   #heard() {
@@ -96,27 +92,23 @@ export class Past extends Model {
     }
     if (this.playing.value) return; // it has gone on
     this.project.set(then.project);
-    this.tasks.set(byKey(tasks.items, "id"));
-    this.documents.set(byKey(then.documents, "id"));
-    this.feed.set(then.recent.map((one) => ({ ...one, position: one.pos, actor: one.by, verb: one.type, detail: one.data })).reverse());
+    this.tasks.set(keyed(tasks.items));
+    this.documents.set(keyed(then.documents));
+    this.feed.set(then.recent.map(told).reverse());
     this.room.set(still(then));
     this.next = next;
     this.moment.set(moment);
   }
 }
 
-const byKey = (rows, key) => new Map(rows.map((one) => [one[key], one]));
-
 /** What REST tells of who was there, as a room has it. */
 function still({ members, locks, cursors }) {
   return {
     replay: {},
-    members: [...byKey(members.map(({ user_id: user, status }) => ({ user, status, away: false })), "user").values()],
+    members: [...keyed(members.map(({ user_id: user, status }) => ({ user, status, away: false })), "user").values()],
     count: members.length,
-    locks: byKey(locks, "resource"),
+    locks: keyed(locks, "resource"),
     cursors: (cursors ?? []).filter(({ type }) => type === "cursor").map((one) => ({ ...one, at: one.data })),
-    typing: [],
-    selections: new Map(),
     on: () => () => {},
   };
 }

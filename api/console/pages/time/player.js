@@ -1,13 +1,8 @@
 /** The slider over a project's life, and what plays it. */
 
-import { html } from "../../lib/html.js";
-import { useNames } from "../../lib/people.js";
-import { useStore } from "../../lib/store.js";
-import { failed } from "../../lib/toast.js";
-import { exactly } from "../../lib/when.js";
-import { here, turn, words } from "./parts.js";
+import { Select, exactly, failed, here, html, turn, useNames, useStore, words } from "./words.js";
 
-const SPEEDS = [1, 4, 16, 64, 256, 1_024];
+const SPEEDS = [1, 4, 16, 64, 256, 1_024].map((one) => [one, `${one}×`]);
 const QUIET = /^(participation|lock|activity)/; // drawn low
 
 export function Player({ model, marks, query }) {
@@ -32,9 +27,7 @@ export function Player({ model, marks, query }) {
       ${button("", "‹", "Event before", () => step(model, -1))}
       ${button("primary", playing ? "❚❚" : "▶", playing ? "Pause" : "Play", () => toggle(model))}
       ${button("", "›", "Event after", () => step(model, 1))}
-      <select class="status" aria-label="Speed" value=${speed} onChange=${({ target }) => model.pace(+target.value).catch(failed)}>
-        ${SPEEDS.map((one) => html`<option key=${one} value=${one}>${one}×</option>`)}
-      </select>
+      <${Select} class="status" aria-label="Speed" value=${speed} options=${SPEEDS} onValue=${(value) => model.pace(+value).catch(failed)} />
       <span class="clock"><b>${exactly(moment.at)}</b> <small>position ${moment.position}</small></span>
       ${end("a")}${end("b")}
     </div>

@@ -1,11 +1,9 @@
 /** For auditors: what was, who did it, and the proof that it is all there. */
 
-import { html } from "../../lib/html.js";
-import { href } from "../../lib/route.js";
+import { Tabs, href, html } from "../../lib/page.js";
 import { Cards } from "../projects.js";
+import { Proof, Search } from "./audit.js";
 import { Machine } from "./machine.js";
-import { Proof } from "./proof.js";
-import { Search } from "./search.js";
 
 const VIEWS = [
   [undefined, "Projects", () => html`<p class="muted">Whose life do you want to see?</p><${Cards} page="time" />`],
@@ -19,9 +17,7 @@ export default function Time({ parts: [part], query }) {
   return html`<div class="page time">
     <div class="page-head">
       <h1>Time machine</h1>
-      <nav class="tabs" aria-label="Views">
-        ${VIEWS.map(([path, title]) => html`<a key=${path} href=${href("time", ...(path ? [path] : []))} aria-current=${path === part ? "page" : undefined}>${title}</a>`)}
-      </nav>
+      <${Tabs} label="Views" all=${VIEWS.map(([path, title]) => [href("time", ...(path ? [path] : [])), title, path === part])} />
     </div>
     <${view} query=${query} />
   </div>`;
