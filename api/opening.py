@@ -40,11 +40,15 @@ async def attempt(runtime: Runtime, account: UUID, user: UUID, address: str, sai
     return Attempt(str(account), address, device, familiar)
 
 
-async def open_session(runtime: Runtime, request: Request[Any, Any, Any], user: UUID) -> Session:
-    """A new log-in. Raises NotAuthenticated."""
+async def open_session(
+    runtime: Runtime, request: Request[Any, Any, Any], user: UUID, checked: str
+) -> Session:
+    """A new log-in; `checked`: the hash of the password that was said. Raises NotAuthenticated."""
     state = await active(runtime, user)
     grant = Grant(runtime.new_id(), user)
-    token = await accounts.issue(runtime.db, grant, end(runtime), device_of(request))
+    token = await accounts.issue(runtime.db, grant, checked, end(runtime), device_of(request))
+    if token is None:
+        raise NotAuthenticated("auth.bad_credentials")
     return session(runtime, grant, token, state)
 
 

@@ -1,7 +1,7 @@
 """/auth/password and /auth/email: by links in mails, each good once and for a while.
 
-A reset's link is bound to the password that it replaces, a verification's to the address: using it
-ends it, and nothing of it is kept.
+A reset's link is bound to the password that it replaces and to the address, a verification's to the
+address: using it ends it, and nothing of it is kept.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from domain.user import USER, SetPassword, VerifyEmail
 from infra import accounts
 from infra.eventstore.execute import Do
 from infra.passwords import Passwords, check_password
-from infra.proofs import MAX_PROOF, Proof, Purpose, holds, parse
+from infra.proofs import MAX_PROOF, Proof, Purpose, holds, parse, way_in
 from infra.runtime import Origin, Runtime
 
 PRIORITY = 1  # somebody waits for it
@@ -94,8 +94,8 @@ async def reset(
     passwords: NamedDependency[Passwords],
 ) -> Session:
     """Sets the password, ends every log-in, and begins one: also for whom guesses keep out."""
-    user = await set_by_link(runtime, passwords, request, data.token, data.password)
-    return await open_session(runtime, request, user)
+    user, hashed = await set_by_link(runtime, passwords, request, data.token, data.password)
+    return await open_session(runtime, request, user, hashed)
 
 
 async def set_by_link(
@@ -104,14 +104,15 @@ async def set_by_link(
     request: Request[Any, Any, Any],
     token: str,
     password: str,
-) -> UUID:
-    """Whose password it is now. Raises Invalid."""
+) -> tuple[UUID, str]:
+    """Whose password it is now, and its hash. Raises Invalid."""
     proof = _parsed(token)
     stored = await accounts.hash_of(runtime.db, proof.subject)
     since = await accounts.password_since(runtime.db, proof.subject)  # last: its hash is not older
     if stored is None or since is None:
         raise Invalid("auth.bad_link")
-    _require(runtime, Purpose.RESET, proof, since)
+    email = (await runtime.load(USER, proof.subject)).state.email
+    _require(runtime, Purpose.RESET, proof, way_in(since, email))
     user = await active(runtime, proof.subject)
     check_password(password, user.email, user.name)
     new = await passwords.hash(password)
@@ -120,7 +121,7 @@ async def set_by_link(
     origin = origin_of(request, proof.subject)
     await runtime.execute(origin, USER, proof.subject, SetPassword(at=runtime.now()))
     await accounts.revoke_user(runtime.db, proof.subject)
-    return proof.subject
+    return proof.subject, new
 
 
 @post("/email/verify", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.PUBLIC})

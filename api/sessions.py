@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+import structlog
 from litestar import Request, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
@@ -11,7 +12,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_204_NO_CONTENT
 from msgspec import Meta
 
 from api.auth import Caller, Open
-from api.call import Call
+from api.call import Call, origin_of
 from api.limiting import RateLimited
 from api.opening import NOBODY, account_of, active, attempt, device_of, end, me_of, open_session
 from api.opening import session as session_of
@@ -19,7 +20,7 @@ from api.signed_in import Me, Session
 from api.tokens import NotAuthenticated
 from domain.access import Action
 from domain.email import EMAIL
-from domain.entry import SignOut, SignOutEverywhere
+from domain.entry import EndStolen, SignOut, SignOutEverywhere
 from domain.errors import NotFound
 from domain.user import USER
 from infra import accounts
@@ -30,6 +31,8 @@ from infra.proofs import MAX_PROOF
 from infra.runtime import Runtime
 
 MOST = 100  # log-ins of a list
+
+log = structlog.get_logger()
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,14 +69,23 @@ async def login(
     tried = await attempt(runtime, account, user, address, data.device)
     if wait_s := runtime.limits.login(tried):
         raise RateLimited(wait_s)
-    stored = await accounts.hash_of(runtime.db, user)
-    if not await passwords.matches(stored, data.password):
-        raise NotAuthenticated("auth.bad_credentials")
+    stored = await _matching(runtime, passwords, user, data.password)
     runtime.limits.logged_in(tried)
-    if stored and passwords.outdated(stored):
+    if passwords.outdated(stored):
         new = await passwords.hash(data.password)
-        await accounts.change_hash(runtime.db, user, stored, new)
-    return await open_session(runtime, request, user)
+        if await accounts.change_hash(runtime.db, user, stored, new):
+            stored = new
+        else:  # it was made anew meanwhile, or is of another password
+            stored = await _matching(runtime, passwords, user, data.password)
+    return await open_session(runtime, request, user, stored)
+
+
+async def _matching(runtime: Runtime, passwords: Passwords, user: UUID, password: str) -> str:
+    """The hash that it is the password of. Raises NotAuthenticated."""
+    stored = await accounts.hash_of(runtime.db, user)
+    if not await passwords.matches(stored, password) or stored is None:
+        raise NotAuthenticated("auth.bad_credentials")
+    return stored
 
 
 @post("/refresh", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})
@@ -87,11 +99,24 @@ async def refresh(
             runtime.db, secret, data.refresh_token, end(runtime), device
         )
     except TokenReused as error:
+        await _end_stolen(runtime, request, error)
         raise NotAuthenticated("auth.token_reused") from error
     if rotated is None:
         raise NotAuthenticated("auth.bad_token")
     token, grant = rotated
     return session_of(runtime, grant, token, await active(runtime, grant.user_id))
+
+
+async def _end_stolen(
+    runtime: Runtime, request: Request[Any, Any, Any], error: TokenReused
+) -> None:
+    """Its access tokens and sockets end as well, and its owner is told by mail."""
+    user, session = error.grant.user_id, error.grant.family
+    log.warning("refresh_token_reused", user=user, session=session, living=error.living)
+    if error.living:
+        await runtime.execute(
+            origin_of(request, user), USER, user, EndStolen(session=session, at=runtime.now())
+        )
 
 
 @post("/logout", status_code=HTTP_204_NO_CONTENT, opt={"action": Open.LOGGED_IN})
@@ -157,7 +182,7 @@ async def _end_known(call: Call, user: UUID, session: UUID) -> None:
 
 async def _end_one(call: Call, user: UUID, session: UUID) -> None:
     await accounts.revoke_family(call.runtime.db, session)
-    await call.execute(USER, user, SignOut(session=session))
+    await call.execute(USER, user, SignOut(session=session, at=call.runtime.now()))
 
 
 async def _end_all(call: Call, user: UUID) -> None:

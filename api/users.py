@@ -1,6 +1,6 @@
 """/users: who people are, what they may do and whether they may come in."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -18,7 +18,7 @@ from api.recovering import mailing
 from api.registering import Department, Email, Name, NewUser, Password, register_user
 from domain.access import Action
 from domain.email import EMAIL, ReleaseEmail, ReserveEmail, email_stream
-from domain.errors import Invalid, NotAllowed
+from domain.errors import Invalid, NotAllowed, NotFound
 from domain.jobs import MailEmailVerification
 from domain.user import (
     USER,
@@ -29,16 +29,21 @@ from domain.user import (
     ReactivateUser,
     Role,
     SetPassword,
+    User,
     UserStatus,
     normal_email,
 )
 from infra import accounts
 from infra.db import Connection
 from infra.eventstore.execute import Do, Outcome, WrongVersion
+from infra.eventstore.states import Loaded
 from infra.eventstore.types import Conflict
 from infra.limits import Attempt
 from infra.passwords import Passwords, check_password
+from infra.runtime import Runtime
 from projections.users import UserRow, get_user, list_users
+
+Current: TypeAlias = Annotated[str, Meta(max_length=200)] | None
 
 
 class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +52,7 @@ class UserChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name | UnsetType = UNSET
     department: Department | UnsetType = UNSET
     email: Email | UnsetType = UNSET
+    current: Current = None  # the password: required for one's own e-mail
 
 
 class NewRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +65,7 @@ class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
-    current: Annotated[str, Meta(max_length=200)] | None = None  # required for one's own
+    current: Current = None  # required for one's own
 
 
 @get("/", opt={"action": Action.USER_LIST})
@@ -110,13 +116,21 @@ async def register(
 
 @patch("/{user:uuid}", opt={"action": Action.USER_CHANGE})
 async def change(
-    user: FromPath[UUID], data: JSONBody[UserChanges], call: NamedDependency[Call]
+    user: FromPath[UUID],
+    data: JSONBody[UserChanges],
+    call: NamedDependency[Call],
+    passwords: NamedDependency[Passwords],
 ) -> Response[Done]:
+    """Another e-mail is where links for another password go: no API key changes it."""
     if isinstance(data.email, UnsetType):
         command = ChangeProfile(name=data.name, department=data.department)
         return done(await call.execute(USER, user, command), user)
     if data.name is not UNSET or data.department is not UNSET:
         raise Invalid("user.email_alone")
+    if call.caller.key is not None:
+        raise NotAllowed("auth.not_by_key")
+    if user == call.caller.id:
+        await _require_current(call, passwords, data.current or "")
     return done(await _change_email(call, user, normal_email(data.email)), user)
 
 
@@ -139,7 +153,10 @@ async def deactivate(
 
 @post("/{user:uuid}/reactivate", status_code=HTTP_200_OK, opt={"action": Action.USER_DEACTIVATE})
 async def reactivate(user: FromPath[UUID], call: NamedDependency[Call]) -> Response[Done]:
-    return done(await call.execute(USER, user, ReactivateUser()), user)
+    """Log-ins of before stay ended; API keys go on."""
+    outcome = await call.execute(USER, user, ReactivateUser(at=call.runtime.now()))
+    await accounts.revoke_user(call.runtime.db, user)
+    return done(outcome, user)
 
 
 @put("/{user:uuid}/password", opt={"action": Action.USER_SET_PASSWORD})
@@ -151,27 +168,53 @@ async def set_password(
 ) -> Response[Done]:
     """Ends every log-in of that person, at once."""
     runtime = call.runtime
+    current: str | None = None
     if user == call.caller.id:
-        await _require_current(call, passwords, data.current or "")
-    known = (await runtime.load(USER, user)).state
-    check_password(data.password, known.email, known.name)
+        current = await _require_current(call, passwords, data.current or "")
+    known = await runtime.load(USER, user)
+    check_password(data.password, known.state.email, known.state.name)
     hashed = await passwords.hash(data.password)
-    outcome = await call.execute(USER, user, SetPassword(at=runtime.now()))
-    await accounts.set_hash(runtime.db, user, hashed)
+    if not await call.repeated():
+        _require_settable(call, known)
+        await _replace(runtime, user, current, hashed)
+    # After the hash: what the old one lets in until then has begun before this, and ends by it.
+    outcome = await runtime.execute(
+        call.origin, USER, user, SetPassword(at=runtime.now()), command_id=call.command_id
+    )
     await accounts.revoke_user(runtime.db, user)
     return done(outcome, user)
 
 
-async def _require_current(call: Call, passwords: Passwords, password: str) -> None:
-    """Who has found a screen unlocked must not be able to try them all. Raises NotAllowed."""
+def _require_settable(call: Call, known: Loaded[User]) -> None:
+    """What would refuse the event must do so before there is another hash. Raises Refused."""
+    if call.expected not in (None, known.version):
+        raise WrongVersion("version.changed", version=known.version, expected=call.expected)
+    if known.state.status is None:
+        raise NotFound("user.not_found")
+
+
+async def _replace(runtime: Runtime, user: UUID, current: str | None, new: str) -> None:
+    """`current`: the hash that the one before must be. Raises NotAllowed."""
+    if current is None:
+        await accounts.set_hash(runtime.db, user, new)
+    elif not await accounts.change_hash(runtime.db, user, current, new):
+        raise NotAllowed("auth.bad_password")
+
+
+async def _require_current(call: Call, passwords: Passwords, password: str) -> str:
+    """The hash that it is the password of. Raises NotAllowed.
+
+    Who has found a screen unlocked must not be able to try them all.
+    """
     runtime, user = call.runtime, call.caller.id
     tried = Attempt(str(user), "", device=str(call.caller.session))
     if wait_s := runtime.limits.login(tried):
         raise RateLimited(wait_s)
     stored = await accounts.hash_of(runtime.db, user)
-    if not await passwords.matches(stored, password):
+    if not await passwords.matches(stored, password) or stored is None:
         raise NotAllowed("auth.bad_password")
     runtime.limits.logged_in(tried)
+    return stored
 
 
 async def _change_email(call: Call, user: UUID, email: str) -> Outcome:

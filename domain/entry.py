@@ -1,7 +1,7 @@
 """How a person comes in: which of their log-ins are over, and the API keys of their machines."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -11,7 +11,9 @@ from domain.errors import Invalid, NotFound, WrongState
 from domain.kernel import Command, Event
 from domain.text import checked
 
-SIGN_OUTS = 50  # remembered of a person: their access tokens run out within minutes
+LONGEST_ACCESS = timedelta(days=1, minutes=5)  # life of an access token, clocks apart included
+SIGN_OUTS = 2_000  # remembered of a person at most, of that time
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # of a key: it is refused without
 MAX_KEY_NAME = 120  # characters
 MAX_KEYS = 50  # API keys of a person
 MAX_SCOPES = 100  # of a key
@@ -20,8 +22,15 @@ MILLISECONDS = 80  # bits of a session's id below its begin (UUID version 7)
 LONGEST_KEY = timedelta(days=366)
 
 
-class UserSignedOut(Event, frozen=True, kw_only=True, tag="user.signed_out.v1"):
+class UserSignedOut(Event, frozen=True, kw_only=True, tag="user.signed_out.v2"):
     session: UUID  # of the log-in that has ended; others of the same person go on
+    at: datetime
+
+
+class RefreshTokenReused(Event, frozen=True, kw_only=True, tag="user.token_reused.v1"):
+    """A spent token of the log-in was used again, so somebody has stolen it; the log-in ends."""
+
+    session: UUID
 
 
 class UserSignedOutEverywhere(
@@ -48,6 +57,14 @@ class ApiKeyRevoked(Event, frozen=True, kw_only=True, tag="user.api_key_revoked.
 
 class SignOut(Command, frozen=True, kw_only=True, tag="sign_out"):
     session: UUID
+    at: datetime
+
+
+class EndStolen(Command, frozen=True, kw_only=True, tag="end_stolen"):
+    """The log-in whose refresh token was used again."""
+
+    session: UUID
+    at: datetime
 
 
 class SignOutEverywhere(Command, frozen=True, kw_only=True, tag="sign_out_everywhere"):
@@ -66,8 +83,10 @@ class RevokeApiKey(Command, frozen=True, kw_only=True, tag="revoke_api_key"):
     key: UUID
 
 
-EntryEvent: TypeAlias = UserSignedOut | UserSignedOutEverywhere | ApiKeyCreated | ApiKeyRevoked
-EntryCommand: TypeAlias = SignOut | SignOutEverywhere | CreateApiKey | RevokeApiKey
+EntryEvent: TypeAlias = (
+    UserSignedOut | RefreshTokenReused | UserSignedOutEverywhere | ApiKeyCreated | ApiKeyRevoked
+)
+EntryCommand: TypeAlias = SignOut | EndStolen | SignOutEverywhere | CreateApiKey | RevokeApiKey
 
 
 class ApiKey(msgspec.Struct, frozen=True):
@@ -80,7 +99,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    signed_out: tuple[UUID, ...] = ()  # sessions that have ended, newest last
+    signed_out: Mapping[UUID, datetime] = {}  # sessions that have ended, newest last
     signed_out_at: datetime | None = None  # those that began by then have ended as well
     api_keys: Mapping[UUID, ApiKey] = {}
 
@@ -94,8 +113,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 def decide(command: EntryCommand, entry: Entry) -> list[EntryEvent]:
     match command:
-        case SignOut(session=session):
-            return [] if session in entry.signed_out else [UserSignedOut(session=session)]
+        case SignOut(session=session, at=at):
+            return [] if session in entry.signed_out else [UserSignedOut(session=session, at=at)]
+        case EndStolen(session=session, at=at):
+            return _stolen(session, at, entry)
         case SignOutEverywhere(at=at):
             return [UserSignedOutEverywhere(at=at)]
         case CreateApiKey():
@@ -106,6 +127,12 @@ def decide(command: EntryCommand, entry: Entry) -> list[EntryEvent]:
             return [ApiKeyRevoked(key=key)]
         case _:
             assert_never(command)
+
+
+def _stolen(session: UUID, at: datetime, entry: Entry) -> list[EntryEvent]:
+    if session in entry.signed_out:
+        return []
+    return [RefreshTokenReused(session=session), UserSignedOut(session=session, at=at)]
 
 
 def _create(command: CreateApiKey, entry: Entry) -> list[EntryEvent]:
@@ -131,8 +158,10 @@ def _create(command: CreateApiKey, entry: Entry) -> list[EntryEvent]:
 
 def evolve(entry: Entry, event: EntryEvent) -> Entry:
     match event:
-        case UserSignedOut(session=session):
-            return _signed_out(entry, session)
+        case UserSignedOut(session=session, at=at):
+            return _signed_out(entry, session, at)
+        case RefreshTokenReused():
+            return entry
         case UserSignedOutEverywhere(at=at):
             return msgspec.structs.replace(entry, signed_out_at=at)
         case ApiKeyCreated(key=key):
@@ -140,10 +169,13 @@ def evolve(entry: Entry, event: EntryEvent) -> Entry:
             return msgspec.structs.replace(entry, api_keys={**entry.api_keys, key: made})
         case ApiKeyRevoked(key=key):
             left = {one: kept for one, kept in entry.api_keys.items() if one != key}
-            return msgspec.structs.replace(_signed_out(entry, key), api_keys=left)
+            return msgspec.structs.replace(_signed_out(entry, key, LONG_AGO), api_keys=left)
         case _:
             assert_never(event)
 
 
-def _signed_out(entry: Entry, session: UUID) -> Entry:
-    return msgspec.structs.replace(entry, signed_out=(*entry.signed_out, session)[-SIGN_OUTS:])
+def _signed_out(entry: Entry, session: UUID, at: datetime) -> Entry:
+    """Forgets those whose access tokens have run out."""
+    young = [(one, ended) for one, ended in entry.signed_out.items() if at - ended < LONGEST_ACCESS]
+    kept = dict([*young, (session, at)][-SIGN_OUTS:])
+    return msgspec.structs.replace(entry, signed_out=kept)

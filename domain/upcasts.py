@@ -19,8 +19,14 @@ def _comment_added_v1(payload: Payload) -> Payload:
     return {**kept, "body": payload["text"], "mentions": []}
 
 
+def _signed_out_v1(payload: Payload) -> Payload:
+    """v1 did not say when: its access tokens have run out by now."""
+    return {**payload, "at": "1970-01-01T00:00:00Z"}
+
+
 UPCASTS: Mapping[str, Upcast] = {
     "task.comment_added.v1": Upcast("task.comment_added.v2", _comment_added_v1),
+    "user.signed_out.v1": Upcast("user.signed_out.v2", _signed_out_v1),
 }
 
 

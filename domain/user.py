@@ -14,6 +14,7 @@ from domain.entry import (
     Entry,
     EntryCommand,
     EntryEvent,
+    RefreshTokenReused,
     UserSignedOut,
     UserSignedOutEverywhere,
 )
@@ -107,7 +108,9 @@ class DeactivateUser(Command, frozen=True, kw_only=True, tag="deactivate_user"):
 
 
 class ReactivateUser(Command, frozen=True, kw_only=True, tag="reactivate_user"):
-    pass
+    """No log-in of before goes on."""
+
+    at: datetime
 
 
 class SetPassword(Command, frozen=True, kw_only=True, tag="set_password"):
@@ -203,7 +206,7 @@ def _enter(command: EntryCommand, user: User) -> list[UserEvent]:
 
 def _switch(command: DeactivateUser | ReactivateUser, user: User) -> list[UserEvent]:
     if isinstance(command, ReactivateUser):
-        return [] if user.active else [UserReactivated()]
+        return [] if user.active else [UserReactivated(), UserSignedOutEverywhere(at=command.at)]
     reason = checked(command.reason, "user.bad_reason", MAX_REASON, least=0)
     return [UserDeactivated(reason=reason)] if user.active else []
 
@@ -284,6 +287,7 @@ USER = Decider(
         UserReactivated,
         PasswordSet,
         UserSignedOut,
+        RefreshTokenReused,
         UserSignedOutEverywhere,
         EmailVerified,
         ApiKeyCreated,

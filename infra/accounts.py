@@ -42,7 +42,14 @@ class LogIn(msgspec.Struct, frozen=True):
 
 
 class TokenReused(Exception):
-    """The token had been used before: whoever holds its family's newest one is out as well."""
+    """The token had been used before: whoever holds its family's newest one is out as well.
+
+    `living`: the log-in went on until then.
+    """
+
+    def __init__(self, grant: Grant, living: bool) -> None:
+        super().__init__(grant)
+        self.grant, self.living = grant, living
 
 
 async def set_hash(db: Pool, user: UUID, hashed: str) -> None:
@@ -87,24 +94,34 @@ async def change_hash(db: Pool, user: UUID, old: str, new: str) -> bool:
     return cursor.rowcount == 1
 
 
-async def issue(db: Pool, grant: Grant, expires: datetime, device: Device) -> str:
-    """The first refresh token of a log-in. Only its hash is kept."""
+# The lock keeps another password waiting until the token is there to be revoked.
+ISSUE = """
+INSERT INTO formula_refresh_tokens
+    (token_hash, family, user_id, expires_at, address, user_agent)
+SELECT %(new)s, %(family)s, user_id, %(expires)s, %(address)s, %(user_agent)s
+FROM formula_credentials WHERE user_id = %(user_id)s AND hash = %(checked)s
+FOR SHARE
+"""
+
+
+async def issue(
+    db: Pool, grant: Grant, checked: str, expires: datetime, device: Device
+) -> str | None:
+    """The first refresh token of a log-in, of which only the hash is kept.
+
+    None where the hash that the password was checked against is not the person's any more.
+    """
     token = secrets.token_urlsafe(32)
+    values = {
+        "new": _digest(token),
+        "checked": checked,
+        "expires": expires,
+        **msgspec.structs.asdict(grant),
+        **msgspec.structs.asdict(device),
+    }
     async with db.connection() as connection:
-        await connection.execute(
-            "INSERT INTO formula_refresh_tokens"
-            " (token_hash, family, user_id, expires_at, address, user_agent)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            (
-                _digest(token),
-                grant.family,
-                grant.user_id,
-                expires,
-                device.address,
-                device.user_agent,
-            ),
-        )
-    return token
+        cursor = await connection.execute(ISSUE, values)
+    return token if cursor.rowcount else None
 
 
 # One statement, so that nobody can revoke the family between the old token and the new one.
@@ -166,8 +183,8 @@ async def rotate(
         reused = await cursor.fetchone()
         if reused is None:
             return None
-        await _revoke(connection, reused.family)
-    raise TokenReused
+        living = await _revoke(connection, reused.family)
+    raise TokenReused(reused, living)
 
 
 def _next(token: str, secret: str) -> str:
@@ -234,18 +251,22 @@ async def revoke_user(db: Pool, user: UUID) -> None:
         )
 
 
-async def _revoke(connection: Connection, family: UUID) -> None:
-    """Waits for a rotation under way first: the second statement then sees the token it made."""
+async def _revoke(connection: Connection, family: UUID) -> bool:
+    """Whether there was something to revoke.
+
+    Waits for a rotation under way first: the second statement then sees the token it made.
+    """
     async with connection.transaction():
         await connection.execute(
             "SELECT FROM formula_refresh_tokens WHERE family = %s ORDER BY token_hash FOR UPDATE",
             (family,),
         )
-        await connection.execute(
+        cursor = await connection.execute(
             "UPDATE formula_refresh_tokens SET revoked_at = clock_timestamp()"
             " WHERE family = %s AND revoked_at IS NULL",
             (family,),
         )
+    return cursor.rowcount > 0
 
 
 def _digest(token: str) -> bytes:

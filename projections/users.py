@@ -7,7 +7,13 @@ from uuid import UUID
 
 import msgspec
 
-from domain.entry import ApiKeyCreated, ApiKeyRevoked, UserSignedOut, UserSignedOutEverywhere
+from domain.entry import (
+    ApiKeyCreated,
+    ApiKeyRevoked,
+    RefreshTokenReused,
+    UserSignedOut,
+    UserSignedOutEverywhere,
+)
 from domain.kernel import Recorded
 from domain.user import (
     USER,
@@ -122,6 +128,7 @@ def _changes(event: UserEvent) -> dict[str, object]:
         case (
             PasswordSet()
             | UserSignedOut()
+            | RefreshTokenReused()
             | UserSignedOutEverywhere()
             | ApiKeyCreated()
             | ApiKeyRevoked()

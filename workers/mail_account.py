@@ -1,13 +1,15 @@
-"""Tell people what was changed of how they come in: another password or address, a new API key.
+"""Tell people what was changed of how they come in: another password or address, a new API key;
+and of a stolen token.
 
 No preference stops it: who has taken an account over would be the first to.
 """
 
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
 
-from domain.entry import ApiKeyCreated
+from domain.entry import ApiKeyCreated, RefreshTokenReused
 from domain.kernel import Event, Recorded, fold
 from domain.user import USER, PasswordSet, User, UserEmailChanged
 from infra.eventstore.types import MAX_READ
@@ -26,7 +28,10 @@ class MailAccount(Args, frozen=True):
     user: UUID
 
 
-def react(recorded: Recorded[PasswordSet | UserEmailChanged | ApiKeyCreated]) -> list[MailAccount]:
+Told: TypeAlias = PasswordSet | UserEmailChanged | ApiKeyCreated | RefreshTokenReused
+
+
+def react(recorded: Recorded[Told]) -> list[MailAccount]:
     return [MailAccount(recorded.stream)]
 
 
@@ -60,6 +65,8 @@ def _what(event: Event) -> str:
             return "Your account has another address"
         case ApiKeyCreated(name=name):
             return f"An API key was made for your account: “{name}”"
+        case RefreshTokenReused():
+            return "A token of one of your log-ins was used twice, so that log-in was ended"
         case _:
             raise TypeError(f"no letter tells of it: {event!r}")
 
@@ -79,7 +86,7 @@ JOB = Job(
     EMAIL,
     MailAccount,
     run,
-    (PasswordSet, UserEmailChanged, ApiKeyCreated),
+    (PasswordSet, UserEmailChanged, ApiKeyCreated, RefreshTokenReused),
     react,
     priority=PRIORITY,
 )

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.errors import WrongState
 from domain.jobs import MailEmailVerification, MailPasswordReset
 from infra import accounts
-from infra.proofs import Purpose, prove
+from infra.proofs import Purpose, prove, way_in
 from infra.runtime import Runtime
 from workers.letters import letter
 from workers.model import EMAIL, Context, Job
@@ -25,7 +25,7 @@ async def reset(context: Context, args: MailPasswordReset) -> None:
     since = await accounts.password_since(runtime.db, args.user)
     if since is None:
         raise WrongState("user.has_no_password", user=args.user)
-    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, since, "reset")
+    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, way_in(since, person.email), "reset")
     mail = letter("reset", person, "Set another password", "", link=link)
     await context.mail.send(mail, context.job)
 

@@ -12,6 +12,8 @@ from domain.entry import (
     ApiKeyCreated,
     ApiKeyRevoked,
     CreateApiKey,
+    EndStolen,
+    RefreshTokenReused,
     RevokeApiKey,
     SignOutEverywhere,
     UserSignedOut,
@@ -47,8 +49,15 @@ def test_to_sign_out_everywhere_ends_what_began_by_then() -> None:
     assert not entry.ended(LATER)
 
 
+def test_a_login_whose_token_was_stolen_ends_once() -> None:
+    over = [RefreshTokenReused(session=LATER), UserSignedOut(session=LATER, at=NOW)]
+    check(USER, given=[ANN], when=EndStolen(session=LATER, at=NOW), then=over)
+    check(USER, given=[ANN, *over], when=EndStolen(session=LATER, at=NOW), then=[])
+    assert fold(USER, [ANN, *over]).entry.ended(LATER)
+
+
 def test_a_login_may_end_by_itself_before_and_after_all_others() -> None:
-    ended = [UserSignedOut(session=LATER), UserSignedOutEverywhere(at=NOW)]
+    ended = [UserSignedOut(session=LATER, at=NOW), UserSignedOutEverywhere(at=NOW)]
     for events in (ended, ended[::-1], ended[:1]):
         assert fold(USER, [ANN, *events]).entry.ended(LATER)
 

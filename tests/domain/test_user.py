@@ -4,6 +4,7 @@ from uuid import UUID
 import pytest
 
 from domain.entry import (
+    LONGEST_ACCESS,
     SIGN_OUTS,
     RevokeApiKey,
     SignOut,
@@ -82,9 +83,9 @@ def test_texts_of_a_user_are_bounded(command: RegisterUser, code: str) -> None:
         ChangeEmail(email="anne@x.io"),
         ChangeRole(role=Role.GUEST),
         DeactivateUser(),
-        ReactivateUser(),
+        ReactivateUser(at=NOW),
         SetPassword(at=NOW),
-        SignOut(session=HERE),
+        SignOut(session=HERE, at=NOW),
         SignOutEverywhere(at=NOW),
         VerifyEmail(email="ann@x.io"),
         CREATE,
@@ -126,7 +127,7 @@ def test_a_department_may_be_emptied() -> None:
         ChangeProfile(name="Ann", department="IT"),
         ChangeEmail(email="ANN@x.io"),
         ChangeRole(role=Role.MEMBER),
-        ReactivateUser(),
+        ReactivateUser(at=NOW),
     ],
 )
 def test_what_is_already_so_changes_nothing(command: UserCommand) -> None:
@@ -160,8 +161,9 @@ def test_the_reason_to_deactivate_is_bounded() -> None:
     check(USER, given=[ANN], when=DeactivateUser(reason="x" * 201), then=refused("user.bad_reason"))
 
 
-def test_a_deactivated_user_can_come_back() -> None:
-    check(USER, given=[ANN, GONE], when=ReactivateUser(), then=[UserReactivated()])
+def test_a_deactivated_user_can_come_back_and_signs_in_anew() -> None:
+    back = [UserReactivated(), UserSignedOutEverywhere(at=NOW)]
+    check(USER, given=[ANN, GONE], when=ReactivateUser(at=NOW), then=back)
 
 
 def test_setting_a_password_leaves_a_trace_each_time_and_ends_every_login() -> None:
@@ -184,15 +186,24 @@ def test_who_is_not_active_gets_no_key() -> None:
 
 
 def test_a_login_ends_once_and_the_others_of_the_person_go_on() -> None:
-    check(USER, given=[ANN], when=SignOut(session=HERE), then=[UserSignedOut(session=HERE)])
-    check(USER, given=[ANN, UserSignedOut(session=HERE)], when=SignOut(session=HERE), then=[])
-    assert HERE in fold(USER, [ANN, UserSignedOut(session=HERE)]).entry.signed_out
+    over = UserSignedOut(session=HERE, at=NOW)
+    check(USER, given=[ANN], when=SignOut(session=HERE, at=NOW), then=[over])
+    check(USER, given=[ANN, over], when=SignOut(session=HERE, at=NOW), then=[])
+    assert HERE in fold(USER, [ANN, over]).entry.signed_out
 
 
-def test_only_the_newest_ends_of_logins_are_remembered() -> None:
+def test_a_login_that_ended_is_known_until_its_tokens_have_run_out() -> None:
+    often = [UserSignedOut(session=UUID(int=number), at=NOW) for number in range(1, 101)]
+    state = fold(USER, [ANN, UserSignedOut(session=HERE, at=NOW), *often])
+    assert state.entry.ended(HERE)
+    late = UserSignedOut(session=UUID(int=101), at=NOW + LONGEST_ACCESS)
+    assert list(USER.evolve(state, late).entry.signed_out) == [late.session]
+
+
+def test_only_so_many_ends_of_logins_are_remembered() -> None:
     sessions = [UUID(int=number) for number in range(SIGN_OUTS + 1)]
-    state = fold(USER, [ANN, *(UserSignedOut(session=session) for session in sessions)])
-    assert list(state.entry.signed_out) == sessions[1:]
+    ends = [UserSignedOut(session=session, at=NOW) for session in sessions]
+    assert list(fold(USER, [ANN, *ends]).entry.signed_out) == sessions[1:]
 
 
 def test_the_state_is_what_the_events_say() -> None:

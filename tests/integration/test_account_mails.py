@@ -6,6 +6,7 @@ from domain.preferences import Notice
 from infra.settings import Settings
 from tests.integration.conftest import PASSWORD, Api, Person
 from tests.integration.test_mail_preferences import NOTHING, plain, post, prefers
+from tests.integration.test_rest_auth import refresh
 from tests.workers.office import Mailbox, Office
 
 NEW = "a new pass phrase"
@@ -42,6 +43,19 @@ async def test_a_password_and_a_key_are_told_whatever_one_prefers(
     assert set(texts) == {(ann.email, "Your password was changed"), (ann.email, made)}
     assert all("in your name, from 127.0.0.1" in text for text in texts.values())
     assert not [text for text in texts.values() if key["key"] in text or NEW in text]
+
+
+async def test_a_stolen_token_is_told_once(api: Api, settings: Settings) -> None:
+    ann = await api.as_("member")
+    first = await api.login(ann.email)
+    await refresh(api, (await refresh(api, first)).json())
+    for _ in range(2):
+        assert (await refresh(api, first)).status_code == 401
+    async with post(settings) as mailbox:
+        await Office(api.runtime).ended("mail_account", 1)
+    ((to, subject),) = told(mailbox)
+    assert to == ann.email
+    assert "used twice" in subject
 
 
 async def test_another_address_is_told_to_the_one_before(api: Api, settings: Settings) -> None:

@@ -11,7 +11,7 @@ from domain.project import ProjectRole
 from domain.scopes import NEVER
 from domain.user import Role
 from infra.api_keys import PREFIX
-from tests.integration.conftest import Api, Json, Person, Place
+from tests.integration.conftest import PASSWORD, Api, Json, Person, Place
 from tests.integration.sockets import Live
 
 
@@ -69,6 +69,11 @@ async def test_no_key_does_what_lets_people_in(api: Api) -> None:
         ("PUT", f"/users/{admin.id}/password", {"password": "a new pass phrase"}),
     ):
         assert await robot.refused(method, path, sent) == "403 access.denied", path
+    ann = await api.as_("member")
+    for user in (admin.id, ann.id):
+        moved = {"email": "thief@example.com", "current": PASSWORD}
+        assert await robot.refused("PATCH", f"/users/{user}", moved) == "403 auth.not_by_key"
+    await robot.do("PATCH", f"/users/{ann.id}", {"name": "Anne"})
     for action in NEVER:
         body = {"name": "x", "scopes": [action.value]}
         answer = await admin.refused("POST", f"/users/{admin.id}/api-keys", body)

@@ -49,7 +49,9 @@ async def test_a_logout_ends_the_sockets_of_that_login_on_every_node(nodes: Node
     ended = [await nodes.open(live, here) for live in (nodes.one, nodes.two)]
     kept = [await nodes.open(live, elsewhere) for live in (nodes.one, nodes.two)]
     session = read(here, nodes.one.runtime.keys, nodes.one.runtime.now()).sid
-    await nodes.one.runtime.execute(SYSTEM, USER, nodes.user, SignOut(session=session))
+    await nodes.one.runtime.execute(
+        SYSTEM, USER, nodes.user, SignOut(session=session, at=nodes.one.runtime.now())
+    )
     async with asyncio.timeout(SOON_S):
         assert [await socket.closed() for socket in ended] == [4001, 4001]
     for socket in kept:

@@ -240,7 +240,7 @@ async def test_a_logout_ends_the_streams_of_that_login(room: Room) -> None:
     session = read(bob.token, runtime.keys, runtime.now()).sid
     async with bob.stream() as stream:
         await stream.op("joined")
-        await runtime.execute(SYSTEM, USER, room.bob, SignOut(session=session))
+        await runtime.execute(SYSTEM, USER, room.bob, SignOut(session=session, at=runtime.now()))
         async with asyncio.timeout(2):
             assert await stream.ended() == {"code": 4001, "reason": "auth.signed_out"}
     assert refusal(await bob.asked(wait=0)) == "401 auth.signed_out"

@@ -50,7 +50,9 @@ async def sign_out(room: Room, reader: Reader) -> None:
     runtime = room.live.runtime
     session = read(reader.token, runtime.keys, runtime.now()).sid
     expires = runtime.now() + timedelta(hours=1)
-    await accounts.issue(runtime.db, accounts.Grant(session, room.bob), expires, accounts.Device())
+    await accounts.set_hash(runtime.db, room.bob, "a hash")
+    grant = accounts.Grant(session, room.bob)
+    assert await accounts.issue(runtime.db, grant, "a hash", expires, accounts.Device())
     answer = await room.client.post("/api/v1/auth/logout", headers=reader.headers)
     assert answer.status_code == 204, answer.text
 

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from domain.jobs import MailEmailVerification, MailPasswordReset
 from infra import accounts
-from infra.proofs import Purpose, prove
+from infra.proofs import Purpose, prove, way_in
 from infra.settings import Settings
 from tests.integration.conftest import PASSWORD, Api, Json, Person, refusal
 from tests.integration.test_rest_auth import refresh
@@ -65,7 +65,8 @@ async def link(api: Api, person: Person, after: timedelta = timedelta(minutes=30
     since = await accounts.password_since(api.runtime.db, UUID(person.id))
     assert since
     until_s = int((api.runtime.now() + after).timestamp())
-    return prove(api.runtime.settings, Purpose.RESET, UUID(person.id), until_s, since)
+    bound = way_in(since, person.email)
+    return prove(api.runtime.settings, Purpose.RESET, UUID(person.id), until_s, bound)
 
 
 async def test_who_has_lost_the_password_sets_another_by_mail(working: Api) -> None:
@@ -117,19 +118,31 @@ async def test_a_link_ends_with_its_time_and_with_the_password_that_it_was_for(a
     assert refusal(await reset(api, good)) == "422 auth.bad_link"
 
 
+async def test_a_link_ends_with_the_address_that_it_was_mailed_to(working: Api) -> None:
+    api = working
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    await api.post("/auth/password/forgot", {"email": ann.email})
+    token = await mailed(api, ann.email)
+    await admin.do("PATCH", f"/users/{ann.id}", {"email": "ann@example.com"})
+    assert refusal(await reset(api, token)) == "422 auth.bad_link"
+    assert await api.login("ann@example.com")
+
+
 async def test_a_link_is_good_for_one_person_and_one_purpose(api: Api) -> None:
     ann, bob = await api.as_("member"), await api.as_("member")
     settings, now = api.runtime.settings, api.runtime.now()
     until_s = int((now + timedelta(minutes=5)).timestamp())
     since = await accounts.password_since(api.runtime.db, UUID(ann.id))
     assert since
+    good = way_in(since, ann.email)
     verify = prove(settings, Purpose.VERIFY, UUID(ann.id), until_s, ann.email)
     others = msgspec.structs.replace(settings, jwt_secret="another-secret-that-is-as-long")
     for wrong in (
-        prove(settings, Purpose.VERIFY, UUID(ann.id), until_s, since),
-        prove(settings, Purpose.RESET, UUID(bob.id), until_s, since),
-        prove(settings, Purpose.RESET, UUID(int=9), until_s, since),
-        prove(others, Purpose.RESET, UUID(ann.id), until_s, since),
+        prove(settings, Purpose.VERIFY, UUID(ann.id), until_s, good),
+        prove(settings, Purpose.RESET, UUID(bob.id), until_s, good),
+        prove(settings, Purpose.RESET, UUID(int=9), until_s, good),
+        prove(settings, Purpose.RESET, UUID(ann.id), until_s, since),
+        prove(others, Purpose.RESET, UUID(ann.id), until_s, good),
         verify,
         "x",
         "é" * 75,

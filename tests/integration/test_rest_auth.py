@@ -42,8 +42,13 @@ async def test_a_refresh_token_used_twice_ends_its_login(api: Api) -> None:
     first = await api.login(ann.email)
     second = (await refresh(api, first)).json()
     third = (await refresh(api, second)).json()
-    assert refusal(await refresh(api, first)) == "401 auth.token_reused"
+    thief = Person(api.client, api.runtime.node, "", third["access_token"])
+    assert (await thief("GET", "/auth/me")).status_code == 200
+    for _ in range(2):
+        assert refusal(await refresh(api, first)) == "401 auth.token_reused"
     assert refusal(await refresh(api, third)) == "401 auth.bad_token"
+    assert await thief.refused("GET", "/auth/me") == "401 auth.signed_out"
+    assert (await ann("GET", "/auth/me")).status_code == 200
     assert (await refresh(api, other)).status_code == 200  # another log-in of the same person
 
 
@@ -105,6 +110,7 @@ async def test_a_deactivated_user_is_out_at_once(api: Api) -> None:
     again = await api.post("/auth/login", {"email": ann.email, "password": PASSWORD})
     assert refusal(again) == "401 auth.deactivated"
     await admin.do("POST", f"/users/{ann.id}/reactivate")
+    assert await ann.refused("GET", "/auth/me") == "401 auth.signed_out"
     assert await api.login(ann.email)
 
 
@@ -134,6 +140,18 @@ async def test_one_changes_ones_password_with_the_old_one(api: Api) -> None:
     await ann.do("PUT", path, {"password": new, "current": PASSWORD})
     assert await api.login(ann.email, new)
     assert refusal(await refresh(api, session)) == "401 auth.bad_token"
+
+
+async def test_one_changes_ones_address_with_the_password(api: Api) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    for person in (admin, ann):
+        path, new = f"/users/{person.id}", f"new.{person.email}"
+        for wrong in ({}, {"current": "something else"}):
+            answer = await person.refused("PATCH", path, {"email": new, **wrong})
+            assert answer == "403 auth.bad_password"
+        await person.do("PATCH", path, {"email": new, "current": PASSWORD})
+        assert (await person.get("/auth/me"))["email"] == new
+    await admin.do("PATCH", f"/users/{ann.id}", {"email": "by.admin@example.com"})
 
 
 async def test_an_admin_sets_somebodys_password_without_the_old_one(api: Api) -> None:

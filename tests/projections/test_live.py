@@ -339,7 +339,7 @@ def test_a_members_rights_are_looked_at_anew_after_the_room_has_heard(
     [
         UserDeactivated(reason="left"),
         UserRoleChanged(role=Role.GUEST),
-        UserSignedOut(session=S1),
+        UserSignedOut(session=S1, at=at(1)),
     ],
 )
 def test_a_persons_rights_are_looked_at_anew_and_nobody_else_hears(

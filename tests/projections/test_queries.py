@@ -82,7 +82,7 @@ def test_a_users_changes_fold_into_one_row() -> None:
         UserDeactivated(reason="left"),
         UserReactivated(),
         PasswordSet(),
-        UserSignedOut(session=ANN),
+        UserSignedOut(session=ANN, at=at(1)),
     ]
     batch = [recorded(event, ANN, n, version=n) for n, event in enumerate(changes, start=2)]
     assert users.project(batch) == [

@@ -9,7 +9,7 @@ import pytest
 
 from domain.announcement import AnnouncementPublished
 from domain.digest import DigestStarted
-from domain.entry import ApiKeyCreated
+from domain.entry import ApiKeyCreated, RefreshTokenReused
 from domain.jobs import (
     BatchRequested,
     JobRequested,
@@ -120,6 +120,7 @@ def test_a_digest_is_one_mail() -> None:
         PasswordSet(),
         UserEmailChanged(email="b@example.com"),
         ApiKeyCreated(key=TASK, name="K", scopes=("read",), expires=AT, at=AT),
+        RefreshTokenReused(session=TASK),
     ],
 )
 def test_another_way_into_an_account_is_one_mail_to_its_owner(changed: Event) -> None:
