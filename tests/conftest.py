@@ -27,6 +27,7 @@ from tests.databases import Databases, databases_of
 TEMPLATE = "formula_template"
 READ_MODELS = "formula_read_models"
 SHORT = {"domain", "golden"}  # folders whose tests take no time
+LONG = 100  # characters of a value
 PREFIX = "formula-tests-"  # and the pid of the run
 MEMORY, ROOM = Path("/dev/shm"), 12 * 1024**3  # noqa: S108, made by mkdtemp
 STORAGE_KEY = b64encode(bytes(range(32))).decode()
@@ -49,6 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Of what is long: pytest would write out all of a file, and send it about as a test's name."""
+    return argname if isinstance(val, bytes | str) and len(val) > LONG else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The shortest come last, so that no process of the run ends long before the other.
 

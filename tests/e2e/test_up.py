@@ -208,8 +208,11 @@ async def test_without_the_demo_nobody_comes_in_and_a_restart_keeps_everything()
             assert one.down() == 0
             _, alive = psutil.wait_procs(processes, DOWN_S)
             assert alive == []
-            said = one.up(PUBLIC_URL="https://formula.example")
-            assert "No demo workspace: PUBLIC_URL=https://formula.example" in said
+            refused = one.call("up", PUBLIC_URL="https://formula.example")
+            assert refused.returncode == 1
+            assert "No demo workspace: PUBLIC_URL=https://formula.example" in refused.stdout
+            assert "all know the password of ada@demo.formula, " in refused.stderr
+            one.up("--no-demo")
             assert one.pid("api.demo") is None
             kept = await client.rest.get(f"/projects/{made.body['id']}")
         assert kept.body["name"] == "Kept"
