@@ -19,6 +19,7 @@ class BenchmarkSuite(StrEnum):
     JOBS = "jobs"
     REALTIME = "realtime"
     FILES = "files"
+    CLAIMS = "claims"
 
 
 class BenchmarkResult(msgspec.Struct, frozen=True):

@@ -270,7 +270,7 @@ async def test_what_is_made_twice_under_one_name_is_the_first_in_event_and_bytes
         await place.ann.do("POST", "/realtime/jobs", {"args": {**args, "width": 640}})
         await Office(api.runtime).ended("convert_file")
     assert len(await had(api, before["url"])) == before["bytes"]
-    async with api.runtime.db.connection() as db:
+    async with reading(api.runtime) as db:
         made = [one for one in await kept(db) if one.rendition]
     for one in made:
         opened = await api.runtime.blobs.open(one.key)
