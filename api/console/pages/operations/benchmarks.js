@@ -5,7 +5,7 @@ import { bar, can, html, link, order, shown, table, useList, useRead } from "./p
 const ROOT = "/realtime/benchmark";
 const RUN = {
   text: "On servers of its own beside those that serve: for up to ten minutes it takes cores from those who work.",
-  fields: [["suite", ["guard", "api", "append", "projections", "jobs", "realtime", "files"]]],
+  fields: [["suite", ["guard", "api", "append", "projections", "jobs", "realtime", "files", "claims"]]],
 };
 
 export default function Benchmarks({ query }) {
