@@ -48,9 +48,11 @@ def prove(settings: Settings, purpose: Purpose, subject: UUID, number: int, stat
     return urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
-def way_in(password: str, email: str) -> str:
-    """What a link for another password is bound to: the one before, and where it was mailed."""
-    return f"{password} {email}"
+def way_in(since: str, email: str) -> str:
+    """What a link for another password is bound to: since when there is the one before, and where
+    it was mailed.
+    """
+    return f"{since} {email}"
 
 
 def parse(text: str) -> Proof | None:

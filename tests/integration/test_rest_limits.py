@@ -74,3 +74,14 @@ async def test_passwords_cannot_be_guessed(api: Api) -> None:
     assert int(answers[-1].headers["Retry-After"]) > 1
     right = await api.post("/auth/login", {"email": ann.email.upper(), "password": PASSWORD})
     assert refusal(right) == "429 rate.limited", "nor would one know that it was found"
+
+
+async def test_probes_are_not_counted_among_requests(api: Api) -> None:
+    admin = await api.as_("admin")
+    for probe in ("/livez", "/readyz", "/startupz"):
+        await api.client.get(probe)
+    headers = {"Authorization": f"Bearer {admin.token}"}
+    for _ in range(2):
+        told = (await api.client.get("/metrics", headers=headers)).text
+    assert 'route="/api/v1/auth/login"' in told
+    assert not any(f'route="{one}"' in told for one in ("/livez", "/readyz", "/metrics"))
