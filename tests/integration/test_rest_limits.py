@@ -81,7 +81,7 @@ async def test_probes_are_not_counted_among_requests(api: Api) -> None:
     for probe in ("/livez", "/readyz", "/startupz"):
         await api.client.get(probe)
     headers = {"Authorization": f"Bearer {admin.token}"}
-    for _ in range(2):
-        told = (await api.client.get("/metrics", headers=headers)).text
+    await api.client.get("/metrics", headers=headers)  # one of them itself
+    told = (await api.client.get("/metrics", headers=headers)).text
     assert 'route="/api/v1/auth/login"' in told
     assert not any(f'route="{one}"' in told for one in ("/livez", "/readyz", "/metrics"))
