@@ -62,6 +62,6 @@ async def test_who_asks_when_it_was_closed_leaves_no_connection_behind(runtime: 
     for asked in (opening, lookout.moved(0, 1)):
         with pytest.raises(psycopg.OperationalError):
             await asked
-    async with runtime.db.connection() as db, asyncio.timeout(20):
-        while await (await db.execute(OPEN, (name,))).fetchall():  # Postgres may be ending it yet
+    async with runtime.db.connection() as db, asyncio.timeout(20):  # one may be ending
+        while await (await db.execute(OPEN, (name,))).fetchall():  # noqa: ASYNC110, it is in Postgres
             await asyncio.sleep(0.02)
