@@ -74,10 +74,15 @@ class Watch(msgspec.Struct):
     answers: list[float] = msgspec.field(default_factory=list[float])  # when who reads had one
     kills: list[tuple[str, float]] = msgspec.field(default_factory=list[tuple[str, float]])
 
+    def killing(self, name: str) -> None:
+        """What is on its way now waits for it as well."""
+        self.kills.append((name, time.perf_counter() - EVERY_S))
+
 
 def run(load: Chaos) -> Sample:
     """By victim, in seconds, the longest: `acked` and `heard` since an action was due, and `read`
-    between two answers to who reads. `lost`, `twice`, `disordered`: actions that were acknowledged.
+    between two answers to who reads; what never came counts until the end. `lost`, `twice`,
+    `disordered`: actions that were acknowledged.
     """
     with TemporaryDirectory(dir=load.folder, ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # as root, Postgres runs as another user
@@ -125,15 +130,16 @@ async def _measured(load: Chaos, up: psutil.Process, url: str) -> Sample:
         for _ in range(load.rounds):
             for name, words in VICTIMS.items():
                 await asyncio.sleep(load.apart_s)
-                watch.kills.append((name, time.perf_counter()))
+                watch.killing(name)
                 await _kill(up, words)
                 await _until_ready(url, SETTLES_S)
         await asyncio.sleep(load.apart_s)
+        watch.killing("nobody")
         over.set()
         await asking
         await _settled(watch)
         hearing.cancel()
-    return watch.tally.sample(_longest(watch) | _missing(watch))
+    return watch.tally.sample(longest(watch, time.perf_counter()) | _missing(watch))
 
 
 @asynccontextmanager
@@ -210,25 +216,19 @@ async def _settled(watch: Watch) -> None:
                 await asyncio.sleep(EVERY_S)
 
 
-def _longest(watch: Watch) -> dict[str, float]:
+def longest(watch: Watch, now: float) -> dict[str, float]:
     values: dict[str, float] = {}
-    ends = [at for _, at in watch.kills[1:]] + [float("inf")]
-    for (name, start), end in zip(watch.kills, ends, strict=True):
+    for (name, start), (_, end) in pairwise(watch.kills):
         said = [one for one in watch.said if start <= one.due < end]
+        answers = [at for at in watch.answers if start <= at < end]
         found = {
-            "acked": [one.acked - one.due for one in said if one.acked is not None],
-            "heard": [one.heard[0] - one.due for one in said if one.heard],
-            "read": _gaps(watch.answers, start, end),
+            "acked": [(one.acked or now) - one.due for one in said],
+            "heard": [min(one.heard, default=now) - one.due for one in said],
+            "read": [later - one for one, later in pairwise([start, *answers, end])],
         }
         for what, spans in found.items():
-            longest = max(spans, default=float("nan"))
-            values[f"{name} {what}"] = max(values.get(f"{name} {what}", 0.0), longest)
+            values[f"{name} {what}"] = max([values.get(f"{name} {what}", 0.0), *spans])
     return values
-
-
-def _gaps(answers: Sequence[float], start: float, end: float) -> list[float]:
-    within = [start, *(at for at in answers if start <= at < end)]
-    return [later - one for one, later in pairwise(within)]
 
 
 def _unheard(watch: Watch) -> int:
