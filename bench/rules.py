@@ -16,7 +16,11 @@ WIDE = 0.3  # of the median, between the least and the most of the rounds
 LONG_TAIL = 10  # times the median
 FULL = 85  # % of a core, of a process of one thread
 COST = re.compile(r"(\w+) (\d+) %")  # as in the notes `of a core: api 92 %, projector 10 %`
-FAULTS = (": missed", ": twice", ": disordered", ": out of order", ": gaps", ": gaps in versions")
+FAULTS = (
+    *(": missed", ": twice", ": disordered", ": out of order", ": gaps", ": gaps in versions"),
+    *(": wrong by hash", ": deliveries missing"),
+    *("acknowledged, and nobody heard it", "heard more than once", "heard before what came first"),
+)
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -235,8 +239,26 @@ RULES = (
     ),
     Rule(
         "Those who come back wait",
-        _missed("come back", "coming", "subscribers", "one at a time"),
+        _missed("come back", "coming"),
         "Put more API processes behind the balancer: each takes a share of the sockets.",
+    ),
+    Rule(
+        "Rooms hear late",
+        _missed("subscribers", "one at a time", "WebSocket, until"),
+        "Each delivery waits for a commit, the rooms' projector and one API process: give each of"
+        " them a core of its own (`formula projector --group live`), then look at fdatasync.",
+    ),
+    Rule(
+        "More is asked than is answered",
+        _missed(": answered", ": not answered", "REST, p99", "of the peak"),
+        "What is too much is turned away with 503 and `Retry-After`. Start `formula api` once for"
+        " each core, and read lists from a replica (`DATABASE_REPLICA_URL`).",
+    ),
+    Rule(
+        "Who is killed is missed for long",
+        _missed(" killed: "),
+        "Run a second process of each kind, on another machine where there is one: it takes over"
+        " when the lease ends. Postgres and Redis need a standby of their own.",
     ),
     Rule(
         "Memory grows",
@@ -258,7 +280,7 @@ RULES = (
     ),
     Rule(
         "Lists are slow",
-        _missed("lists, ", "search"),
+        _missed("lists, ", "search", "indexed query"),
         "Ask for the job `optimise`, which names missing indexes and builds anew what is bloated,"
         " and see that `refresh_statistics` runs.",
     ),

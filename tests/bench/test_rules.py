@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from bench import chaos
 from bench.report import Report, Row, Target, judged
 from bench.rules import RULES, advice
 from tests.bench.results import BESIDE, OURS, WHERE, report
@@ -71,6 +72,9 @@ CASES: dict[str, tuple[Report, Report]] = {
     "Build read models when few are there": pair("append beside a rebuild, p99"),
     "Jobs are picked up late": pair("200 jobs/s, pickup p99"),
     "Those who come back wait": pair("5,000 clients come back"),
+    "Rooms hear late": pair("500 actions/s, 200 subscribers, p99"),
+    "More is asked than is answered": pair("10 x, 500 people, 1,000 requests/s: REST, p99"),
+    "Who is killed is missed for long": pair("api killed: until REST answers who reads, at most"),
     "Memory grows": pair("1,000 readers, 100 never read, memory"),
     "The cache does not help": pair("metadata from the cache: p99"),
     "The log's size is felt": pair("append p99, 1,000,000 events"),
@@ -99,3 +103,12 @@ def test_nothing_is_said_of_a_run_in_which_all_is_well() -> None:
 def test_the_evidence_names_the_row_and_its_figure_and_what_was_wanted() -> None:
     [late] = advice(report(wanted("200 jobs/s, pickup p99", 33.6, 30.0)))
     assert late.evidence == ("200 jobs/s, pickup p99: 33.6 ms, wanted <= 30",)
+
+
+@pytest.mark.parametrize(
+    "name", [*chaos.FAULTS.values(), "1 x: deliveries missing", "20 x 100 MB: wrong by hash"]
+)
+def test_whatever_was_lost_or_doubled_is_told_of(name: str) -> None:
+    [found] = advice(report(Row(name=name, value=1.0, unit="actions")))
+    assert found.title == "Something was lost, doubled or out of order"
+    assert advice(report(Row(name=name, value=0.0, unit="actions"))) == []
