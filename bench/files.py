@@ -115,8 +115,10 @@ def many(field: Field) -> list[Row]:
         rows += [
             results.row(f"{title}: wrong by hash", "files", name, "wrong", target=Target(most=0)),
             results.row(f"{title}: projects, p99", "ms", name, "busy p99"),
-            results.row("the same, idle", "ms", name, "idle p99"),
-            results.row("the one over the other", "x", name, "ratio", target=Target(most=2)),
+            results.row(f"{title}: projects, p99, idle", "ms", name, "idle p99"),
+            results.row(
+                f"{title}: the one over the other", "x", name, "ratio", target=Target(most=2)
+            ),
         ]
     return rows
 
