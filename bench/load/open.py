@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import msgspec
 
+from bench.load.distribution import distribution
 from bench.load.loops import Latencies, Tally, Window, arrivals
 from bench.load.requests import END_S, HEAD_END, LENGTH, MAX_WORDS
 
@@ -29,52 +30,49 @@ async def due(
     port: int, requests: Iterator[bytes], rate: int, lines: int, window: Window
 ) -> tuple[dict[str, float], Tally]:
     """`good` and `refused` a second, `offered`, and milliseconds since they were due; `failed`: %
-    of what was due that was never answered well.
+    of what was due that was never answered well. `asked p50` …: of the good ones, and of those that
+    still waited when it was over, for as long as they had.
 
     Nobody waits for a connection without that counting: time runs from when a request was due.
     """
-    tally, came, end = Tally(), Came(), time.perf_counter() + window.before_s + window.seconds
-    since = time.perf_counter() + window.before_s
-    desk = _Desk(tally, came, Latencies(since), Latencies(since), since, end)
-    loop = asyncio.get_running_loop()
+    tally, came, loop = Tally(), Came(), asyncio.get_running_loop()
+    desk = _Desk(tally, came)
     for _ in range(lines):
         await loop.create_connection(lambda: _Line(desk), "127.0.0.1", port)
+    desk.open(window)
     async for at in arrivals(rate, window.before_s + window.seconds):
-        came.due += at >= since
+        came.due += at >= desk.since
         desk.ask(next(requests), at)
     with suppress(TimeoutError):
         async with asyncio.timeout(END_S):
             await desk.settled()
-    desk.close()
     values = {
         "offered": came.due / window.seconds,
         "good": came.good / window.seconds,
         "refused": came.refused / window.seconds,
         "failed": 100 * (1 - (came.good + came.late) / max(came.due, 1)),
-        **desk.latencies.values("good"),
-        **desk.refusals.values("refused"),
+        **distribution(desk.latencies, "good"),
+        **distribution(desk.refusals, "refused"),
     }
-    return values, tally
+    desk.close()
+    return values | distribution(desk.latencies, "asked"), tally
 
 
 class _Desk:
     """Gives what is due to whichever connection is free."""
 
-    def __init__(
-        self,
-        tally: Tally,
-        came: Came,
-        latencies: Latencies,
-        refusals: Latencies,
-        since: float,
-        end: float,
-    ) -> None:
-        self.latencies, self.refusals = latencies, refusals
+    def __init__(self, tally: Tally, came: Came) -> None:
         self.all: list[_Line] = []
         self.free: deque[_Line] = deque()
-        self._tally, self._came, self._since, self._end = tally, came, since, end
+        self._tally, self._came = tally, came
         self._waiting: deque[tuple[bytes, float]] = deque()
         self._settled = asyncio.Event()
+
+    def open(self, window: Window) -> None:
+        """From now on; to connect takes its time too."""
+        self.since = time.perf_counter() + window.before_s
+        self._end = self.since + window.seconds
+        self.latencies, self.refusals = Latencies(self.since), Latencies(self.since)
 
     def ask(self, request: bytes, at: float) -> None:
         if self.free:
@@ -83,13 +81,13 @@ class _Desk:
             self._waiting.append((request, at))
 
     def answered(self, line: "_Line", answer: bytes, at: float) -> None:
-        counts = at >= self._since and time.perf_counter() <= self._end
+        counts = at >= self.since and time.perf_counter() <= self._end
         head = answer[:MAX_WORDS].lower()
         if answer.startswith(b"HTTP/1.1 2"):
             self.latencies.record(at)
             self._tally.done += 1
             self._came.good += counts
-            self._came.late += at >= self._since and not counts
+            self._came.late += at >= self.since and not counts
         elif answer.startswith(REFUSED) and RETRY in head:
             self.refusals.record(at)
             self._came.refused += counts
@@ -104,7 +102,11 @@ class _Desk:
 
     def lost(self, line: "_Line") -> None:
         self.all.remove(line)
+        if line in self.free:
+            self.free.remove(line)
         self._tally.failed(ConnectionError("closed"))
+        if len(self.free) == len(self.all):
+            self._settled.set()
 
     async def settled(self) -> None:
         """Every answer has come."""
@@ -113,13 +115,17 @@ class _Desk:
             await self._settled.wait()
 
     def close(self) -> None:
+        """Those who still wait have waited until now."""
+        late = [line.at for line in self.all if line not in self.free]
+        for at in [*late, *(at for _, at in self._waiting)]:
+            self.latencies.record(at)
         for line in self.all:
             line.close()
 
 
 class _Line(asyncio.Protocol):
     def __init__(self, desk: _Desk) -> None:
-        self._desk, self._received, self._at, self._closing = desk, b"", 0.0, False
+        self._desk, self._received, self.at, self._closing = desk, b"", 0.0, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("Any", transport)
@@ -127,7 +133,7 @@ class _Line(asyncio.Protocol):
         self._desk.free.append(self)
 
     def send(self, request: bytes, at: float) -> None:
-        self._at = at
+        self.at = at
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
@@ -137,7 +143,7 @@ class _Line(asyncio.Protocol):
         if length is None or len(body) < int(length[1]):
             return
         answer, self._received = self._received, b""
-        self._desk.answered(self, answer, self._at)
+        self._desk.answered(self, answer, self.at)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, asyncio's
         if not self._closing:
