@@ -83,7 +83,9 @@ def _rows(results: Results, route: str) -> list[Row]:
     most = None if least is None else Target(most=MOST_MS)
     return [
         results.row(title, "answers/s", MINE, f"{route} per_s", against=LITESTAR, target=target),
-        results.row(f"{title}: p50", "ms", MINE, f"{route} p50"),
-        results.row(f"{title}: p99", "ms", MINE, f"{route} p99", target=most),
+        results.row(f"{title}: {CALLERS} callers, p50", "ms", MINE, f"{route} p50"),
+        results.row(f"{title}: {CALLERS} callers, p99", "ms", MINE, f"{route} p99", target=most),
+        results.row(f"{title}: half of that rate, p50", "ms", MINE, f"{route} due p50"),
+        results.row(f"{title}: half of that rate, p99", "ms", MINE, f"{route} due p99"),
         results.row(f"{title}: CPU of the API", "µs", MINE, f"{route} cpu", against=LITESTAR),
     ]

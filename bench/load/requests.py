@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import msgspec
 
-from bench.load.distribution import distribution
 from bench.load.loops import Latencies, Tally, Window
 
 HEAD_END = b"\r\n\r\n"
@@ -58,7 +57,7 @@ async def asked(port: int, callers: Sequence[Iterator[bytes]], window: Window) -
         one.close()
     if late:
         tally.failed(TimeoutError(f"{len(late)} requests were not answered"))
-    percentiles = {name.strip(): value for name, value in distribution(latencies, "").items()}
+    percentiles = {name.strip(): value for name, value in latencies.values("").items()}
     values = {"per_s": done / took, **percentiles}
     return Measured(values, tally.done, tally.errors, tally.error)
 

@@ -19,6 +19,7 @@ from bench.load.cpu import Spent
 from bench.load.file_server import FileServer, made
 from bench.load.lag import until_ready
 from bench.load.loops import Window
+from bench.load.open import due
 from bench.load.requests import Measured, asked, request
 from bench.load.served import new_project, register_user, started, token, unlimited, until_listening
 from bench.peers.litestar_app import PATH
@@ -65,7 +66,9 @@ class Side(msgspec.Struct, frozen=True):
 
 
 def run(load: Rest) -> Sample:
-    """By route: `<route> per_s`, `p50`, `p99` (ms), and `cpu` (µs of the API process a request)."""
+    """By route: `<route> per_s`, `p50`, `p99` (ms), and `cpu` (µs of the API process a request);
+    `due p50` …: ms since it was due, of Formula's at half the rate.
+    """
     with ExitStack() as stack:
         backend = prepared(load.settings, load.callers, stack)
         formula, bare = api(backend, stack), _bare(load.callers, stack)
@@ -76,7 +79,7 @@ async def _measured(formula: Side, bare: Side, window: Window) -> Sample:
     """What is beside a route is beside it in time too."""
     found: dict[str, list[Measured]] = {}
     for route in formula.routes:
-        found[route] = [await measured(formula, route, window)]
+        found[route] = [await _also_open(formula, route, window)]
         found.setdefault(BARE, []).append(await measured(bare, BARE, window))
     values = {
         f"{route} {metric}": median(one.values[metric] for one in rounds)
@@ -86,6 +89,27 @@ async def _measured(formula: Side, bare: Side, window: Window) -> Sample:
     failed = [one for rounds in found.values() for one in rounds if one.errors]
     return Sample(
         values, sum(one.errors for one in failed), next((one.error for one in failed), "")
+    )
+
+
+async def _also_open(side: Side, route: str, window: Window) -> Measured:
+    """Closed, for how much there is of it, and then open, for how late it is."""
+    found = await measured(side, route, window)
+    rate, people = max(1, round(found.values["per_s"] / 2)), side.routes[route]
+    asks = (next(one) for one in cycle(people))
+    values, tally = await due(side.port, asks, rate, len(people), window)
+    if failed := values["failed"]:
+        tally.failed(ConnectionError(f"{failed:.2g} % of half the rate got no good answer"))
+    late = {
+        f"due {name.removeprefix('asked ')}": value
+        for name, value in values.items()
+        if name.startswith("asked ")
+    }
+    return msgspec.structs.replace(
+        found,
+        values=found.values | late,
+        errors=found.errors + tally.errors,
+        error=found.error or tally.error,
     )
 
 

@@ -80,3 +80,5 @@ def test_each_route_is_asked_beside_litestar(settings: Settings, tmp_path: Path)
         assert sample.values[f"{route} per_s"] > 0
         assert sample.values[f"{route} p50"] <= sample.values[f"{route} p99"]
         assert sample.values[f"{route} cpu"] > 0
+        if route != BARE:
+            assert 0 < sample.values[f"{route} due p50"] <= sample.values[f"{route} due p99"]
