@@ -1,7 +1,11 @@
 """Where a measurement was made: without it no figure can be compared with another day's."""
 
+# redis's types are partly unknown:
+# pyright: reportUnknownMemberType=false
+
 import os
 import platform
+import shutil
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -12,8 +16,13 @@ from statistics import median
 import msgspec
 import psutil
 import psycopg
+import redis
 
-PACKAGES = ("eventsourcing", "hdrhistogram", "msgspec", "psycopg", "uvloop")
+PACKAGES = (
+    *("boto3", "eventsourcing", "hdrhistogram", "litestar", "msgspec", "pillow", "psycopg"),
+    *("taskiq", "taskiq-redis", "uvloop"),
+)
+UNKNOWN = "unknown"
 SYNCS = 300
 PAGE = b"\0" * 8192
 
@@ -32,9 +41,12 @@ class Environment(msgspec.Struct, frozen=True):
     python: str
     postgres: str
     packages: dict[str, str]
+    cpu: str = UNKNOWN  # as are the next two of runs before they were written down
+    valkey: str = UNKNOWN
+    node: str = UNKNOWN  # or "none"
 
 
-def environment(folder: Path, database_url: str, *, quick: bool) -> Environment:
+def environment(folder: Path, database_url: str, redis_url: str, *, quick: bool) -> Environment:
     return Environment(
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(),
@@ -47,6 +59,9 @@ def environment(folder: Path, database_url: str, *, quick: bool) -> Environment:
         python=platform.python_version(),
         postgres=_postgres(database_url),
         packages={package: version(package) for package in PACKAGES},
+        cpu=_cpu(),
+        valkey=_valkey(redis_url),
+        node=_node(),
     )
 
 
@@ -71,10 +86,31 @@ def _commit() -> str:
     describe = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
     here = Path(__file__).parent
     done = subprocess.run(describe, check=False, capture_output=True, text=True, cwd=here)
-    return done.stdout.strip() or "unknown"
+    return done.stdout.strip() or UNKNOWN
 
 
 def _postgres(database_url: str) -> str:
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SHOW server_version").fetchone()
-    return str(row[0]) if row else "unknown"
+    return str(row[0]) if row else UNKNOWN
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _valkey(redis_url: str) -> str:
+    with redis.Redis.from_url(redis_url) as connection:
+        found = connection.info("server")
+    return str(found.get("valkey_version") or found["redis_version"])
+
+
+def _node() -> str:
+    """What the peers on Node run on."""
+    if shutil.which("node") is None:
+        return "none"
+    done = subprocess.run(["node", "--version"], check=False, capture_output=True, text=True)
+    return done.stdout.strip().removeprefix("v") or UNKNOWN

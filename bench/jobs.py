@@ -94,7 +94,9 @@ def enqueue(field: Field) -> list[Row]:
 
 
 def pickup(field: Field) -> list[Row]:
-    """Open loop; Formula's from the command's commit, the others' from their add."""
+    """Open loop; Formula's from the command's commit, the others' from their add; and all of them
+    from when they were due, the commit or the add included.
+    """
     window = Window(0.5, 0.2) if field.stage.quick else Window(5.0, 1.0)
     stock = StockJobs(field.stage.servers.redis_url, "pickup", rate=RATE, window=window)
     given = msgspec.to_builtins({"rate": RATE, "window": window})
@@ -109,6 +111,9 @@ def pickup(field: Field) -> list[Row]:
         title = f"{RATE} jobs/s, {metric}"
         rows.append(_row(results, title, "ms", MINE, metric, target=Target(most=most)))
         rows += _others(results, title, "ms", metric)
+    for metric in ("due p50", "due p99"):
+        title = f"{RATE} jobs/s, since {metric.replace(' ', ', ')}"
+        rows += [_row(results, title, "ms", MINE, metric), *_others(results, title, "ms", metric)]
     return rows
 
 

@@ -21,7 +21,8 @@ def measured(suite: str, *, quick: bool) -> Report:
     """On servers of its own. Raises EmbeddedError where they cannot be had."""
     start = time.monotonic()
     with stage(quick=quick) as here:
-        where = environment(here.folder, here.servers.database_url, quick=quick)
+        servers = here.servers
+        where = environment(here.folder, servers.database_url, servers.redis_url, quick=quick)
         say(f"{suite} at {where.commit}: fdatasync {where.fdatasync_ms} ms, load {where.load_1m}")
         rows = SUITES[suite](here)
     return Report(suite, where, rows, round(time.monotonic() - start, 1))

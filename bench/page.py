@@ -6,14 +6,15 @@ import msgspec
 from msgspec import UNSET
 
 from bench.charts import Chart, charts
-from bench.compare import Change, compare, differences
-from bench.environment import Environment
+from bench.compare import Change, Verdict, compare, differences
+from bench.environment import UNKNOWN, Environment
 from bench.lines import Line, lines
 from bench.report import Report, Row, number, verdict
 from bench.rules import advice
 
 LINE = ("", "measured", "beside", "ratio", "wanted", "")
 EVIDENCE = 5  # that much of it convinces
+UNLIKE = (Verdict.NEW, Verdict.GONE, Verdict.UNMEASURED)
 CHANGE = ("", "", "before", "now", "times", "")
 
 
@@ -51,9 +52,11 @@ def page(runs: Sequence[Run]) -> list[Section]:
 def place(where: Environment) -> str:
     """On what it was measured, in one line."""
     quick = " A quick run: figures mean little." if where.quick else ""
+    cpu = "" if where.cpu == UNKNOWN else f" of {where.cpu}"
+    others = "" if where.valkey == UNKNOWN else f", Valkey {where.valkey}, Node {where.node}"
     return (
-        f"{where.at}, commit {where.commit}, {where.cores} cores, {where.memory_gib:g} GiB,"
-        f" Linux {where.kernel}, Python {where.python}, PostgreSQL {where.postgres},"
+        f"{where.at}, commit {where.commit}, {where.cores} cores{cpu}, {where.memory_gib:g} GiB,"
+        f" Linux {where.kernel}, Python {where.python}, PostgreSQL {where.postgres}{others},"
         f" fdatasync {where.fdatasync_ms:g} ms, load {where.load_1m:g} before.{quick}"
     )
 
@@ -154,14 +157,23 @@ def compared(before: Report, after: Report) -> Section:
     """What counts is shown; what did not change by more than both runs vary is counted."""
     found = compare(before, after)
     shown = tuple(_changed(one) for one in found if one.counts)
+    once = [one for one in found if one.verdict is Verdict.UNKNOWN and not one.counts]
     text = (
         f"Before: {place(before.environment)}",
         *(f"Other than then: {one}" for one in differences(before.environment, after.environment)),
         f"{len(shown)} of {len(found)} rows changed by more than both runs vary.",
-        *(f"{one.name}: {one.verdict.value}" for one in found if one.before is None),
+        *(f"{one.name}: {one.verdict.value}" for one in found if one.verdict in UNLIKE),
+        *([f"{len(once)} rows were played once: {_once(once)}"] if once else []),
     )
     tables = (Table(CHANGE, shown),) if shown else ()
     return Section(f"Suite {after.suite}: since the run before", text, tables)
+
+
+def _once(found: Sequence[Change]) -> str:
+    """No spread to judge them by, so they are but told."""
+    return "; ".join(
+        f"{one.name} {number(one.before)} -> {number(one.after)} {one.of}" for one in found
+    )
 
 
 def _changed(change: Change) -> tuple[str, ...]:

@@ -29,29 +29,33 @@ class Pickup(msgspec.Struct, frozen=True):
 
 
 async def pickup(load: Pickup) -> Sample:
+    """`pickup p50` …: ms since the commit; `due p50` …: since the command was due."""
     settings = msgspec.structs.replace(load.settings, notifications_workers=load.concurrency)
     wanted = Wanted(args=Ping(queue=QUEUE))
     async with open_runtime(settings) as runtime:
-        late = Latencies(time.perf_counter() + SETTLE_S + load.window.before_s)
+        since = time.perf_counter() + SETTLE_S + load.window.before_s
+        late, due_late = Latencies(since), Latencies(since)
         started: dict[object, asyncio.Future[float]] = {}
 
         async def run(context: Context, _args: Ping) -> None:
             begun = started.setdefault(context.job, asyncio.get_running_loop().create_future())
             begun.set_result(time.perf_counter())
 
-        async def ask(_due: float) -> None:
+        async def ask(due: float) -> None:
             job = runtime.new_id()
             begun = started.setdefault(job, asyncio.get_running_loop().create_future())
             await runtime.execute(SYSTEM, JOB, job, RequestJob(wanted=wanted), command_id=job)
             committed = time.perf_counter()
             async with asyncio.timeout(30):
-                late.record_span(committed, await begun)
+                at = await begun
+            late.record_span(committed, at)
+            due_late.record_span(due, at)
             del started[job]
 
         async with worker(settings, Job("ping", QUEUE, Ping, run)):
             await asyncio.sleep(SETTLE_S)
             tally = await open_loop(load.rate, load.window, ask)
-        return tally.sample(distribution(late, "pickup"))
+        return tally.sample(distribution(late, "pickup") | distribution(due_late, "due"))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from taskiq.receiver import Receiver
 from taskiq_redis import RedisStreamBroker
 
 from bench.child import Sample, answer, given
+from bench.load.distribution import distribution
 from bench.load.loops import Latencies, Window, open_loop
 
 LIMIT_S = 120.0
@@ -34,11 +35,12 @@ class Noted:
     def __init__(self, jobs: int, since: float) -> None:
         self.left, self.first = jobs, 0.0
         self.over = asyncio.Event()
-        self.late = Latencies(since)
+        self.late, self.due_late = Latencies(since), Latencies(since)
 
-    def ping(self, added: float) -> None:
+    def ping(self, added: float, due: float) -> None:
         self.first = self.first or time.perf_counter()
         self.late.record(added)
+        self.due_late.record(due)
         self.left -= 1
         if not self.left:
             self.over.set()
@@ -51,15 +53,15 @@ async def play(load: StockJobs) -> Sample:
     since = time.perf_counter() + load.window.before_s
     noted = Noted(load.jobs, since)
 
-    async def ping(added: float) -> None:  # taskiq renames what it registers
-        noted.ping(added)
+    async def ping(added: float, due: float) -> None:  # taskiq renames what it registers
+        noted.ping(added, due)
 
     task = broker.register_task(ping, task_name="ping")
     await broker.startup()
     receiver = Receiver(broker, max_async_tasks=load.concurrency, run_startup=False)
 
-    async def add(_due: float) -> None:
-        await task.kiq(time.perf_counter())
+    async def add(due: float) -> None:
+        await task.kiq(time.perf_counter(), due)
 
     if load.part == "drain":
         for start in range(0, load.jobs, ADDERS):
@@ -71,7 +73,8 @@ async def play(load: StockJobs) -> Sample:
     else:
         tally = await open_loop(load.rate, load.window, add)
         await asyncio.sleep(0.5)
-        sample = tally.sample(noted.late.values("pickup"))
+        late = distribution(noted.late, "pickup") | distribution(noted.due_late, "due")
+        sample = tally.sample(late)
     if listening.done():
         listening.result()
     return sample

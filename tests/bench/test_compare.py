@@ -98,3 +98,14 @@ def test_the_page_shows_what_counts_and_how_many_rows_there_are() -> None:
     [table] = section.tables
     assert table.rows == (("ours", "events/s", "1,500", "1,700", "1.13", "better"),)
     assert "1 of 2 rows changed by more than both runs vary." in section.text
+
+
+def test_the_page_names_what_cannot_be_compared() -> None:
+    once = msgspec.structs.replace(OURS, name="once", low=1_500.0, high=1_500.0)
+    lost = msgspec.structs.replace(BESIDE, value=None, low=None, high=None, ratio=None)
+    gone = msgspec.structs.replace(OURS, name="gone")
+    text = compared(report(once, BESIDE, gone), report(moved(once, 900.0), lost, OURS)).text
+    assert "beside: not measured in both" in text
+    assert "ours: new" in text
+    assert "gone: gone" in text
+    assert text[-1] == "1 rows were played once: once 1,500 -> 2,400 events/s"

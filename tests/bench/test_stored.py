@@ -6,6 +6,7 @@ import msgspec
 
 from bench.child import Sample
 from bench.harness import Results
+from bench.page import place
 from bench.report import Report
 from bench.stored import before, load, newest, of_suite, save
 from tests.bench.results import BESIDE, WHERE, report
@@ -29,6 +30,7 @@ def test_results_of_earlier_versions_are_read(tmp_path: Path) -> None:
     (tmp_path / "append-2029-01-01T000000Z.json").write_bytes(OLD)
     [found] = of_suite("append", tmp_path)
     assert found.rows[0].value == 1
+    assert "Node" not in place(found.environment)
 
 
 def test_whole_runs_are_compared_with_whole_runs(tmp_path: Path) -> None:

@@ -45,9 +45,11 @@ async function enqueue() {
 }
 
 async function pickup() {
-  const late = [], begun = performance.now();
-  const worker = made(Worker, async (job) => {
-    if (job.data.due - begun > window.before_s * 1000) late.push(performance.now() - job.data.added);
+  const late = { pickup: [], due: [] }, begun = performance.now();
+  const worker = made(Worker, async ({ data }) => {
+    if (data.due - begun <= window.before_s * 1000) return;
+    late.pickup.push(performance.now() - data.added);
+    late.due.push(performance.now() - data.due);
   }, { concurrency });
   await worker.waitUntilReady();
   const adding = [];
@@ -59,10 +61,12 @@ async function pickup() {
   await Promise.all(adding);
   await wait(0.5);
   await worker.close();
-  late.sort((a, b) => a - b);
-  const at = (share) => late[Math.min(late.length - 1, Math.floor(late.length * share))];
   const percents = [1, 10, 25, 50, 75, 90, 95, 99, 99.9]; // as bench/load/distribution.py's
-  return Object.fromEntries(percents.map((one) => [`pickup p${one}`, at(one / 100)]));
+  return Object.fromEntries(Object.entries(late).flatMap(([name, found]) => {
+    found.sort((a, b) => a - b);
+    const at = (share) => found[Math.min(found.length - 1, Math.floor(found.length * share))];
+    return percents.map((one) => [`${name} p${one}`, at(one / 100)]);
+  }));
 }
 
 // The first worker is a process of its own, which holds the jobs and is killed; all by default.
