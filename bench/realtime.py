@@ -1,4 +1,4 @@
-"""realtime: rooms beside Socket.IO: deliveries, latency, idle connections, storms, slow readers."""
+"""realtime: rooms beside Socket.IO: deliveries, latency, locks, presence, storms, slow readers."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bench.load.idle import Idle
 from bench.load.loops import Window
 from bench.load.served import Formula, Node, Side
 from bench.load.storm import Storm
+from bench.load.together import Together
 from bench.peers import npm
 from bench.report import Row, Target, placed
 
@@ -52,6 +53,7 @@ def run(stage: Stage) -> list[Row]:
         *fanout(field),
         *latency(field),
         *actions(field),
+        *together(field),
         *stalled(field),
         *storm(field),
         *idle(field),
@@ -111,6 +113,24 @@ def actions(field: Field) -> list[Row]:
     return [
         *pair(results, title, "actions/s", f"{metric} actions", mine=Target(least=12_000)),
         *pair(results, f"{title}, p99", "ms", f"{metric} p99", mine=Target(most=100.0)),
+    ]
+
+
+def together(field: Field) -> list[Row]:
+    """What Socket.IO has none of: locks with queues, and who is there. Open loops."""
+    people = field.scaled(50, 5)
+    side = Formula(field.stage.database("together"))
+    load = Together(side, people, field.scaled(100, 5), field.scaled(30, 4))
+    results = compete([contestant(MINE, load)], field.rounds(3))
+    titles = {
+        "handed": "a lock is given back, until the next one of the queue has it",
+        "came": "somebody comes, until the last one sees it",
+        "left": "somebody goes, until the last one sees it",
+    }
+    return [
+        results.row(f"{people} in a room, {title}, {percent}", "ms", MINE, f"{what} {percent}")
+        for what, title in titles.items()
+        for percent in ("p50", "p99")
     ]
 
 

@@ -1,5 +1,7 @@
 """What the load of the realtime suite counts and checks, and that it does so of a real gateway."""
 
+from uuid import UUID
+
 import pytest
 from msgspec import UNSET
 
@@ -7,13 +9,15 @@ from bench.child import Sample
 from bench.contestant import contestant, play
 from bench.harness import Results
 from bench.load import ws
-from bench.load.checked import Seen, faults
+from bench.load.checked import Seen as Checked
+from bench.load.checked import faults
 from bench.load.delays import Delays
 from bench.load.fanout import MARK, Fanout, said
 from bench.load.idle import Idle
 from bench.load.loops import Window
 from bench.load.served import Formula
 from bench.load.storm import Storm
+from bench.load.together import Seen, Together
 from bench.realtime import pair
 from bench.report import Target
 from infra.settings import Settings
@@ -54,7 +58,7 @@ def ev(pos: int, prev: int, number: int) -> bytes:
 
 
 def test_a_subscriber_sees_gaps_and_passes_over_what_it_has() -> None:
-    seen = Seen()
+    seen = Checked()
     seen.joined_at(4)
     for frame in (ev(5, 4, 0), ev(5, 4, 0), b'{"op":"skip","room":"r","pos":6,"prev":5}'):
         seen.take(frame)
@@ -107,3 +111,31 @@ def test_whoever_comes_back_in_a_storm_misses_nothing(settings: Settings) -> Non
     faults = {name: sample.values[name] for name in ("missed", "twice", "disordered", "gaps")}
     assert faults == {"missed": 0, "twice": 0, "disordered": 0, "gaps": 0}
     assert sample.values["seconds"] > 0
+
+
+@pytest.mark.services
+def test_all_see_who_comes_and_goes_and_a_lock_is_handed_on(settings: Settings) -> None:
+    sample = play(contestant("together", Together(Formula(settings), 4, 4, 2)))
+    assert (sample.errors, sample.error) == (0, "")
+    for what in ("left", "came", "handed"):
+        assert 0 < sample.values[f"{what} p50"] <= sample.values[f"{what} p99"]
+
+
+def test_a_grant_counts_for_who_holds_it_and_once() -> None:
+    seen, ann, bob = Seen(), UUID(int=1), UUID(int=2)
+    for number, who in enumerate((ann, bob)):
+        joined = b'{"op":"joined","room":"project:x","participation":"%s"}'
+        seen.note(number, joined % str(who).encode())
+    seen.note(0, b'{"op":"ack","lock":{"token":3}}')
+    assert (seen.holder, seen.token, seen.acks) == (0, 3, 1)
+    granted = b'{"op":"ev","type":"lock.granted","data":{"token":4,"participation":"%s"}}'
+    for number in (0, 1, 1):
+        seen.note(number, granted % str(bob).encode())
+    assert (seen.holder, seen.token, seen.room) == (1, 4, "project:x")
+
+
+def test_presence_is_counted_of_the_room_alone() -> None:
+    seen = Seen()
+    seen.note(1, b'{"op":"presence","room":"project:x","join":[{}],"leave":["a","b"]}')
+    seen.note(1, b'{"op":"presence","room":"user:x","join":[{}]}')
+    assert (seen.told[1, "join"], seen.told[1, "leave"]) == (1, 2)
