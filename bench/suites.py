@@ -14,6 +14,7 @@ from bench import (
     projections,
     realtime,
     soak,
+    tables,
     watching,
 )
 from bench.harness import Stage
@@ -29,6 +30,7 @@ SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "files": files.run,
     "claims": claims.run,
     "growth": growth.run,
+    "tables": tables.run,
     "soak": soak.run,
     "chaos": chaos.run,
     "watching": watching.run,
@@ -36,6 +38,7 @@ SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
 ALONE = (
     "guard",
     "growth",
+    "tables",
     "soak",
     "chaos",
     "watching",
@@ -53,6 +56,7 @@ ABOUT = tuple(
         files,
         claims,
         growth,
+        tables,
         soak,
         chaos,
         watching,

@@ -19,6 +19,8 @@ def test_every_kind_is_asked_with_indexes_and_with_keys_alone(settings: Settings
             sample = play(contestant(kind, Asks(settings, schema, kind, 0.0)))
             assert sample.errors == 0, sample.error
             assert sample.values["per_s"] > 0
+            for query in KINDS[kind]:
+                assert 0 < sample.values[f"{query} p50"] <= sample.values[f"{query} p99"]
 
 
 def test_plain_tables_have_their_keys_alone(settings: Settings) -> None:
