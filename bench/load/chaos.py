@@ -50,7 +50,7 @@ UP_S, SETTLES_S = 90.0, 60.0
 
 
 class Chaos(msgspec.Struct, frozen=True):
-    """`apart_s`: from when all are ready again to the next kill."""
+    """`apart_s`: from when all are ready, and everybody is served again, to the next kill."""
 
     folder: str
     rounds: int
@@ -133,6 +133,7 @@ async def _measured(load: Chaos, up: psutil.Process, url: str) -> Sample:
                 watch.killing(name)
                 await _kill(up, words)
                 await _until_ready(url, SETTLES_S)
+                await _well_again(watch)
         await asyncio.sleep(load.apart_s)
         watch.killing("nobody")
         over.set()
@@ -206,6 +207,20 @@ async def _hear(room: Room, watch: Watch) -> None:
                 number: int = said["data"]["n"]
                 watch.said[number].heard.append(time.perf_counter())
                 watch.order.append(frame.pos)
+
+
+async def _well_again(watch: Watch) -> None:
+    """Who acts, hears and reads is served: what comes next is the next one's doing alone."""
+    now = time.perf_counter()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SETTLES_S):
+            while not served_since(watch, now):  # noqa: ASYNC110
+                await asyncio.sleep(EVERY_S)
+
+
+def served_since(watch: Watch, now: float) -> bool:
+    done = any(one.due >= now and one.acked and one.heard for one in watch.said)
+    return done and max(watch.answers, default=0.0) >= now
 
 
 async def _settled(watch: Watch) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.load.chaos import Said, Watch, longest
+from bench.load.chaos import Said, Watch, longest, served_since
 from bench.load.loops import Tally
 
 KILLS = [("api", 10.0), ("Postgres", 20.0), ("api", 30.0), ("nobody", 40.0)]
@@ -41,3 +41,11 @@ def test_what_never_came_is_no_good_figure() -> None:
 def test_who_reads_and_has_no_answer_has_waited_all_the_time() -> None:
     found = longest(watch(answers=[9.0, 11.0, 12.0, 31.0, 32.0, 39.0]), now=50.0)
     assert (found["api read"], found["Postgres read"]) == (8.0, 10.0)
+
+
+def test_the_next_one_is_killed_when_what_came_since_is_acknowledged_heard_and_answered() -> None:
+    assert served_since(watch(), 31.0)
+    assert not served_since(watch(), 33.0)  # said before
+    assert not served_since(watch(answers=[30.5]), 31.0)
+    assert not served_since(watch(Said(36.0, None, [36.1])), 35.0)
+    assert not served_since(watch(Said(36.0, 36.1)), 35.0)
