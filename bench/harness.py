@@ -123,10 +123,14 @@ class Results(msgspec.Struct, frozen=True):
         against: str | None = None,
         target: Target | None = None,
     ) -> Row:
-        """A contestant's figure, beside another's of the same competition if so asked."""
+        """A contestant's figure, beside another's of the same competition if so asked.
+
+        Whoever of the two failed: then neither is the ratio what it says.
+        """
         mine = self.figure(of, metric)
         other = self.figure(against, metric) if against else None
-        errors = [one for one in self.samples[of] if one.errors]
+        played = [*self.samples[of], *(self.samples[against] if against else [])]
+        errors = [one for one in played if one.errors]
         ratios = self.ratios(of, against, metric) if against and mine and other else []
         row = Row(
             name=title,

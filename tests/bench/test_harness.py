@@ -74,3 +74,13 @@ def test_errors_of_any_round_are_counted_and_named() -> None:
     results = Results({"ours": [Sample({"per_s": 1.0}), Sample({"per_s": 1.0}, 2, "Conflict")]})
     row = results.row("ours", "events/s", "ours")
     assert (row.errors, row.note) == (2, "Conflict")
+
+
+def test_errors_of_the_other_side_spoil_the_ratio_too() -> None:
+    samples = {
+        "ours": [Sample({"per_s": 9.0})] * 2,
+        "peer": [Sample({"per_s": 1.0}, 7, "refused"), Sample({"per_s": 1.0})],
+    }
+    row = Results(samples).row("ours", "/s", "ours", against="peer", target=Target(least=1.0))
+    assert (row.ratio, row.ok, row.errors, row.note) == (9.0, False, 7, "refused")
+    assert Results(samples).row("ours", "/s", "ours").errors == 0
