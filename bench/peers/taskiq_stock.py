@@ -73,6 +73,8 @@ async def play(load: StockJobs) -> Sample:
     else:
         tally = await open_loop(load.rate, load.window, add)
         await asyncio.sleep(0.5)
+        if missing := tally.done + noted.left:  # it began at 0
+            tally.failed(TimeoutError(f"{missing} jobs were not picked up"))
         late = distribution(noted.late, "pickup") | distribution(noted.due_late, "due")
         sample = tally.sample(late)
     if listening.done():

@@ -20,6 +20,7 @@ await queue.waitUntilReady();
 const wait = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 const seconds = (since) => (performance.now() - since) / 1000;
 const PAGE = 1000;
+let errors = 0, error = "";
 
 async function addAll() {
   for (let start = 0; start < jobs; start += PAGE) {
@@ -46,7 +47,9 @@ async function enqueue() {
 
 async function pickup() {
   const late = { pickup: [], due: [] }, begun = performance.now();
+  let ran = 0;
   const worker = made(Worker, async ({ data }) => {
+    ran += 1;
     if (data.due - begun <= window.before_s * 1000) return;
     late.pickup.push(performance.now() - data.added);
     late.due.push(performance.now() - data.due);
@@ -61,6 +64,7 @@ async function pickup() {
   await Promise.all(adding);
   await wait(0.5);
   await worker.close();
+  if (ran !== adding.length) [errors, error] = [1, `${ran} of ${adding.length} jobs were picked up`];
   const percents = [1, 10, 25, 50, 75, 90, 95, 99, 99.9]; // as bench/load/distribution.py's
   return Object.fromEntries(Object.entries(late).flatMap(([name, found]) => {
     found.sort((a, b) => a - b);
@@ -90,5 +94,5 @@ async function takeover() {
 }
 
 const values = await { takeover, drain, enqueue, pickup }[part]();
-console.log(JSON.stringify({ values, errors: 0, error: "" }));
+console.log(JSON.stringify({ values, errors, error }));
 process.exit(0);
