@@ -9,6 +9,7 @@ from bench.load.indexed import Asks
 from bench.load.loops import Window
 from bench.load.teams import Teams
 from bench.load.upload import Upload
+from bench.realtime import noted
 from bench.report import Row, Target
 
 # Of the source system: people at once, requests a second, rows of a table, bytes of a file.
@@ -33,7 +34,9 @@ def _teams(stage: Stage, times: int) -> list[Row]:
     title = f"{times} x, {times * PEOPLE:,} people, {times * REQUESTS:,} requests/s"
 
     def row(what: str, unit: str, metric: str, target: Target) -> Row:
-        return results.row(f"{title}: {what}", unit, MINE, metric, target=target)
+        return noted(
+            results.row(f"{title}: {what}", unit, MINE, metric, target=target), results, MINE
+        )
 
     answered = Target(least=0.99 * REQUESTS * times)
     return [

@@ -12,7 +12,7 @@ from bench.load.idle import Idle
 from bench.load.loops import Window
 from bench.load.teams import Teams
 from bench.peers import npm
-from bench.realtime import OTHER, PEER, Field
+from bench.realtime import OTHER, PEER, Field, noted
 from bench.report import Row, Target, placed
 
 REQUESTS = 100  # a second in all, by REST, beside what is said
@@ -56,7 +56,7 @@ def heard(stage: Stage, what: str) -> list[Row]:
     rows: list[Row] = []
     for metric, title in (("told p99", "until others hear, p99"), ("asked p99", "REST, p99")):
         for size, name in zip(sizes, results.samples, strict=True):
-            row = results.row(f"{name}: {title}", "ms", name, metric)
+            row = noted(results.row(f"{name}: {title}", "ms", name, metric), results, name)
             rows.append(placed(row, f"{title} over {what}", "formula", size))
     return [*rows, *_missing(results)]
 

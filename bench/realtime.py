@@ -205,12 +205,12 @@ def pair(
 ) -> list[Row]:
     """Formula's figure and Socket.IO's; `target` is of the ratio, `mine` of Formula's own."""
     if OTHER not in results.samples:  # then there is no ratio to judge
-        return [_noted(results.row(title, unit, MINE, metric, target=mine), results, MINE, metric)]
+        return [noted(results.row(title, unit, MINE, metric, target=mine), results, MINE, metric)]
     against = OTHER if mine is None else None
     ours = results.row(title, unit, MINE, metric, against=against, target=mine or target)
     return [
-        _noted(ours, results, MINE, metric),
-        _noted(results.row(f"{OTHER}, {title}", unit, OTHER, metric), results, OTHER, metric),
+        noted(ours, results, MINE, metric),
+        noted(results.row(f"{OTHER}, {title}", unit, OTHER, metric), results, OTHER, metric),
     ]
 
 
@@ -226,10 +226,10 @@ def _row(
 ) -> Row:
     target = None if most is None else Target(most=most)
     row = results.row(title, unit, of, metric, against=against, target=target)
-    return _noted(row, results, of, metric)
+    return noted(row, results, of, metric)
 
 
-def _noted(row: Row, results: Results, of: str, metric: str = "") -> Row:
+def noted(row: Row, results: Results, of: str, metric: str = "") -> Row:
     """The row and what it cost: a load that is short of CPU itself measures nothing else."""
     window = metric.rpartition(" ")[0]
     costs = [

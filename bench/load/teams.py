@@ -13,9 +13,11 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 import msgspec
+import psutil
 import uvloop
 
 from bench.child import Sample, answer, given
+from bench.load.cpu import Spent
 from bench.load.crowd import READ, Crowd, Peer, open_files
 from bench.load.delays import LATE_S, NUMBERED, SPLIT, said
 from bench.load.distribution import PERCENTS
@@ -42,7 +44,8 @@ class Teams(msgspec.Struct, frozen=True):
 
 def run(load: Teams) -> Sample:
     """`offered`, `good`, `refused` a second and `good p50` …; `failed`: % of what was asked;
-    `told p50` …: ms until another one of the room has what was said; `missing`: deliveries.
+    `told p50` …: ms until another one of the room has what was said; `missing`: deliveries;
+    `<process> cpu`: %, of the `client` that asks and the `talker` that hears too.
     """
     everybody = load.teams * load.people
     open_files(2 * everybody + LINES + 100)
@@ -57,9 +60,13 @@ def run(load: Teams) -> Sample:
         there.close()
         here.recv()  # all are in
         rate, lines = load.teams * load.requests, min(everybody, LINES)
+        processes = {"api": side.process, "projector": backend.projector}
+        talker = psutil.Process(talking.pid)
+        spent, start = Spent({**processes, "talker": talker}), time.perf_counter()
         values, tally = uvloop.run(due(side.port, _by_turns(side), rate, lines, load.window))
+        cpu = spent.percent(time.perf_counter() - start)
         talked: dict[str, float] = here.recv()
-    return tally.sample({**values, **talked, "people": everybody})
+    return tally.sample({**values, **talked, **cpu, "people": everybody})
 
 
 def _by_turns(side: Side) -> Iterator[bytes]:
