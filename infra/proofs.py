@@ -48,11 +48,11 @@ def prove(settings: Settings, purpose: Purpose, subject: UUID, number: int, stat
     return urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
-def way_in(since: str, email: str) -> str:
-    """What a link for another password is bound to: since when there is the one before, and where
-    it was mailed.
+def way_in(since: str, *addresses: str) -> str:
+    """What a link for another password is bound to: since when there is the one before, the address
+    of the account, and where it was mailed, if that is another.
     """
-    return f"{since} {email}"
+    return " ".join((since, *dict.fromkeys(addresses)))
 
 
 def parse(text: str) -> Proof | None:
