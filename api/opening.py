@@ -8,13 +8,16 @@ from uuid import UUID
 from litestar import Request
 
 from api import tokens
+from api.call import origin_of
 from api.signed_in import Me, Session
 from api.tokens import NotAuthenticated
 from domain.email import email_stream
 from domain.errors import Invalid
+from domain.login import LOGIN, BeginLogin, Way
 from domain.user import USER, User
 from infra import accounts
 from infra.accounts import Device, Grant
+from infra.eventstore.types import NEW
 from infra.limits import Attempt, address_of
 from infra.proofs import Purpose, holds, parse, prove
 from infra.runtime import Runtime
@@ -55,14 +58,18 @@ def known_login(settings: Settings, refresh_token: str) -> str:
 
 
 async def open_session(
-    runtime: Runtime, request: Request[Any, Any, Any], user: UUID, checked: str
+    runtime: Runtime, request: Request[Any, Any, Any], user: UUID, checked: str, way: Way
 ) -> Session:
-    """A new log-in; `checked`: the hash of the password that was said. Raises NotAuthenticated."""
+    """A new log-in, on record before it is given; `checked`: the hash of the password that was
+    said. Raises NotAuthenticated.
+    """
     state = await active(runtime, user)
     grant = Grant(runtime.new_id(), user)
     token = await accounts.issue(runtime.db, grant, checked, end(runtime), device_of(request))
     if token is None:
         raise NotAuthenticated("auth.bad_credentials")
+    begin = BeginLogin(user=user, way=way)
+    await runtime.execute(origin_of(request, user), LOGIN, grant.family, begin, expected=NEW)
     return session(runtime, grant, token, state)
 
 

@@ -109,7 +109,7 @@ async def login(
             stored = new
         else:  # it was made anew meanwhile, or is of another password
             stored = await _matching(runtime, passwords, user, data.password)
-    return await open_session(runtime, request, user, stored)
+    return await open_session(runtime, request, user, stored, "password")
 
 
 async def _matching(runtime: Runtime, passwords: Passwords, user: UUID, password: str) -> str:
