@@ -96,7 +96,7 @@ async def reset(
 ) -> Session:
     """Sets the password, ends every log-in, and begins one: also for whom guesses keep out."""
     user, hashed = await set_by_link(runtime, passwords, request, data.token, data.password)
-    return await open_session(runtime, request, user, hashed)
+    return await open_session(runtime, request, user, hashed, "link")
 
 
 async def set_by_link(

@@ -1,4 +1,5 @@
-"""Short signed texts that prove one thing about one person: a mail's link, a device seen before.
+"""Short signed texts that prove one thing about one person: a mail's link, a device seen before,
+a log-in that goes on.
 
 A proof can be bound to how something stands (`state`): it is void once that has changed, so a link
 works once, and nothing of it needs to be kept.
@@ -24,6 +25,7 @@ class Purpose(StrEnum):
     RESET = "password reset link"
     VERIFY = "e-mail verification link"
     DEVICE = "known device"
+    LOGIN = "log-in that a refresh token is of"
 
 
 class Proof(msgspec.Struct, frozen=True):
