@@ -121,7 +121,7 @@ def together(field: Field) -> list[Row]:
     people = field.scaled(50, 5)
     side = Formula(field.stage.database("together"))
     load = Together(side, people, field.scaled(100, 5), field.scaled(30, 4))
-    results = compete([contestant(MINE, load)], field.rounds(3))
+    results = compete([contestant(MINE, load)], field.rounds(2))
     titles = {
         "handed": "a lock is given back, until the next one of the queue has it",
         "came": "somebody comes, until the last one sees it",
