@@ -25,6 +25,7 @@ from domain.project import PROJECT, ProjectRole
 from infra.blobs.door import open_blobs
 from infra.blobs.model import Unavailable
 from infra.blobs.tape import PART
+from infra.bounded import MOST, TooMuch, bounded
 from infra.eventstore.lookout import Lookout
 from infra.eventstore.pipe import open_pipe
 from infra.folder import free_port
@@ -171,6 +172,12 @@ class TestRight:
                 pipe.send(answer.set_result, (b"many", [size.to_bytes(4)]))
                 assert await answer == [[(b"x" * size,)]]
         await pipe.close()
+        async with asyncio.timeout(WAIT_S), bounded(runtime.settings.database_url) as narrow:
+            for size in (8_000, 8_192, 16_384, 20_000, LARGE):
+                row = await (await narrow.execute("SELECT repeat('x', %s)", (size,))).fetchone()
+                assert row == ("x" * size,)
+            with pytest.raises(TooMuch):
+                await narrow.execute("SELECT repeat('x', %s)", (2 * MOST,))
 
 
 async def meet(one: Live, other: Live) -> None:
@@ -239,6 +246,11 @@ async def by_session(settings: Settings) -> None:
     await conninfo_ok(settings.database_url)
 
 
+async def by_bounded(settings: Settings) -> None:
+    async with bounded(settings.database_url):
+        pass
+
+
 async def by_pool(settings: Settings) -> None:
     async with open_pool(settings.database_url, 1) as pool:
         await pool.open(wait=True, timeout=CONNECT_S)
@@ -289,6 +301,7 @@ async def by_s3(settings: Settings) -> None:
 
 WAYS: tuple[Callable[[Settings], Awaitable[None]], ...] = (
     by_session,
+    by_bounded,
     by_pool,
     by_pipe,
     by_lookout,

@@ -2,11 +2,12 @@
 KiB by which its peak of memory rose.
 """
 
-import asyncio
 import os
 import sys
 import tempfile
 from typing import BinaryIO, cast
+
+import uvloop
 
 from domain.errors import Invalid
 from infra.analytics import Viewer, run
@@ -38,4 +39,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())  # as the API does
