@@ -121,6 +121,9 @@ async def queues(window: Window, runtime: Runtime) -> None:
     await window.reads("its server is away", "main table")
     await window.click("Resume email")
     await window.sees("find('Pause email')")
+    await window.go("operations/read_models?name=users")
+    await window.click("Verify users")
+    await window.sees("/done\\t\\d+\\t0\\t/.test(find('Checks of users', '.scroll')?.innerText)")
 
 
 async def test_an_admin_lets_people_in_and_frees_what_they_hold(consoles: Consoles) -> None:

@@ -35,7 +35,7 @@ export default function Jobs({ query }) {
   `;
 }
 
-const JOB = {
+export const JOB = {
   state: ({ name, state, progress }) => html`${shown(state)} ${state === "running" && progress !== null && bar(name, progress)}`,
   actions: ({ id, name, state }) => html`
     ${OVER.includes(state) && order("Retry", name, `${ROOT}/${id}`)}
@@ -60,7 +60,7 @@ function Job({ id }) {
   const log = useList(`${ROOT}/${id}/log`);
   return html`<section class="card" aria-label="The job">
     ${table(job?.name, job && [job], "state attempts max_attempts run_at started_at finished_at error actions", JOB)}
-    <pre>${JSON.stringify(job?.args)}</pre>
+    <pre>${JSON.stringify({ ...job?.args, result: job?.result })}</pre>
     ${table("What it said", log, "at attempt level line", {}, "Nothing yet.")}
   </section>`;
 }
