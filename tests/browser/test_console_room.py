@@ -102,6 +102,16 @@ async def test_a_field_is_ones_own_while_one_writes(consoles: Consoles) -> None:
     await here.bob.run("document.activeElement.blur()")
     await here.ann.sees("find('Goal', 'textarea').value.includes('Yes: ')")
     await here.ann.sees("!find('Goal', 'textarea').readOnly")
+    await here.bob.focus("Goal")
+    await here.bob.write("No. ")
+    await here.ann.click("Take over")
+    await here.ann.sees("find('Reason', 'dialog label')")
+    await here.ann.write("it is late")
+    await here.ann.press("Enter")
+    await here.bob.reads("it is late", ".toasts")
+    await here.ann.sees("named(document.activeElement) === 'Goal'")
+    await here.ann.run("document.activeElement.blur()")
+    await here.bob.sees("!find('Goal', 'textarea').readOnly")
 
 
 async def test_a_comment_names_somebody_and_tells_them(consoles: Consoles) -> None:

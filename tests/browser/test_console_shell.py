@@ -23,6 +23,8 @@ async def test_who_signs_in_is_live_and_sees_their_projects(consoles: Consoles) 
     window = await consoles.window(ann)
     await window.reads("ann", ".account")
     await window.sees("find('P', 'a.card')")
+    await consoles.server.room(ann)
+    await window.sees("document.querySelectorAll('a.card').length === 2")
 
 
 async def test_the_wrong_password_is_said_to_be_wrong(consoles: Consoles) -> None:

@@ -32,7 +32,7 @@ const WORDS = {
 
 export function said(error) {
   const code = error?.code ?? error;
-  const [, what] = /^(\w+)\.not_found$/.exec(code) ?? [];
+  const [, what] = /([a-z]+)[._]not_found$/.exec(code) ?? [];
   if (what) return `There is no such ${what}, or it is not yours to see.`;
   if (WORDS[code] && !error.detail?.errors) return WORDS[code];
   if (!error?.code) return "Something went wrong on this page.";

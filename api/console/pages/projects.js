@@ -1,6 +1,6 @@
 /** Projects: one's own, or all for who may see them all; each opens its room. */
 
-import { href, html, useAll } from "../lib/page.js";
+import { EVERY, all, href, html, useLook } from "../lib/page.js";
 import { RoomPage } from "./room/room.js";
 
 export default ({ parts: [project, ...rest] }) =>
@@ -8,7 +8,7 @@ export default ({ parts: [project, ...rest] }) =>
 
 /** `page`: where each leads to. */
 export function Cards({ page }) {
-  const projects = useAll("/projects");
+  const projects = useLook(() => all("/projects"), page, { every: EVERY });
   return html`
     ${projects?.length === 0 && html`<p class="empty">You are in no project yet.</p>`}
     <ul class="cards">

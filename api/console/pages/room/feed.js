@@ -27,6 +27,7 @@ const SENTENCES = {
   "reaction.added": ({ emoji }) => `answered ${emoji}`,
   "participation.joined": () => "came in",
   "participation.left": () => "left",
+  "activity.recorded": ({ kind }) => kind.replace(".", " "),
   "file.uploaded": ({ name }) => `uploaded ${name}`,
 };
 
