@@ -66,6 +66,12 @@ async def test_who_is_here_and_where_they_point_is_seen(consoles: Consoles) -> N
         await ann.point(x, 300)
         await bob.sees(f"Math.abs({mine}?.getBoundingClientRect().x - x) < 4", id=ann.id, x=x)
     assert await ann.run(f"return {mine}", id=ann.id) is None, "one's own is no news"
+    await bob.size(360)
+    done = "find('Done,', 'section').getBoundingClientRect()"
+    middle = await ann.run(f"const {{ x, width }} = {done}; return x + width / 2")
+    await ann.point(middle, 300)
+    at = f"{mine}?.getBoundingClientRect().x"
+    await bob.sees(f"{done}.left < {at} && {at} < {done}.right", id=ann.id)
 
 
 async def test_a_task_is_made_and_moved_on_both_screens(consoles: Consoles) -> None:
