@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "./html.js";
-import { onDay } from "./when.js";
+import { iso, onDay } from "./when.js";
 
 // Each has a contrast of at least 3 with both papers.
 const COLOURS = ["#4c6ef5", "#e8590c", "#2b9348", "#ae3ec9", "#1098ad", "#e64980", "#a67c00", "#868e96"];
@@ -66,7 +66,7 @@ function options(bars, { values, time = false, names }, series, box) {
 /** In UTC, as the figures are. */
 const clock = (_, at) =>
   at.map((seconds) => {
-    const [day, time] = new Date(seconds * 1_000).toISOString().split("T");
+    const [day, time] = iso(seconds).split("T");
     return time < "00:01" ? onDay(day) : time.slice(0, at[1] - at[0] < 60 ? 8 : 5);
   });
 

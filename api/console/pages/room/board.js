@@ -123,7 +123,7 @@ function useMarks(model, room) {
   const newest = useStore(model.touched);
   const [touched, setTouched] = useState();
   useEffect(() => {
-    if (!newest) return undefined;
+    if (!newest) return;
     setTouched(newest);
     const timer = setTimeout(() => setTouched(undefined), FLASH);
     return () => clearTimeout(timer);
