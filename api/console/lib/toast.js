@@ -6,6 +6,7 @@ import { Store, html, useStore } from "./html.js";
 const WORDS = {
   "access.denied": "You may not do that.",
   "api_key.bad_scope": "There is no such scope.",
+  "auth.bad_token": "Your session has ended.",
   "auth.bad_credentials": "Wrong e-mail or password.",
   "auth.deactivated": "This account is deactivated.",
   "auth.signed_out": "You were signed out.",
@@ -14,7 +15,6 @@ const WORDS = {
   "benchmark.running": "One is running: wait until it is over, or cancel it among the jobs.",
   "client.offline": "Formula cannot be reached.",
   "client.dropped": "The connection dropped.",
-  "client.ended": "The server ended the connection.",
   "lock.held": "Somebody else is editing this.",
   "lock.lost": "Your hold on this field has ended; nothing was saved.",
   "email.taken": "Somebody has that address already.",
