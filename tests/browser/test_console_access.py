@@ -95,6 +95,7 @@ async def test_all_can_be_done_without_a_mouse(consoles: Consoles) -> None:
     await window.press("Enter")
     await sees_in(window, "To do", "By keys")
     await window.press("Escape")
+    await window.sees("named(document.activeElement) === 'New task in To do'")
     await window.reach("By keys")
     await window.press("ArrowRight", modifiers=SHIFT)
     await sees_in(window, "In progress", "By keys")

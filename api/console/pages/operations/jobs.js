@@ -3,8 +3,8 @@
 import { Filters, bar, chosen, html, link, order, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/realtime/jobs";
+const OPEN = ["queued", "blocked", "running"];
 const OVER = ["dead", "refused", "cancelled"];
-const SETTLED = ["done", "refused", "cancelled"];
 const CANCEL = why("What needs it is called off as well.");
 const PAUSE = why("None of its jobs is handed out; those that run go on.");
 const DISCARD = why("Nobody will try them again.");
@@ -13,7 +13,7 @@ export default function Jobs({ query }) {
   const queues = useRead(`${ROOT}/stats`);
   const fields = [
     ["queue", queues?.map(({ queue }) => queue) ?? []],
-    ["state", ["queued", "blocked", "running", "done", ...OVER]],
+    ["state", [...OPEN, "done", ...OVER]],
     ["name"],
     ["q", {}, "In arguments, key or error"],
   ];
@@ -39,7 +39,7 @@ export const JOB = {
   state: ({ name, state, progress }) => html`${shown(state)} ${state === "running" && progress !== null && bar(name, progress)}`,
   actions: ({ id, name, state }) => html`
     ${OVER.includes(state) && order("Retry", name, `${ROOT}/${id}`)}
-    ${!SETTLED.includes(state) && order("Cancel", name, `${ROOT}/${id}`, CANCEL)}
+    ${[...OPEN, "dead"].includes(state) && order("Cancel", name, `${ROOT}/${id}`, CANCEL)}
   `,
 };
 
