@@ -1,6 +1,6 @@
 """Who is asking, and whether they may: the only place at the edges that applies domain.access."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from hmac import compare_digest
@@ -30,6 +30,7 @@ from domain.user import USER
 from infra.api_keys import PREFIX
 from infra.limits import address_of
 from infra.runtime import Runtime
+from infra.settings import Settings
 
 # What a path may name that is of a project, and whose state says which.
 IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {
@@ -39,6 +40,12 @@ IN_PROJECT: Mapping[str, Decider[Any, Any, Any]] = {
 }
 
 SAFE = frozenset({"GET", "HEAD"})
+
+SHORT = 4  # digits of the length of a body that is looked at before it is counted
+EXPIRED = "auth.expired"
+
+# Of the settings and a request's body: who sends it.
+Shows: TypeAlias = Callable[[Settings, bytes], str]
 
 # A request of somebody. To take it costs nothing; each dependency is resolved by a call, and two
 # at once by tasks of their own.
@@ -109,16 +116,40 @@ async def enter(request: Request[Any, Any, Any]) -> None:
 
     A token that does not hold is as good as none.
     """
+    limits = runtime_of(request.scope).limits
+    if shown := await _shown(request):
+        _pass(limits.known(shown))
+    else:
+        await _count(request.scope)
+    await guard(request)
+
+
+async def _shown(request: Request[Any, Any, Any]) -> str:
+    """What a body proves of who sends it without a token, where a route says how; else "".
+
+    `shows` in `opt`. It costs no more than to count does: nobody else is asked.
+    """
     scope = request.scope
-    runtime, address = runtime_of(scope), address_of(scope["client"])
+    shows: Shows | None = scope["route_handler"].opt.get("shows")
+    if shows is None or not 0 < len(header(scope, b"content-length")) <= SHORT:
+        return ""
+    return shows(runtime_of(scope).settings, await request.body())
+
+
+async def _count(scope: Scope) -> None:
+    """By user, else by address; but whose token has only run out is told to renew it."""
+    runtime, address, user = runtime_of(scope), address_of(scope["client"]), None
     if not runtime.api_keys.knows(bearer(scope)):
         _pass(runtime.limits.request(address, None))  # to ask the database is not for free
+    expired: NotAuthenticated | None = None
     try:
         user = (await proven_of(scope)).user
-    except NotAuthenticated:
-        user = None
-    _pass(runtime.limits.request(address, user))
-    await guard(request)
+    except NotAuthenticated as error:
+        expired = error if error.code == EXPIRED else None
+    wait_s = runtime.limits.request(address, user)
+    if wait_s and expired and scope["route_handler"].opt.get("action") is not Open.PUBLIC:
+        raise expired
+    _pass(wait_s)
 
 
 def _pass(wait_s: float) -> None:

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from api.call import Malformed
 from api.edge import request_id
 from api.limiting import RateLimited
-from api.ranges import OutOfRange
+from api.ranges import Changed, OutOfRange
 from api.tokens import NotAuthenticated
 from api.tus_protocol import UnknownProtocol, WrongChecksum
 from domain.errors import Invalid, Locked, NotAllowed, NotFound, Refused, WrongState
@@ -36,6 +36,7 @@ STATUS: Mapping[type, int] = {
     Conflict: 409,
     WrongVersion: 412,
     UnknownProtocol: 412,
+    Changed: 412,
     TooLarge: 413,
     FileTooLarge: 413,
     OutOfRange: 416,

@@ -15,7 +15,7 @@ from litestar.response.streaming import ASGIStreamingResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import Open
-from api.ranges import has, span
+from api.ranges import has, require_same, span
 from domain.errors import NotFound
 from domain.file import FILE
 from infra.blobs.model import Blob, Flow
@@ -67,6 +67,7 @@ async def content(
     blob = await runtime.blobs.head(key)
     tag = f'"{key}-{blob.bytes}"'  # a key names the same bytes for ever, but for a report made anew
     headers = {**_headers(blob), "ETag": tag}
+    require_same(request.headers, tag)
     if has(request.headers, tag):
         return ASGIResponse(status_code=304, headers=headers)
     if request.method == HttpMethod.HEAD:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.corked import Corked
 from api.realtime.protocol import PATH as SOCKETS
 from api.turning_away import MOST_BODY, busy
 from infra.admission import DOOR, Place, aside, place
@@ -129,6 +130,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.linger()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.transport = cast("asyncio.Transport", Corked(cycle.transport, self.loop))
         super()._start_asgi_task(cycle, admitted(Place(DOOR), app))
 
     def await_body(self) -> None:

@@ -17,6 +17,17 @@ class OutOfRange(Refused):
         self.bytes = size
 
 
+class Changed(Refused):
+    """It is not what whoever asks began with (If-Match)."""
+
+
+def require_same(headers: Mapping[str, str], tag: str) -> None:
+    """Of a download that goes on. Raises Changed."""
+    given = headers.get("if-match", "*").strip()
+    if given != "*" and tag not in (one.strip() for one in given.split(",")):
+        raise Changed("file.changed")
+
+
 def span(headers: Mapping[str, str], tag: str, size: int) -> tuple[int, int] | None:
     """From where to before where; None: all of it. Raises OutOfRange.
 

@@ -1,7 +1,8 @@
 """/auth/password and /auth/email: by links in mails, each good once and for a while.
 
 A reset's link is bound to the password that it replaces and to the address, a verification's to the
-address: using it ends it, and nothing of it is kept.
+address: using it ends it, and nothing of it is kept. A reset's goes to an address that was
+verified, which somebody keeps until another one is.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from api.limiting import RateLimited
 from api.opening import account_of, active, open_session
 from api.registering import Email, Password
 from api.signed_in import Session
-from domain.email import EMAIL
+from domain.email import EMAIL, ReleaseEmail, email_stream
 from domain.errors import Invalid, WrongState
 from domain.jobs import JOB, AnyArgs, MailEmailVerification, MailPasswordReset, RequestJob, Wanted
 from domain.user import USER, SetPassword, VerifyEmail
@@ -78,7 +79,7 @@ async def forgot(
 async def _ask_reset(runtime: Runtime, origin: Origin, account: UUID) -> None:
     try:
         user = (await runtime.load(EMAIL, account)).state.user
-        if user is None or runtime.limits.mail(f"reset:{account}"):
+        if user is None or runtime.limits.mail(f"reset:{user}"):
             return
         asked = mailing(runtime, MailPasswordReset(user=user))
         await runtime.execute(origin, asked.decider, asked.stream, asked.command)
@@ -95,7 +96,7 @@ async def reset(
 ) -> Session:
     """Sets the password, ends every log-in, and begins one: also for whom guesses keep out."""
     user, hashed = await set_by_link(runtime, passwords, request, data.token, data.password)
-    return await open_session(runtime, request, user, hashed)
+    return await open_session(runtime, request, user, hashed, "link")
 
 
 async def set_by_link(
@@ -111,8 +112,8 @@ async def set_by_link(
     since = await accounts.password_since(runtime.db, proof.subject)  # last: its hash is not older
     if stored is None or since is None:
         raise Invalid("auth.bad_link")
-    email = (await runtime.load(USER, proof.subject)).state.email
-    _require(runtime, Purpose.RESET, proof, way_in(since, email))
+    known = (await runtime.load(USER, proof.subject)).state
+    _require(runtime, Purpose.RESET, proof, way_in(since, known.email, known.way_back))
     user = await active(runtime, proof.subject)
     check_password(password, user.email, user.name)
     new = await passwords.hash(password)
@@ -136,8 +137,12 @@ async def verify_by_link(runtime: Runtime, request: Request[Any, Any, Any], toke
     proof = _parsed(token)
     user = (await runtime.load(USER, proof.subject)).state
     _require(runtime, Purpose.VERIFY, proof, user.email)
-    origin = origin_of(request, proof.subject)
-    await runtime.execute(origin, USER, proof.subject, VerifyEmail(email=user.email))
+    origin, before = origin_of(request, proof.subject), user.verified
+    command = VerifyEmail(email=user.email)
+    left: list[Do] = []
+    if before and before != user.email:  # links went there until now
+        left.append(Do(EMAIL, email_stream(before), ReleaseEmail(user=proof.subject)))
+    await runtime.execute(origin, USER, proof.subject, command, *left)
 
 
 @post("/email/resend", status_code=HTTP_202_ACCEPTED, opt={"action": Open.LOGGED_IN})

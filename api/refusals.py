@@ -73,9 +73,10 @@ class Refusals:
         self._left_out.clear()
         self._written = 0
 
-    def told(self, frame: p.Err, origin: Origin) -> None:
-        """Note what a socket is told, where it is of access."""
-        if frame.code == NO_TOKEN or not frame.code.startswith(("access.", "auth.")):
+    def told(self, frame: p.Err, origin: Origin, *, hidden: bool = False) -> None:
+        """Note what a socket is told, where it is of access; `hidden`: its code says else."""
+        of_access = hidden or frame.code.startswith(("access.", "auth."))
+        if frame.code == NO_TOKEN or not of_access:
             return
         self.note(
             origin.actor,

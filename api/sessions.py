@@ -1,5 +1,6 @@
 """/auth: log in, stay logged in, log out; and one's log-ins elsewhere."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,19 @@ from msgspec import Meta
 from api.auth import Caller, Open
 from api.call import Call, origin_of
 from api.limiting import RateLimited
-from api.opening import NOBODY, account_of, active, attempt, device_of, end, me_of, open_session
+from api.opening import (
+    NOBODY,
+    SECRET,
+    account_of,
+    active,
+    attempt,
+    device_of,
+    end,
+    known_device,
+    known_login,
+    me_of,
+    open_session,
+)
 from api.opening import session as session_of
 from api.signed_in import Me, Session
 from api.tokens import NotAuthenticated
@@ -29,6 +42,7 @@ from infra.limits import address_of
 from infra.passwords import Passwords
 from infra.proofs import MAX_PROOF
 from infra.runtime import Runtime
+from infra.settings import Settings
 
 MOST = 100  # log-ins of a list
 
@@ -53,7 +67,25 @@ class Shown(LogIn, frozen=True):
     current: bool
 
 
-@post("/login", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})
+def shown_by_login(settings: Settings, body: bytes) -> str:
+    """The device that it comes from, or ""."""
+    with suppress(msgspec.MsgspecError, ValueError):
+        said = msgspec.json.decode(body, type=Login)
+        device = known_device(settings, account_of(said.email), said.device)
+        return f"device:{device}" if device else ""
+    return ""
+
+
+def shown_by_refresh(settings: Settings, body: bytes) -> str:
+    """The log-in that the token is of, or ""."""
+    with suppress(msgspec.MsgspecError, ValueError):
+        said = msgspec.json.decode(body, type=Refresh)
+        login = known_login(settings, said.refresh_token)
+        return f"login:{login}" if login else ""
+    return ""
+
+
+@post("/login", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC, "shows": shown_by_login})
 async def login(
     data: JSONBody[Login],
     request: Request[None, None, Any],
@@ -77,7 +109,7 @@ async def login(
             stored = new
         else:  # it was made anew meanwhile, or is of another password
             stored = await _matching(runtime, passwords, user, data.password)
-    return await open_session(runtime, request, user, stored)
+    return await open_session(runtime, request, user, stored, "password")
 
 
 async def _matching(runtime: Runtime, passwords: Passwords, user: UUID, password: str) -> str:
@@ -88,7 +120,7 @@ async def _matching(runtime: Runtime, passwords: Passwords, user: UUID, password
     return stored
 
 
-@post("/refresh", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC})
+@post("/refresh", status_code=HTTP_200_OK, opt={"action": Open.PUBLIC, "shows": shown_by_refresh})
 async def refresh(
     data: JSONBody[Refresh], request: Request[None, None, Any], runtime: NamedDependency[Runtime]
 ) -> Session:
@@ -96,7 +128,7 @@ async def refresh(
     secret, device = runtime.settings.jwt_secret, device_of(request)
     try:
         rotated = await accounts.rotate(
-            runtime.db, secret, data.refresh_token, end(runtime), device
+            runtime.db, secret, data.refresh_token[:SECRET], end(runtime), device
         )
     except TokenReused as error:
         await _end_stolen(runtime, request, error)

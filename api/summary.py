@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from infra.nodes import ROLES, Node, nodes
+from infra.nodes import ROLES, Node, degraded, missing_roles, nodes
 from infra.runtime import Runtime
 from infra.services import ServiceState, State
 
@@ -35,11 +35,14 @@ class ProcessHealth(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """`status`: up; degraded, when a role or a server is missing; down, when Postgres is."""
+    """`status`: up; degraded, when a role or a server is missing or nobody looks at the rules of
+    alerts (`degraded` names what all else goes on without); down, when Postgres is.
+    """
 
     status: str
     services: list[ServiceHealth]
     processes: list[ProcessHealth]
+    degraded: list[str]
 
 
 class ProcessServices(msgspec.Struct, frozen=True):
@@ -56,10 +59,12 @@ class ProcessServices(msgspec.Struct, frozen=True):
 async def summary(runtime: Runtime, *, detailed: bool) -> Summary:
     found = await nodes(runtime)
     servers = [_server(one, detailed=detailed) for one in _servers(runtime, found)]
+    away = degraded(found, runtime.services.degraded())
     return Summary(
-        status=_overall(servers, found),
+        status=_overall(servers, found, away),
         services=servers,
         processes=[_process(runtime, node, detailed=detailed) for node in found],
+        degraded=away,
     )
 
 
@@ -87,12 +92,11 @@ def _server(one: ServiceState, *, detailed: bool) -> ServiceHealth:
     return ServiceHealth(one.name, status, one.since, one.latency_ms, error)
 
 
-def _overall(servers: Sequence[ServiceHealth], found: Sequence[Node]) -> str:
-    away = {one.name for one in servers if one.status == State.DOWN}
+def _overall(servers: Sequence[ServiceHealth], found: Sequence[Node], lacked: Sequence[str]) -> str:
+    away = {*lacked, *(one.name for one in servers if one.status == State.DOWN)}
     if "postgres" in away:
         return "down"
-    ready = {node.role for node in found if node.status == "ready"}
-    return "up" if not away and ready.issuperset(ROLES) else "degraded"
+    return "degraded" if away or missing_roles(found) else "up"
 
 
 def _process(runtime: Runtime, node: Node, *, detailed: bool) -> ProcessHealth:

@@ -218,17 +218,23 @@ async def _require_current(call: Call, passwords: Passwords, password: str) -> s
 
 
 async def _change_email(call: Call, user: UUID, email: str) -> Outcome:
-    """Give the old address back and take the new one, which is mailed to; all or nothing."""
+    """Give the old address back and take the new one, which is mailed to; all or nothing.
+
+    One that was verified stays theirs until the new one is: they come back by it.
+    """
     loaded = await call.runtime.load(USER, user)
     old = loaded.state.email
     command = ChangeEmail(email=email)
     if loaded.version == 0 or old == email:
         return await call.execute(USER, user, command)
-    release = Do(EMAIL, email_stream(old), ReleaseEmail(user=user))
-    reserve = Do(EMAIL, email_stream(email), ReserveEmail(user=user))
-    asked = mailing(call.runtime, MailEmailVerification(user=user))
+    also = [
+        Do(EMAIL, email_stream(email), ReserveEmail(user=user)),
+        mailing(call.runtime, MailEmailVerification(user=user)),
+    ]
+    if old != loaded.state.verified:
+        also.append(Do(EMAIL, email_stream(old), ReleaseEmail(user=user)))
     try:  # on the version that had the old address: else nobody would give back a newer one
-        return await call.execute(USER, user, command, release, reserve, asked, seen=loaded.version)
+        return await call.execute(USER, user, command, *also, seen=loaded.version)
     except WrongVersion as error:
         if call.expected is not None:
             raise

@@ -53,7 +53,7 @@ def run(stage: Stage) -> list[Row]:
 
 def throughput(stage: Stage) -> list[Row]:
     """Closed loops on one server: callers of Formula, its command path, and its peers."""
-    window = Window(0.5, 0.2) if stage.quick else Window(3.0)
+    window = Window(0.5, 0.2) if stage.quick else Window(2.0)
     skipped = emmett.install()
     contestants = [*_formulas(stage, window), *_peers(stage, window)]
     if skipped is None:

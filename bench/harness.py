@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from operator import itemgetter
@@ -173,6 +174,15 @@ def compete(contestants: Sequence[Contestant], rounds: int) -> Results:
             results.samples[one.name].append(sample)
             say(f"round {turn + 1}/{rounds}  {one.name}: {_told(sample)}")
     return results
+
+
+def at_once(contestants: Sequence[Contestant]) -> Results:
+    """One round of all side by side: for those that wait, and do little else."""
+    with ThreadPoolExecutor(len(contestants)) as threads:
+        samples = list(threads.map(play, contestants))
+    for one, sample in zip(contestants, samples, strict=True):
+        say(f"{one.name}: {_told(sample)}")
+    return Results({one.name: [it] for one, it in zip(contestants, samples, strict=True)})
 
 
 def say(text: str) -> None:

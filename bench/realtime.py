@@ -124,7 +124,7 @@ def stalled(field: Field) -> list[Row]:
         name: Delays(side, readers, rate, window, stalled=others) for name, side in sides.items()
     }
     contestants = [contestant(name, load) for name, load in (without | beside).items()]
-    results = compete(contestants, field.rounds(2))
+    results = compete(contestants, rounds=1)
     title = f"{readers:,} readers, {others} never read"
     rows = [
         _row(results, f"{title}, {metric}", unit, MINE, metric, against=f"{MINE} alone", most=1.2)

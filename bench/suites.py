@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from bench import (
     api,
     append,
+    chaos,
     claims,
     files,
     growth,
@@ -29,12 +30,14 @@ SUITES: Mapping[str, Callable[[Stage], list[Row]]] = {
     "claims": claims.run,
     "growth": growth.run,
     "soak": soak.run,
+    "chaos": chaos.run,
     "watching": watching.run,
 }
 ALONE = (
     "guard",
     "growth",
     "soak",
+    "chaos",
     "watching",
 )  # by name only; the rest is `all`, in this order
 SHORT = tuple(name for name in SUITES if name not in ALONE)
@@ -51,6 +54,7 @@ ABOUT = tuple(
         claims,
         growth,
         soak,
+        chaos,
         watching,
     )
 )

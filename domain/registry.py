@@ -17,6 +17,7 @@ from domain.jobs import JOB
 from domain.kernel import Decider, Event
 from domain.lock import LOCK
 from domain.log_level import LOG_LEVEL
+from domain.login import LOGIN
 from domain.motion import MOTION
 from domain.motion_summary import MOTION_SUMMARY
 from domain.notification import NOTIFICATION
@@ -34,6 +35,7 @@ from domain.user import USER
 
 DECIDERS: tuple[Decider[Any, Any, Any], ...] = (
     USER,
+    LOGIN,
     EMAIL,
     CLIENT,
     PROJECT,

@@ -157,10 +157,19 @@ class User(msgspec.Struct, frozen=True):
     status: UserStatus | None = None  # None: not registered
     email_verified: bool = False
     entry: Entry = Entry()
+    invited: str = ""  # the address that came with the registration
+    verified: str = ""  # the last one that was theirs for sure
 
     @property
     def active(self) -> bool:
         return self.status is UserStatus.ACTIVE
+
+    @property
+    def way_back(self) -> str:
+        """Where links for another password go. Nowhere (""), where an address was changed before
+        any was verified: it may be anybody's, and so may the one before.
+        """
+        return self.verified or (self.email if self.email == self.invited else "")
 
 
 def normal_email(text: str) -> str:
@@ -250,7 +259,7 @@ def evolve(user: User, event: UserEvent) -> User:
         return msgspec.structs.replace(user, entry=evolve_entry(user.entry, event))
     match event:
         case UserRegistered(email=email, name=name, role=role, department=department):
-            return User(email, name, role, department, UserStatus.ACTIVE)
+            return User(email, name, role, department, UserStatus.ACTIVE, invited=email)
         case UserProfileChanged(name=name, department=department):
             return msgspec.structs.replace(
                 user,
@@ -268,7 +277,8 @@ def evolve(user: User, event: UserEvent) -> User:
         case PasswordSet():
             return user
         case EmailVerified(email=email):
-            return msgspec.structs.replace(user, email_verified=email == user.email)
+            yes = email == user.email
+            return msgspec.structs.replace(user, email_verified=yes, verified=email)
         case _:
             assert_never(event)
 

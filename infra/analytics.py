@@ -22,7 +22,8 @@ from psycopg import errors
 
 from domain.errors import Invalid, NotAllowed
 from domain.query import MAX_SQL
-from infra.db import Connection, connect
+from infra.bounded import MOST, TooMuch, bounded
+from infra.db import Connection
 from infra.eventstore.types import StoreOverloaded
 from infra.runtime import Runtime
 
@@ -101,7 +102,7 @@ async def run(
     with designed(time_s):
         async with (
             asyncio.timeout(time_s + 1.0),  # a fetch each is bounded by Postgres, all of them here
-            await connect(conninfo, application_name=NAME) as connection,
+            bounded(conninfo, application_name=NAME) as connection,
         ):
             await _admit(connection, query)
             async with connection.transaction(), connection.cursor(name=CURSOR) as cursor:
@@ -205,6 +206,8 @@ def designed(time_s: float) -> Generator[None]:
     """Postgres's refusals as the domain's."""
     try:
         yield
+    except TooMuch as error:
+        raise Invalid("analytics.row_too_wide", most=MOST) from error
     except (errors.QueryCanceled, TimeoutError) as error:
         raise Invalid("analytics.too_slow", most_s=int(time_s)) from error
     except (errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction) as error:

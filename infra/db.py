@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 import structlog
@@ -29,8 +29,19 @@ WHERE locktype = 'advisory' AND classid = %s AND objid = hashtext(%s)::bit(32)::
 log = structlog.get_logger()
 
 
+C = TypeVar("C", bound=Connection)
+
+
 async def connect(conninfo: str, **parameters: str | int) -> Connection:
     """A session of one's own, in autocommit mode; `parameters` are libpq's.
+
+    Raises psycopg.OperationalError.
+    """
+    return await connect_as(psycopg.AsyncConnection[Any], conninfo, **parameters)
+
+
+async def connect_as(kind: type[C], conninfo: str, **parameters: str | int) -> C:
+    """The same, of a kind of one's own.
 
     Who is cancelled meanwhile leaves none behind: in the traceback a half-open one would live on,
     and whoever drops a database waits for it (authentication_timeout: a minute).
@@ -39,7 +50,7 @@ async def connect(conninfo: str, **parameters: str | int) -> Connection:
     """
     whole = make_conninfo(conninfo, **parameters)
     with suppress(asyncio.CancelledError):
-        return await psycopg.AsyncConnection[Any].connect(whole, autocommit=True)
+        return await kind.connect(whole, autocommit=True)
     raise asyncio.CancelledError
 
 

@@ -77,6 +77,10 @@ class Limits:
             return self.buckets.take(self._stranger, f"limit:request:{address}")
         return self.buckets.take(self._user, _requests_of(user))
 
+    def known(self, name: str) -> float:
+        """A request of who has no token, but has signed in before: as many each as an address."""
+        return self.buckets.take(self._stranger, f"limit:request:{name}")
+
     def action(self, user: UUID) -> float:
         """Something that a person does in a room."""
         return self.buckets.take(self._action, f"limit:action:{user}")

@@ -26,6 +26,9 @@ KEPT_S = 3_600.0  # rows of nodes long gone
 
 MOST_SERVICES = 40  # told of
 
+# Of a scheduler that leads: since when it should have looked at the rules of alerts; and the most.
+ALERTS_LATE_S, LATE_S = "alerts_late_s", 60.0
+
 ROLES = ("api", "projector", "worker", "scheduler")
 
 log = structlog.get_logger()
@@ -201,10 +204,26 @@ def missing_roles(found: Iterable[Node]) -> list[str]:
     return [role for role in ROLES if role not in there]
 
 
-def degraded(found: Iterable[Node], mine: Iterable[str]) -> list[str]:
-    """What this process or another that is alive finds away, and does without."""
+def degraded(found: Sequence[Node], mine: Iterable[str]) -> list[str]:
+    """What this process or another that is alive finds away, and does without; alerts as well,
+    whose rules nobody looks at.
+    """
     theirs = (one.name for node in found if node.alive for one in node.services if one.is_lacked)
-    return sorted({*mine, *theirs})
+    late = ["alerts"] if alerts_late_s(found) > LATE_S else []
+    return sorted({*mine, *theirs, *late})
+
+
+def alerts_late_s(found: Sequence[Node]) -> float:
+    """Since when somebody should have looked at the rules of alerts. A scheduler that hangs, or has
+    gone, is as late as it was, and later.
+    """
+    newest = max((node.seen_at for node in found), default=None)
+    late = [
+        node.detail[ALERTS_LATE_S] + (newest - node.seen_at).total_seconds()
+        for node in found
+        if newest is not None and node.detail.get(ALERTS_LATE_S) is not None
+    ]
+    return min(late, default=0.0)
 
 
 async def forget_nodes(db: Connection) -> int:

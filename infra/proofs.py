@@ -1,4 +1,5 @@
-"""Short signed texts that prove one thing about one person: a mail's link, a device seen before.
+"""Short signed texts that prove one thing about one person: a mail's link, a device seen before,
+a log-in that goes on.
 
 A proof can be bound to how something stands (`state`): it is void once that has changed, so a link
 works once, and nothing of it needs to be kept.
@@ -24,6 +25,7 @@ class Purpose(StrEnum):
     RESET = "password reset link"
     VERIFY = "e-mail verification link"
     DEVICE = "known device"
+    LOGIN = "log-in that a refresh token is of"
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -48,11 +50,11 @@ def prove(settings: Settings, purpose: Purpose, subject: UUID, number: int, stat
     return urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
-def way_in(since: str, email: str) -> str:
-    """What a link for another password is bound to: since when there is the one before, and where
-    it was mailed.
+def way_in(since: str, *addresses: str) -> str:
+    """What a link for another password is bound to: since when there is the one before, the address
+    of the account, and where it was mailed, if that is another.
     """
-    return f"{since} {email}"
+    return " ".join((since, *dict.fromkeys(addresses)))
 
 
 def parse(text: str) -> Proof | None:

@@ -104,6 +104,7 @@ class Runtime(msgspec.Struct, frozen=True):
     api_keys: ApiKeys
     replica: Replica | None = None
     cluster: RedisCluster | None = None
+    reserving: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)  # see projections.quotas
 
     @property
     def bus(self) -> Redis | RedisCluster:

@@ -9,7 +9,7 @@ import socket
 import ssl
 from datetime import datetime
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,7 +24,18 @@ SIGNATURE = "X-Formula-Signature"
 DELIVERY = "X-Formula-Delivery"
 MOST_ADDRESSES = 4  # of a name that are tried
 
-METADATA = frozenset({IPv4Address("168.63.129.16")})  # a cloud's, on an address that looks public
+# What is no one host of all the world's, of IANA's registries of special purposes (2025), and a
+# cloud's metadata on an address that looks public.
+SPECIAL = tuple(
+    ip_network(one)
+    for one in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3", "168.63.129.16/32"),
+        *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),  # tunnels among them
+    )
+)
+UNICAST = IPv6Network("2000::/3")  # all that IANA gives out of IPv6 (RFC 4291, 2.4)
 NAT64 = IPv6Network("64:ff9b::/96")
 
 
@@ -118,13 +129,12 @@ def is_public(address: str) -> bool:
     """Whether it is neither this machine's nor this network's, however it is written."""
     ip = ip_address(address)
     if isinstance(ip, IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in NAT64:
-            inner = IPv4Address(int(ip) & 0xFFFF_FFFF)
+        inner = IPv4Address(int(ip) & 0xFFFF_FFFF) if ip in NAT64 else ip.ipv4_mapped
         if inner is not None:
             return is_public(str(inner))
-    special = ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip in METADATA
-    return ip.is_global and not special
+        if ip not in UNICAST:
+            return False
+    return not any(ip in network for network in SPECIAL)
 
 
 async def _post(hook: Hook, addresses: list[str], headers: dict[str, str], body: bytes) -> int:

@@ -25,6 +25,7 @@ APP, PROJECTOR, ANALYST = "formula_app", "formula_projector", "formula_analyst"
 
 NOTHING, READ, ADD = "", "SELECT", "SELECT, INSERT"
 WRITE = "SELECT, INSERT, UPDATE, DELETE"
+NEW = "projection, schema, version, state, target"  # what is said of a generation that is asked for
 ASKED = "state, target, asked_at, changed_at, instead_of, began"  # of a generation
 OWN = "own"  # whoever drops partitions must own the table
 
@@ -53,7 +54,7 @@ TABLES: Mapping[str, tuple[str, str]] = {
     "formula_keyframes": (WRITE, WRITE),
     "formula_checkpoints": (READ, WRITE),
     # Operators ask by REST: whoever builds makes the tables and does what is asked of letters.
-    "formula_generations": (f"{ADD}, UPDATE ({ASKED})", WRITE),
+    "formula_generations": (f"{READ}, INSERT ({NEW}), UPDATE ({ASKED})", WRITE),
     "formula_slices": (ADD, WRITE),
     "formula_dead_letters": ("SELECT, UPDATE (asked)", WRITE),
     "formula_skipped_events": (ADD, WRITE),

@@ -42,9 +42,12 @@ async def room_for(
 
 
 async def reserve(runtime: Runtime, upload: Upload, lives_s: float) -> None:
-    """Raises Invalid."""
+    """One of a process at a time: waiting for a quota's lock, many would take the whole pool.
+
+    Raises Invalid.
+    """
     settings = runtime.settings
-    async with reading(runtime) as db, db.transaction():
+    async with runtime.reserving, reading(runtime) as db, db.transaction():
         await uploads.lock_quotas(db, upload)
         kept = await used(db, upload.project, upload.person)
         of_project, of_person = await uploads.coming(db, upload, kept.position)

@@ -1,7 +1,10 @@
-"""The tick that holds what was measured against the rules: what changes is an event."""
+"""The tick that holds what was measured against the rules: what changes is an event.
+
+The scheduler that leads does it; that it does, the worker that leads looks after.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -12,7 +15,7 @@ from domain.alert_events import AlertFired, AlertResolved, AlertWorsened, Watch
 from domain.registry import tag_of
 from infra.eventstore.types import Conflict
 from infra.monitoring.history import Query, windows
-from infra.monitoring.rules import Rule
+from infra.monitoring.rules import OVERSEEN, Rule, load_rules
 from infra.runtime import SYSTEM, Runtime
 from projections.alerts import going_on
 from projections.read import reading
@@ -33,15 +36,19 @@ class Alerting:
         self._queries = [_wide(rule.query, LEAST * self._every_s) for rule in rules]
         self._withdrawn = False
 
-    async def __call__(self, _now: float) -> None:
+    async def __call__(self, now: float) -> None:
+        await self.look(now)
+        if not self._withdrawn:
+            await self._withdraw(self._runtime.now())
+            self._withdrawn = True
+
+    async def look(self, _now: float) -> None:
+        """At these rules; there may be others."""
         now = self._runtime.now()
         async with self._runtime.db.connection() as db:
             values = await windows(db, self._queries, now)
         looks = zip(self._rules, values, strict=True)
         await asyncio.gather(*(self._observe(rule.watch, value, now) for rule, value in looks))
-        if not self._withdrawn:
-            await self._withdraw(now)
-            self._withdrawn = True
 
     async def _observe(self, watch: Watch, value: float | None, now: datetime) -> None:
         patience_s = float(PATIENCE * self._every_s)
@@ -69,6 +76,18 @@ class Alerting:
                 log.warning("alert", rule=rule, what=tag_of(type(event)), value=event.value)
             elif isinstance(event, AlertResolved):
                 log.info("alert", rule=rule, what=tag_of(type(event)), value=event.value)
+
+
+def overseeing(runtime: Runtime, leads: Callable[[], bool]) -> Callable[[float], Awaitable[None]]:
+    """A tick of every worker, which acts where it `leads`. Raises SettingsError."""
+    rules = [rule for rule in load_rules(runtime.settings) if rule.name in OVERSEEN]
+    alerting = Alerting(runtime, rules)
+
+    async def look(now: float) -> None:
+        if leads():
+            await alerting.look(now)
+
+    return look
 
 
 def _wide(query: Query, least_s: float) -> Query:

@@ -39,9 +39,10 @@ async def run(context: Context, args: MailAccount) -> None:
     runtime = context.runtime
     person = await active(runtime, args.user)
     changed = await event_at(runtime, context.position)
+    to = person.way_back or person.email
     if isinstance(changed.event, UserEmailChanged):
-        old = (await _before(runtime, changed)).email
-        person = msgspec.structs.replace(person, email=old)
+        to = (await _before(runtime, changed)).email
+    person = msgspec.structs.replace(person, email=to)
     what = _what(changed.event)
     mail = letter(
         "account",

@@ -6,6 +6,10 @@ The link is made here, as the mail goes: neither the log nor a job's row ever ha
 from datetime import timedelta
 from uuid import UUID
 
+import msgspec
+
+from domain.email import EMAIL as ADDRESS
+from domain.email import email_stream
 from domain.errors import WrongState
 from domain.jobs import MailEmailVerification, MailPasswordReset
 from infra import accounts
@@ -25,9 +29,20 @@ async def reset(context: Context, args: MailPasswordReset) -> None:
     since = await accounts.password_since(runtime.db, args.user)
     if since is None:
         raise WrongState("user.has_no_password", user=args.user)
-    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, way_in(since, person.email), "reset")
-    mail = letter("reset", person, "Set another password", "", link=link)
+    to = person.way_back
+    if not await _still_theirs(runtime, args.user, to):  # first it must be
+        await verify(context, MailEmailVerification(user=args.user))
+        return
+    bound = way_in(since, person.email, to)
+    link = _link(runtime, Purpose.RESET, args.user, RESET_FOR, bound, "reset")
+    there = msgspec.structs.replace(person, email=to)
+    mail = letter("reset", there, "Set another password", "", link=link)
     await context.mail.send(mail, context.job)
+
+
+async def _still_theirs(runtime: Runtime, user: UUID, email: str) -> bool:
+    """Somebody else may have registered with it since they left it."""
+    return bool(email) and (await runtime.load(ADDRESS, email_stream(email))).state.user == user
 
 
 async def verify(context: Context, args: MailEmailVerification) -> None:

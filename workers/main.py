@@ -13,14 +13,15 @@ from infra.jobs.queues import queues_of
 from infra.jobs.working import Times
 from infra.log import observe
 from infra.mail import Mailer
-from infra.metrics import Labels, Metric, Metrics, Totals
+from infra.metrics import Gauges, Labels, Metric, Metrics, Totals
 from infra.monitoring.rules import load_rules
 from infra.monitoring.sampling import sampling
-from infra.nodes import heartbeat
+from infra.nodes import ALERTS_LATE_S, heartbeat
 from infra.process import run
 from infra.runtime import open_runtime
 from infra.settings import Settings, load_settings
 from infra.webhooks import hook_of
+from workers.alerting import overseeing
 from workers.consumer import consume
 from workers.listening import listen
 from workers.model import Job
@@ -28,7 +29,7 @@ from workers.outside import outsiders
 from workers.owners import Owners
 from workers.registry import JOBS
 from workers.runner import Runner, Tuning
-from workers.scheduler import schedule
+from workers.scheduler import ALERT, Dues, Tick, repeat, schedule
 
 
 async def run_worker(
@@ -59,6 +60,8 @@ async def run_worker(
             leads["jobs"] = leading
             beat()
 
+        watch = overseeing(runtime, lambda: leads["jobs"])
+        oversee = Tick("oversee", settings.metrics_every_s, watch)
         async with (
             Mailer(settings, runtime.now) as mail,
             Owners(runtime) as owners,
@@ -69,6 +72,7 @@ async def run_worker(
             heart.report = lambda: {"ended": ended_by_queue(runner.ended)}
             tasks.create_task(listen(runtime, runner, queues, note_queue))
             tasks.create_task(consume(runtime, kinds, tuning, note_lead, owners, runner.take))
+            tasks.create_task(repeat(oversee, Dues()))
 
 
 def metrics_of(ended: Mapping[tuple[str, str], int]) -> Metrics:
@@ -96,16 +100,31 @@ async def run_scheduler(settings: Settings) -> None:
     """Keep the timers until cancelled. Ready means: it leads or stands by. Raises SettingsError."""
     load_rules(settings)  # also where it stands by
     async with open_runtime(settings) as runtime, heartbeat(runtime, "scheduler") as heart:
+        dues = Dues()
 
         def note(leads: bool) -> None:
             heart.detail = {"leads": leads}
             heart.set("ready")
 
+        heart.report = lambda: {ALERTS_LATE_S: dues.late_s(ALERT)}
         async with (
             runtime.services.running(*outsiders(settings)),
-            sampling(runtime, "scheduler", Metrics()),
+            sampling(runtime, "scheduler", metrics_of_rules(dues)),
         ):
-            await schedule(runtime, note)
+            await schedule(runtime, note, dues=dues)
+
+
+def metrics_of_rules(dues: Dues) -> Metrics:
+    metrics = Metrics()
+
+    def late() -> list[Metric]:
+        late_s = dues.late_s(ALERT)
+        values: dict[Labels, float] = {} if late_s is None else {(): late_s}
+        about = "since when somebody should have looked at the rules of alerts"
+        return [Gauges("formula_alerts_late_seconds", about, values)]
+
+    metrics.include(late)
+    return metrics
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from time import monotonic
 from typing import NoReturn
 from uuid import uuid5
 
@@ -41,6 +42,7 @@ LOCKS = 500  # expired at one tick
 HOLD_S = 1.0
 SILENT_S = 5.0  # a leader that hangs loses its lease
 RETRY_S = 1.0
+ALERT = "alert"  # the tick that looks at the rules
 
 log = structlog.get_logger()
 
@@ -51,6 +53,24 @@ class Tick(msgspec.Struct, frozen=True):
     name: str
     every_s: float
     run: Callable[[float], Awaitable[None]]
+
+
+class Dues:
+    """When what is done again and again is to be done next; nothing where somebody else leads."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+
+    def set(self, name: str, in_s: float = 0.0) -> None:
+        self._at[name] = monotonic() + in_s
+
+    def clear(self) -> None:
+        self._at.clear()
+
+    def late_s(self, name: str) -> float | None:
+        """None: it is not this process's to do."""
+        due = self._at.get(name)
+        return None if due is None else max(monotonic() - due, 0.0)
 
 
 def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
@@ -70,23 +90,28 @@ def ticks(runtime: Runtime, lease_s: float = LEASE_S) -> tuple[Tick, ...]:
         Tick("alarms", 5.0, Alarms(runtime)),
         Tick("check", 600.0, NightlyCheck(runtime)),
         Tick("measure", every_s, Servers(runtime)),
-        Tick("alert", every_s, Alerting(runtime, load_rules(runtime.settings))),
+        Tick(ALERT, every_s, Alerting(runtime, load_rules(runtime.settings))),
         Tick("drop_samples", 600.0, schedule.drop_samples),
         *(Tick("roll_up", one.every_s, partial(schedule.roll_up, one)) for one in LEVELS),
     )
 
 
 async def schedule(
-    runtime: Runtime, note: Callable[[bool], None], lease_s: float = LEASE_S
+    runtime: Runtime,
+    note: Callable[[bool], None],
+    lease_s: float = LEASE_S,
+    dues: Dues | None = None,
 ) -> NoReturn:
-    """Lead, or wait to lead, for ever; `note(leads)` hears about it."""
+    """Lead, or wait to lead, for ever; `note(leads)` hears about it, `dues` tell what is late."""
+    dues = dues or Dues()
     while True:
+        dues.clear()
         note(False)
         try:
             url = runtime.settings.database_url
             async with leading(url, "scheduler", silent_s=SILENT_S) as connection:
                 note(True)
-                due = [_repeat(tick) for tick in ticks(runtime, lease_s)]
+                due = [repeat(tick, dues) for tick in ticks(runtime, lease_s)]
                 await side_by_side(_hold(connection), *due)
         except psycopg.OperationalError as error:
             log.warning("scheduler_stepped_down", error=str(error).strip())
@@ -100,11 +125,13 @@ async def _hold(connection: Connection) -> NoReturn:
         await asyncio.sleep(HOLD_S)
 
 
-async def _repeat(tick: Tick) -> NoReturn:
+async def repeat(tick: Tick, dues: Dues) -> NoReturn:
     """What fails now is tried at the next tick: each looks at things as they are."""
+    dues.set(tick.name)
     while True:
         try:
             await tick.run(asyncio.get_running_loop().time())
+            dues.set(tick.name, tick.every_s)
         except UndefinedTable:
             log.debug("tick_too_early", name=tick.name)  # the projector makes its tables first
         except (psycopg.Error, StoreOverloaded) as error:

@@ -57,6 +57,7 @@ class Attendance:
         self._runtime, self._hub, self._epoch = runtime, hub, epoch
         self._origin, self._socket = origin, socket
         self._places: dict[str, tuple[Room, Member]] = {}
+        self._overheard: list[tuple[Room, Member]] = []
         self._motions = Motions()
         self._pace = Pace(runtime.store.append_motion)
         self.holding = Holding(runtime, self.execute, socket, hub.turns)
@@ -118,6 +119,21 @@ class Attendance:
         for frame in opening.frames:
             self._socket.send(frame)
         room.start(member, opening.after)
+
+    async def overhear(self, user: UUID, ears: Socket) -> None:
+        """Be in a person's own room, seen by nobody, until the end."""
+        member = Member(ears, self._runtime.new_id(), audience=0)
+        room = await self._hub.enter(f"user:{user}", member)
+        room.start(member, room.last)
+        self._overheard.append((room, member))
+        if self.closed:
+            self.close()
+
+    def close(self) -> None:
+        """The connection is gone; `goodbye` tells it."""
+        self.closed = True
+        while self._overheard:
+            self._hub.leave(*self._overheard.pop())
 
     async def _placed(self, _who: Who, membership: s.Membership) -> s.Membership:
         """A socket comes under a participation of its own."""

@@ -12,15 +12,18 @@ from api.realtime.ready import Frame, framed, visible
 from api.realtime.rooms import Room as Place
 from api.realtime.session import Membership
 from api.realtime.wire import text_frame
-from domain.access import Action, Who, require
+from domain.access import Action, Who, allowed, require
 from domain.document import DOCUMENT
-from domain.errors import NotAllowed, NotFound
+from domain.errors import Hidden, NotAllowed, NotFound
 from domain.project import PROJECT, ProjectRole
 from domain.rooms import Room, RoomKind
 from domain.task import TASK
 from infra.runtime import Runtime
 from projections.locks import LockRow
 from projections.snapshots import Snapshot, Wanted
+
+# What REST asks for to read what one's own room tells: of a key, its scopes.
+OWN_ROOM = (Action.NOTIFICATION_READ, Action.JOBS_READ)
 
 
 async def admit(runtime: Runtime, who: Who, name: str, participation: UUID) -> Membership:
@@ -33,24 +36,36 @@ async def admit(runtime: Runtime, who: Who, name: str, participation: UUID) -> M
         case RoomKind.PROJECT if room.id is not None:
             return await _in_project(runtime, who, name, participation, room.id)
         case RoomKind.TASK if room.id is not None:
-            task = await runtime.load(TASK, room.id)
-            if task.state.project is None:
-                raise NotFound("room.not_found", room=name)
-            return await _in_project(runtime, who, name, participation, task.state.project)
+            task = (await runtime.load(TASK, room.id)).state
+            return await _within(runtime, who, name, participation, task.project)
         case RoomKind.DOCUMENT if room.id is not None:
-            document = await runtime.load(DOCUMENT, room.id)
-            if document.state.project is None or document.state.removed:
-                raise NotFound("room.not_found", room=name)
-            return await _in_project(runtime, who, name, participation, document.state.project)
+            document = (await runtime.load(DOCUMENT, room.id)).state
+            project = None if document.removed else document.project
+            return await _within(runtime, who, name, participation, project)
         case RoomKind.USER:
             if room.id != who.id:
                 raise NotAllowed("access.denied", action=Action.ROOM_JOIN.value)
+            for action in OWN_ROOM:
+                require(action, who, oneself=True)
             return Membership(name, participation)
         case RoomKind.OPS:
             require(Action.OPS_JOIN, who)
             return Membership(name, participation)
         case _:
             raise NotFound("room.not_found", room=name)
+
+
+async def _within(
+    runtime: Runtime, who: Who, name: str, participation: UUID, project: UUID | None
+) -> Membership:
+    """Of what is in a project: whether it is there is told to those alone who may read that."""
+    if project is None:
+        raise NotFound("room.not_found", room=name)
+    role = (await runtime.load(PROJECT, project)).state.members.get(who.id)
+    owner = Who(who.id, who.role)  # what a key is not for its owner knows of
+    if not allowed(Action.PROJECT_READ, owner, project_role=role):
+        raise Hidden("room.not_found", room=name)
+    return await _in_project(runtime, who, name, participation, project)
 
 
 async def _in_project(

@@ -16,12 +16,11 @@ from api.auth import Caller
 from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.attendance import Attendance
+from api.realtime.ears import Ears
 from api.realtime.hub import Hub
-from api.realtime.locking import Granted, recalled
-from api.realtime.member import Member
+from api.realtime.locking import recalled
 from api.realtime.outlet import Outlet
 from api.realtime.reads import SHOWN_S
-from api.realtime.rooms import Room
 from api.realtime.socket import Connection
 from api.realtime.welcome import welcome_frame
 from api.realtime.wire import text_frame
@@ -133,27 +132,6 @@ class Leased(Attendance):
                 log.warning("goodbye_not_stored", error=repr(error))  # it lapses instead
 
 
-class Ears:
-    """A socket that hears in a person's own room what they may no longer do, and nothing else."""
-
-    paused = False
-
-    def __init__(self, hears: Callable[[UUID], None]) -> None:
-        self._hears = hears
-
-    def rights_changed(self, concerned: UUID) -> None:
-        self._hears(concerned)
-
-    def send(self, frame: bytes) -> None:
-        """The frames of that room are not what is read."""
-
-    def granted(self, granted: Granted) -> None:
-        """Without a socket one renews what one holds oneself."""
-
-    def reaped(self, participation: UUID) -> None:
-        """Nobody is shown there."""
-
-
 class Reader(Connection):
     """The connection of one answer, in one room."""
 
@@ -171,8 +149,6 @@ class Reader(Connection):
         super().__init__(runtime, hub, epoch, outlet, origin, gone)
         self.outlet, self.connection, self.epoch = outlet, connection, epoch
         self._id, self._who, self._login = runtime.new_id(), caller.who, caller.session
-        self._hub = hub
-        self._ears: tuple[Room, Member] | None = None
         self.attendance = Leased(runtime, hub, epoch, origin, self)
         self.attendance.session = msgspec.structs.replace(
             self.attendance.session, connection=connection, expires=caller.expires
@@ -204,16 +180,8 @@ class Reader(Connection):
 
     async def _listen_for_rights(self) -> None:
         """Whoever changed them before could not tell this connection: so they are looked at."""
-        member = Member(Ears(self.rights_changed), self._id, audience=0)
-        own = await self._hub.enter(f"user:{self._who.id}", member)
-        own.start(member, own.last)
-        self._ears = own, member
+        await self.attendance.overhear(self._who.id, Ears(self.rights_changed))
         await super()._review_person(self._who)
-
-    def _closed(self, code: int, reason: str) -> None:
-        if self._ears is not None:
-            self._hub.leave(*self._ears)
-        super()._closed(code, reason)
 
     def reaped(self, participation: UUID) -> None:
         self._spawn(self._guarded(self._ended_elsewhere(participation)))

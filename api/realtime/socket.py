@@ -15,23 +15,23 @@ from api.realtime import protocol as p
 from api.realtime import session as s
 from api.realtime.allowance import Allowance
 from api.realtime.attendance import REASONS, Attendance
+from api.realtime.ears import Ears
 from api.realtime.failures import failure
 from api.realtime.hub import Hub
 from api.realtime.locking import Granted
 from api.realtime.patience import Patience
 from api.realtime.replay import Replays
 from api.realtime.upgrade import RETRY_S
-from api.realtime.welcome import welcome_frame
+from api.realtime.welcome import resumed, welcome_frame
 from api.realtime.wire import Line, text_frame
 from api.tokens import NotAuthenticated
 from domain.access import Action, Who
+from domain.errors import Hidden, NotAllowed
 from domain.participation import LeaveReason
 from domain.text import no_nul
 from domain.user import USER
 from infra.runtime import Origin, Runtime
 from infra.tracing import serving
-from projections.projects import projects_of_user
-from projections.read import reading
 
 MAX_IN_FLIGHT = 1_000  # effects of one connection that are not answered yet
 EXPIRING_S = 60.0  # how long before its end a token's is announced
@@ -189,11 +189,11 @@ class Connection:
             self.tell(failure(error, re))
             self.close(p.CloseCode.NOT_AUTHENTICATED, error.code)
         except Exception as error:  # noqa: BLE001, it is told and, where unexpected, logged
-            self.tell(failure(error, re))
+            self.tell(failure(error, re), hidden=isinstance(error, Hidden))
         finally:
             work.close()  # it may not have begun
 
-    async def _certainly(self, work: Awaitable[None]) -> None:
+    async def _certainly(self, work: Awaitable[None]) -> bool:
         """What the client did not ask for and must not lack: its rights, its place in a room.
 
         Where it fails the client is sent away, to come back and resume.
@@ -203,6 +203,8 @@ class Connection:
         except Exception as error:  # noqa: BLE001, as above
             self.tell(failure(error, None))
             self.close(p.CloseCode.OVERLOADED, "come back")
+            return False
+        return True
 
     async def _perform(self, effect: s.Effect) -> None:
         attendance = self.attendance
@@ -248,7 +250,7 @@ class Connection:
             raise NotAuthenticated("auth.out_of_scope")
         session = self.attendance.session
         known = session.who
-        if known is not None and known.id != caller.id:
+        if known is not None and (known.id, known.scopes) != (caller.id, caller.scopes):
             raise NotAuthenticated("auth.other_user")
         device = no_nul(frame.device) if isinstance(frame, p.Hello) else session.device
         if known is None and not self._seated(caller.id, frame):
@@ -264,15 +266,17 @@ class Connection:
             self.tell(p.Ack(re=re))
         else:
             self.tell(welcome_frame(self._runtime, self._epoch, self.id, caller.id, re))
-            await self._certainly(self._hear_of_rights(caller.who))
-            if not self.attendance.session.rooms:
+            if not await self._certainly(self._hear_of_rights(caller.who)):
                 return
         if isinstance(frame, p.Hello):
             await self._resume(caller.id, frame)
 
     async def _hear_of_rights(self, who: Who) -> None:
         """By one's own room. Whoever changed them before could not tell: so they are looked at."""
-        await self.attendance.enter(f"user:{who.id}", None, "", None)
+        try:
+            await self.attendance.enter(f"user:{who.id}", None, "", None)
+        except NotAllowed:  # to read it, by a key for other things
+            await self.attendance.overhear(who.id, Ears(self.rights_changed, self.granted))
         await self._review_person(who)
 
     def _seated(self, user: UUID, frame: p.Hello | p.Token | None) -> bool:
@@ -289,16 +293,8 @@ class Connection:
         if (hello.resume or hello.auto) and (wait_s := self._runtime.limits.action(user)):
             self._limit(None, wait_s)
             return
-        same = not hello.epoch or hello.epoch == self._epoch
-        for one in hello.resume:
-            self._take(s.Enter(one.room, one.after if same else None, one.location, None))
-        if hello.auto:
-            async with reading(self._runtime) as db:
-                projects = await projects_of_user(db, user)
-            named = {one.room for one in hello.resume}
-            rooms = [f"project:{project}" for project in projects]
-            for room in [room for room in rooms if room not in named][: p.MAX_ROOMS]:
-                self._take(s.Enter(room, None, "", None))
+        for enter in await resumed(self._runtime, self._epoch, user, hello):
+            self._take(enter)
 
     async def _review_project(self, project: UUID) -> None:
         await self.attendance.review(project)
@@ -355,9 +351,9 @@ class Connection:
             self._warned = True
             self.tell(p.Expiring(in_=int(left * 1_000)))
 
-    def tell(self, frame: p.ServerFrame) -> None:
+    def tell(self, frame: p.ServerFrame, *, hidden: bool = False) -> None:
         if isinstance(frame, p.Err):
-            self._refusals.told(frame, self._origin)
+            self._refusals.told(frame, self._origin, hidden=hidden)
         ready = text_frame(p.encode_frame(frame))
         if self._patience.burdened(len(ready), paused=self._wire.paused):
             self._cut_off()
@@ -378,7 +374,7 @@ class Connection:
     def _closed(self, code: int, reason: str) -> None:
         """The socket is gone; `finished` waits until what others must hear of it is stored."""
         self._meters.closed(code, reason)
-        self.attendance.closed = True
+        self.attendance.close()
         while self.seats:
             self.seats.pop()()
         self.replays.close()
@@ -392,7 +388,7 @@ class Connection:
         await self.attendance.goodbye(reason)
         self._gone(self.id)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

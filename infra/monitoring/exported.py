@@ -7,9 +7,9 @@ from typing import Any
 
 from infra.monitoring.history import SHARES, Query
 from infra.monitoring.rules import Rule
+from infra.monitoring.samples import UP
 
-API = "api"  # whose own series have no label `role`
-UP = "formula_up"  # is what Prometheus itself knows as `up`
+API = "api"  # whose own series have no label `role`, and whose UP is what Prometheus knows as `up`
 JOB = 'job="formula"'
 # Of what has no `_total` in its name, those that are spreads; all else is a gauge.
 SPREADS = frozenset(
@@ -34,11 +34,13 @@ def expression(query: Query) -> str:
     over = f"[{max(round(query.over_s), 1)}s]"
     chosen = _selector(query.metric, query.role, query.labels)
     if query.metric == UP:
-        return f"sum(up{{{JOB}}} == 1)"
+        return _running(query.role, chosen)
     match query.how:
         case "ratio":
             of = _selector(query.whole or query.metric, query.role, query.whole_labels)
-            return f"sum({_rose(chosen, over)}) / sum({_rose(of, over)})"
+            whole = f"sum({_rose(of, over)})"
+            enough = f"({whole} >= {query.least:g})" if query.least else whole
+            return f"sum({_rose(chosen, over)}) / {enough}"
         case "sum":
             return f"sum({_rose(chosen, over)})"
         case "rate":
@@ -56,6 +58,11 @@ def expression(query: Query) -> str:
             return f"max(max_over_time({chosen}{over}))"
         case _:
             return _quantile(SHARES[query.how], chosen, over)
+
+
+def _running(role: str, chosen: str) -> str:
+    """How many processes; of those without a port each API process tells."""
+    return f"sum(up{{{JOB}}} == 1)" if role == API else f"count(count by (node) ({chosen}))"
 
 
 def _quantile(share: float, chosen: str, over: str) -> str:

@@ -56,7 +56,8 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `labels`: "status=5xx", or several by commas; series with these and any others count.
     avg and max: of what samples say; of a histogram, of what was observed. sum: what a counter
     rose by, or how many a histogram observed; rate: the same in a second. ratio: the sum as a
-    share of that of `whole` (the same metric, unless it is named) with `whole_labels`.
+    share of that of `whole` (the same metric, unless it is named) with `whole_labels`, where that
+    is at least `least`.
     """
 
     metric: str
@@ -66,6 +67,7 @@ class Query(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     how: How = "avg"
     whole: str = ""
     whole_labels: str = ""
+    least: float = 0.0
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -101,7 +103,7 @@ async def windows(db: Connection, queries: Sequence[Query], now: datetime) -> li
         found = await cursor.fetchall()
     wholes = iter(found[len(queries) :])
     return [
-        _ratio(one, next(wholes)) if query.how == "ratio" else _answer(query, one)
+        _ratio(one, next(wholes), query.least) if query.how == "ratio" else _answer(query, one)
         for query, one in zip(queries, found, strict=False)
     ]
 
@@ -113,8 +115,10 @@ def _whole(query: Query) -> Query:
     )
 
 
-def _ratio(part: _Found, whole: _Found) -> float | None:
-    return None if part.amount is None or not whole.amount else part.amount / whole.amount
+def _ratio(part: _Found, whole: _Found, least: float) -> float | None:
+    if part.amount is None or not whole.amount or whole.amount < least:
+        return None
+    return part.amount / whole.amount
 
 
 def _answer(query: Query, found: _Found) -> float | None:

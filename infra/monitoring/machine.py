@@ -1,11 +1,10 @@
-"""What this process and its children use, of what they may; and how the machine is.
+"""What this process and its children use, of what they may; how container and machine are.
 
-Limits are the configured ones, else the cgroup's (v2: cpu.max, memory.max; v1: cpu.cfs_quota_us,
-memory.limit_in_bytes), else the machine's.
+Limits are the configured ones, else the cgroup's, else the machine's.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import msgspec
 import psutil
 
 from infra.metrics import Gauges, Labels, Metric, Totals
+from infra.monitoring.cgroups import CGROUPS, OWN, Container, cores_of, folders, memory_of
 from infra.settings import Settings
-
-CGROUPS = Path("/sys/fs/cgroup")
-OWN = Path("/proc/self/cgroup")
 
 SHARES = {
     "formula_process_cpu_share": "of the cores that the process and its children may use",
@@ -24,6 +21,8 @@ SHARES = {
     "formula_process_memory_bytes": "resident, of the process and its children",
     "formula_process_open_files": "file descriptors of the process",
     "formula_process_children": "processes that it started, and theirs",
+    "formula_container_cpu_share": "of the container's limit, by all that is in it",
+    "formula_container_memory_share": "likewise; without what is only cached of files",
     "formula_host_cpu_share": "of the machine's cores",
     "formula_host_memory_share": "of the machine's memory",
     "formula_host_load": "processes that want a core, over a minute",
@@ -48,42 +47,10 @@ class Use(msgspec.Struct, frozen=True):
 
 def limits_of(settings: Settings, root: Path = CGROUPS, own: Path = OWN) -> Limits:
     cores, memory = float(psutil.cpu_count() or 1), psutil.virtual_memory().total
-    for folder in _folders(root, own):
-        cores = min([cores, *_quotas(folder)])
-        memory = min([memory, *_bytes(folder)])
+    for folder in folders(root, own):
+        cores = min(cores, cores_of(folder) or cores)
+        memory = min(memory, memory_of(folder) or memory)
     return Limits(settings.cpu_limit or cores, settings.memory_limit or memory)
-
-
-def _folders(root: Path, own: Path) -> Iterator[Path]:
-    """Those of the cgroups that this process is in, up to the root: each may set a limit."""
-    for line in _read(own).splitlines():
-        _, controllers, path = line.split(":", 2)
-        base = root / controllers if controllers else root
-        within = base / path.lstrip("/")
-        yield within
-        yield from (parent for parent in within.parents if parent.is_relative_to(base))
-
-
-def _quotas(folder: Path) -> Iterator[float]:
-    quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
-    if not period:
-        quota = _read(folder / "cpu.cfs_quota_us").strip()
-        period = _read(folder / "cpu.cfs_period_us").strip()
-    if quota.isdigit() and period.isdigit():  # "max" or -1: none
-        yield int(quota) / int(period)
-
-
-def _bytes(folder: Path) -> Iterator[int]:
-    for name in ("memory.max", "memory.limit_in_bytes"):
-        if (written := _read(folder / name).strip()).isdigit():
-            yield int(written)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
 
 
 def use_of(process: psutil.Process) -> Use:
@@ -101,8 +68,9 @@ def use_of(process: psutil.Process) -> Use:
 class Machine:
     """Looked at once a sample; `metrics` is what was seen then."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.limits = limits_of(settings)
+    def __init__(self, settings: Settings, root: Path = CGROUPS, own: Path = OWN) -> None:
+        self.limits = limits_of(settings, root, own)
+        self._container = Container(root, own)
         self._disks = {"data": settings.data, "uploads": Path(settings.local_storage_path)}
         self._process = psutil.Process()
         self._use, self._at = use_of(self._process), time.monotonic()
@@ -121,12 +89,16 @@ class Machine:
             use.memory,
             self._process.num_fds(),
             use.children,
+            self._container.cpu_share(),
+            self._container.memory_share(),
             psutil.cpu_percent() / 100,
             psutil.virtual_memory().percent / 100,
             psutil.getloadavg()[0],
         )
         seen: dict[str, dict[Labels, float]] = {
-            name: {(): float(value)} for name, value in zip(SHARES, values, strict=False)
+            name: {(): float(value)}
+            for name, value in zip(SHARES, values, strict=False)
+            if value is not None
         }
         seen["formula_disk_used_share"] = {
             (("disk", name),): _used(path) for name, path in self._disks.items()

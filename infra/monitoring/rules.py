@@ -15,6 +15,7 @@ import msgspec
 from domain.alert import MAX_ABOUT, MAX_NAME
 from domain.alert_events import Watch
 from infra.monitoring.history import Query
+from infra.nodes import LATE_S
 from infra.settings import Settings, SettingsError
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -22,6 +23,7 @@ METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 LABELS = re.compile(r"([a-z_]+=[^=,\"\\\n\x00]+(,[a-z_]+=[^=,\"\\\n\x00]+)*)?")
 LONGEST_S = 86_400.0
 TAKEN = "silences"  # by a path
+FEW = 10  # sockets that end in a minute: of fewer a train in a tunnel would be most
 
 Unit: TypeAlias = Literal["share", "seconds", "count"]
 
@@ -64,6 +66,17 @@ def _share(metric: str, role: str = "", over_s: float = 20.0) -> Query:
     return Query(metric, role, over_s=over_s, how="max")
 
 
+def _silent(role: str, about: str) -> Rule:
+    """None of a kind of process runs."""
+    return Rule(
+        name=f"{role}_silent",
+        about=f"samples of {about} in a minute: without any, none of them runs",
+        query=Query("formula_up", role, how="sum"),
+        no_data="fire",
+        group="processes",
+    )
+
+
 HTTP, CLOSED = "formula_http_seconds", "formula_ws_closed_total"
 
 DEFAULTS: tuple[Rule, ...] = (
@@ -80,6 +93,24 @@ DEFAULTS: tuple[Rule, ...] = (
         name="memory",
         about="memory that a process and its children use, of what they may",
         query=_share("formula_process_memory_share"),
+        unit="share",
+        warning=0.75,
+        critical=0.90,
+        group="machine",
+    ),
+    Rule(
+        name="container_cpu",
+        about="CPU that all in the container use, of its limit",
+        query=_share("formula_container_cpu_share"),
+        unit="share",
+        warning=0.70,
+        critical=0.85,
+        group="machine",
+    ),
+    Rule(
+        name="container_memory",
+        about="memory that all in the container hold, but for cached files, of its limit",
+        query=_share("formula_container_memory_share"),
         unit="share",
         warning=0.75,
         critical=0.90,
@@ -150,7 +181,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         name="ws_abnormal_closes",
         about="sockets that ended without a word, of those that ended in a minute",
-        query=Query(CLOSED, labels="kind=abnormal", how="ratio"),
+        query=Query(CLOSED, labels="kind=abnormal", how="ratio", least=FEW),
         unit="share",
         warning=0.05,
         critical=0.10,
@@ -159,7 +190,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(
         name="ws_missed_pings",
         about="sockets that answered no ping, of those that ended in a minute",
-        query=Query(CLOSED, labels="kind=missed_ping", how="ratio"),
+        query=Query(CLOSED, labels="kind=missed_ping", how="ratio", least=FEW),
         unit="share",
         warning=0.05,
         critical=0.10,
@@ -211,14 +242,23 @@ DEFAULTS: tuple[Rule, ...] = (
         for_s=0.0,
         group="jobs",
     ),
+    _silent("api", "API processes"),
+    _silent("projector", "projectors"),
+    _silent("worker", "workers"),
+    _silent("scheduler", "schedulers"),
     Rule(
-        name="api_silent",
-        about="samples of API processes in a minute: without any, none of them runs",
-        query=Query("formula_up", "api", how="sum"),
+        name="alerts_late",
+        about="since when somebody should have looked at these rules",
+        query=_share("formula_alerts_late_seconds", "scheduler"),
+        unit="seconds",
+        critical=LATE_S,
+        for_s=30.0,
         no_data="fire",
         group="processes",
     ),
 )
+# What a scheduler that does not look at the rules cannot tell of: workers look at these as well.
+OVERSEEN = frozenset({"scheduler_silent", "alerts_late"})
 
 
 def load_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -284,6 +324,7 @@ def _check(rule: Rule) -> None:
         ),
         "`recover_at` is above 0 and at most 1": not 0 < rule.recover_at <= 1,
         "`query.over_s` is 1 to 86400": not 1 <= query.over_s <= LONGEST_S,
+        "`query.least` is 0 or more": not 0 <= query.least < float("inf"),
         "`query.metric` is no metric's name": not METRIC.fullmatch(query.metric),
         "`query.whole` is no metric's name": bool(query.whole)
         and not METRIC.fullmatch(query.whole),

@@ -13,15 +13,26 @@ import structlog
 from redis.exceptions import RedisError
 
 from infra.db import Connection
-from infra.metrics import Family, Gauges, Labels, Metric, Metrics, Totals, labelled
+from infra.metrics import (
+    Family,
+    Gauges,
+    Kind,
+    Labels,
+    Metric,
+    Metrics,
+    Point,
+    Totals,
+    labelled,
+)
 from infra.monitoring.loop import Lag, watching
 from infra.monitoring.machine import Machine
 from infra.monitoring.partitions import make
-from infra.monitoring.samples import Batch, Increases, write
+from infra.monitoring.samples import UP, Batch, Increases, write
 from infra.runtime import Runtime
 
 BACKLOG_S = 300  # of samples that wait for Postgres; roll-ups look back for longer
 PATIENCE_S = 2.0  # for a connection, and for the last sample
+HERE = Family(UP, "1: it runs", Kind.GAUGE, (Point((), 1.0),))
 
 log = structlog.get_logger()
 
@@ -96,7 +107,8 @@ async def _run(runtime: Runtime, role: str, sampler: Sampler, machine: Machine, 
         lag.worst = 0.0
         if role != "api":
             whose = (("role", role), ("node", str(runtime.node)))
-            await share(runtime, str(runtime.node), [labelled(one, *whose) for one in families])
+            told = [HERE, *families]
+            await share(runtime, str(runtime.node), [labelled(one, *whose) for one in told])
 
 
 async def tick(runtime: Runtime) -> datetime:

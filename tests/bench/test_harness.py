@@ -6,7 +6,7 @@ import pytest
 
 from bench.child import Sample
 from bench.contestant import contestant, play
-from bench.harness import Figure, Results, Stage, compete, figure
+from bench.harness import Figure, Results, Stage, at_once, compete, figure
 from bench.report import Target
 from infra.embedded import Embedded
 from infra.folder import EmbeddedError
@@ -24,6 +24,17 @@ def test_rounds_are_interleaved_and_turn_round(tmp_path: Path) -> None:
     results = compete(contestants, rounds=2)
     assert book.read_text() == "AaBbCcCcBbAa"
     assert results.samples["B"] == [Sample({"per_s": 5.0})] * 2
+
+
+def test_side_by_side_each_has_a_sample_of_its_own(tmp_path: Path) -> None:
+    book = str(tmp_path / "book")
+    alike = [contestant("B", Echo("B", book, 7.0)), contestant("A", Echo("A", book, 5.0))]
+    results = at_once([*alike, contestant("dies", Echo("C", book, None, "no such table"))])
+    assert results.samples == {
+        "B": [Sample({"per_s": 7.0})],
+        "A": [Sample({"per_s": 5.0})],
+        "dies": [Sample({}, 1, "no such table")],
+    }
 
 
 def test_processes_of_one_contestant_begin_when_all_are_ready_and_add_up(tmp_path: Path) -> None:

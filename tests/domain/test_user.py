@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from domain.entry import (
@@ -32,6 +33,7 @@ from domain.user import (
     UserCommand,
     UserDeactivated,
     UserEmailChanged,
+    UserEvent,
     UserProfileChanged,
     UserReactivated,
     UserRegistered,
@@ -181,6 +183,27 @@ def test_an_address_is_verified_once_and_another_one_anew() -> None:
     check(USER, given=moved, when=verify, then=refused("auth.link_used"))
 
 
+VERIFIED, MOVED = EmailVerified(email="ann@x.io"), UserEmailChanged(email="anne@x.io")
+
+
+@pytest.mark.parametrize(
+    ("events", "way_back"),
+    [
+        ([], "ann@x.io"),  # whoever registered them knew it
+        ([MOVED], ""),
+        ([MOVED, UserEmailChanged(email="ann@x.io")], "ann@x.io"),
+        ([MOVED, EmailVerified(email="anne@x.io")], "anne@x.io"),
+        ([VERIFIED, MOVED], "ann@x.io"),
+        ([VERIFIED, MOVED, UserEmailChanged(email="a@x.io")], "ann@x.io"),
+        ([VERIFIED, MOVED, EmailVerified(email="anne@x.io")], "anne@x.io"),
+    ],
+)
+def test_one_comes_back_by_an_address_that_is_theirs_for_sure(
+    events: list[UserEvent], way_back: str
+) -> None:
+    assert fold(USER, [ANN, *events]).way_back == way_back
+
+
 def test_who_is_not_active_gets_no_key() -> None:
     check(USER, given=[ANN, GONE], when=CREATE, then=refused("user.not_active"))
 
@@ -219,7 +242,8 @@ def test_the_state_is_what_the_events_say() -> None:
             GONE,
         ],
     )
-    assert state == User("anne@x.io", "Anne", Role.AUDITOR, "HR", UserStatus.DEACTIVATED)
+    known = User("anne@x.io", "Anne", Role.AUDITOR, "HR", UserStatus.DEACTIVATED)
+    assert state == msgspec.structs.replace(known, invited="ann@x.io")
     assert not state.active
     assert USER.evolve(state, UserReactivated()).active
 

@@ -7,17 +7,20 @@ import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography import x509
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.errors import Invalid
 from infra import tracing, webhooks
 from infra.settings import Settings, SettingsError
-from infra.webhooks import NotDelivered, deliver, hook_of, is_public, resolve, signature
+from infra.webhooks import NAT64, NotDelivered, deliver, hook_of, is_public, resolve, signature
 from tests.tls import ELSEWHERE, Authority
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
@@ -161,7 +164,8 @@ async def test_who_is_away_is_tried_again() -> None:
     "host",
     ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "0.0.0.0", "10.0.0.1", "192.168.1.1",  # noqa: S104
      "172.16.0.1", "169.254.169.254", "100.64.0.1", "[::1]", "[::ffff:127.0.0.1]", "[fe80::1]",
-     "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "224.0.0.1", "168.63.129.16"],
+     "[fd00:ec2::254]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "224.0.0.1", "168.63.129.16",
+     "192.0.0.192", "[fec0::1]"],
 )  # fmt: skip
 async def test_our_own_network_is_never_asked(host: str) -> None:
     async with receiving() as receiver:
@@ -175,6 +179,36 @@ async def test_our_own_network_is_never_asked(host: str) -> None:
 @pytest.mark.parametrize("address", ["1.1.1.1", "2606:4700::1111", "64:ff9b::101:101"])
 def test_what_all_the_world_can_ask_is_asked(address: str) -> None:
     assert is_public(address)
+
+
+# IANA's registries of special-purpose addresses, what is not globally reachable by them or by what
+# it was made for; and what was before them: multicast, site-local, IPv4-compatible.
+SPECIAL = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    *("::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32"),
+    *("2001:2::/48", "2001:10::/28", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16"),
+    *("fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+)
+
+
+@pytest.mark.parametrize("network", SPECIAL)
+@given(data=st.data())
+def test_nothing_special_is_public(network: str, data: st.DataObject) -> None:
+    ip = data.draw(st.ip_addresses(network=network))
+    assert not is_public(str(ip))
+    if isinstance(ip, IPv4Address):
+        assert not is_public(f"::ffff:{ip}")
+        assert not is_public(f"64:ff9b::{ip}")
+
+
+@given(st.ip_addresses())
+def test_what_is_public_is_global_and_one_host(ip: IPv4Address | IPv6Address) -> None:
+    """By Python's own tables; but what carries another address is judged by that, as above."""
+    looks = ip.is_global and not (ip.is_multicast or ip.is_reserved)
+    carries = ip in NAT64 or (isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None)
+    assert is_public(str(ip)) <= (looks or carries)
 
 
 async def test_what_was_looked_up_is_what_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from domain.preferences import Notice
 from infra.settings import Settings
 from tests.integration.conftest import PASSWORD, Api, Person
 from tests.integration.test_mail_preferences import NOTHING, plain, post, prefers
+from tests.integration.test_recovering import verified
 from tests.integration.test_rest_auth import refresh
 from tests.workers.office import Mailbox, Office
 
@@ -75,3 +76,15 @@ async def test_another_address_is_told_to_the_one_before(api: Api, settings: Set
     }
     assert all(", by Admin." in text for text in texts.values())
     assert not [text for text in texts.values() if "@example.com" in text]
+
+
+async def test_what_an_unverified_address_might_hide_is_told_to_the_verified_one(
+    api: Api, settings: Settings
+) -> None:
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    await verified(api, ann, ann.email)
+    await admin.do("PATCH", f"/users/{ann.id}", {"email": "second@example.com"})
+    await admin.do("PUT", f"/users/{ann.id}/password", {"password": NEW})
+    async with post(settings) as mailbox:
+        await Office(api.runtime).ended("mail_account", 2)
+    assert {to for to, _ in told(mailbox)} == {ann.email}

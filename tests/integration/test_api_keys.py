@@ -7,10 +7,12 @@ import pytest
 from psycopg import sql
 
 from domain.access import Action
+from domain.notification import NOTIFICATION, SendNotification
 from domain.project import ProjectRole
 from domain.scopes import NEVER
 from domain.user import Role
 from infra.api_keys import PREFIX
+from infra.runtime import SYSTEM
 from tests.integration.conftest import PASSWORD, Api, Json, Person, Place
 from tests.integration.sockets import Live
 
@@ -212,3 +214,69 @@ async def test_a_key_in_a_room_does_no_more_than_its_scopes(live: Live, api: Api
     assert joined["op"] == "joined"
     act = await socket.ask("act", room=f"project:{project}", kind="x")
     assert act["code"] == "access.denied"
+
+
+def is_notice(frame: Json) -> bool:
+    return frame.get("type") == "notification.sent"
+
+
+async def notify(live: Live, ann: Person) -> None:
+    now, notice = live.runtime.now(), live.runtime.new_id()
+    send = SendNotification(user=UUID(ann.id), kind="task.assigned", title="T", at=now)
+    await live.runtime.execute(SYSTEM, NOTIFICATION, notice, send)
+
+
+async def test_a_key_hears_its_owners_own_room_if_it_may_read_the_same_by_rest(
+    live: Live, api: Api
+) -> None:
+    boss, ann = await live.user("boss", Role.MANAGER), await api.as_("member")
+    project, own = await live.project(boss), f"user:{ann.id}"
+    room = f"project:{project}"
+    await live.add(project, UUID(ann.id), ProjectRole.CONTRIBUTOR)
+    narrow = await made(ann, "room.join", "room.act", "notification.read")
+    wide = await made(ann, "room.join", "notification.read", "jobs.read")
+    deaf, hearing = await live.open_by(narrow["key"]), await live.open_by(wide["key"])
+    assert (await deaf.ask("join", room=room))["op"] == "joined"
+    assert (await deaf.ask("join", room=own))["code"] == "access.denied"
+    events = f"/realtime/rooms/{own}/events?wait=0"
+    assert await machine(api, narrow["key"]).refused("GET", events) == "403 access.denied"
+    assert (await machine(api, wide["key"])("GET", events)).status_code == 200
+    await notify(live, ann)
+    assert await hearing.until(is_notice)
+    await deaf.ask("act", room=room, kind="x")
+    await deaf.event("activity.recorded")  # of a later position than the notice
+    assert not [frame for frame in deaf.seen if frame.get("room") == own]
+
+
+async def test_a_key_that_hears_no_notices_hears_of_its_locks_and_of_its_end(
+    live: Live, api: Api
+) -> None:
+    ann, boss = await api.as_("member"), await live.user("boss", Role.MANAGER)
+    project = await live.project(boss)
+    room = f"project:{project}"
+    await live.add(project, UUID(ann.id), ProjectRole.CONTRIBUTOR)
+    key = await made(ann, "room.join", "room.lock")
+    robot, other = await live.open_by(key["key"]), await live.open(boss)
+    for socket in (robot, other):
+        await socket.ask("join", room=room)
+    held = (await other.ask("lock", room=room, resource="a"))["lock"]
+    await robot.ask("lock", room=room, resource="a", wait=True)
+    await other.ask("unlock", room=room, resource="a", token=held["token"])
+    await robot.event("lock.granted")
+    await robot.ask("leave", room=room)
+    await other.event("lock.granted")
+    await other.event("lock.released")  # for the connection knows that it held it
+    await ann.do("DELETE", f"/users/{ann.id}/api-keys/{key['id']}")
+    assert await robot.closed() == 4001
+
+
+async def test_a_socket_is_renewed_by_what_may_do_the_same(live: Live, api: Api) -> None:
+    ann = await api.as_("member")
+    wide, narrow = await made(ann, "read"), await made(ann, "room.join")
+    for token, renewed in ((ann.token, narrow), (wide["key"], narrow)):
+        socket = await live.open_by(token)
+        await socket.until(lambda frame: frame["op"] == "joined")
+        assert (await socket.ask("token", token=renewed["key"]))["code"] == "auth.other_user"
+        assert await socket.closed() == 4001
+    socket = await live.open_by(wide["key"])
+    assert (await socket.ask("token", token=(await made(ann, "read"))["key"]))["op"] == "ack"

@@ -170,6 +170,16 @@ async def test_a_download_goes_on_only_with_what_it_began_with(api: Api) -> None
         assert (answer.status_code, answer.content) == (200, b"as it is by now")
 
 
+async def test_who_wants_just_what_it_began_with_is_told_that_it_is_another(api: Api) -> None:
+    await kept(api, b"as it was")
+    tag = (await get(api, link(api))).headers["ETag"]
+    for given in (tag, f'"other", {tag}', "*"):
+        assert (await get(api, link(api), If_Match=given)).content == b"as it was"
+    await kept(api, b"made anew, and longer")
+    for given in (tag, f"W/{tag}", '"other"'):
+        assert refusal(await get(api, link(api), If_Match=given)) == "412 file.changed"
+
+
 async def test_a_link_tells_about_its_file_without_giving_it(api: Api) -> None:
     await kept(api, CONTENT)
     whole = await get(api, link(api))

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api.realtime import protocol as p
+from domain.document import DOCUMENT, CreateDocument
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from domain.user import USER, DeactivateUser
 from infra.runtime import SYSTEM, Runtime
@@ -152,6 +153,25 @@ async def test_a_stranger_may_not_join(live: Live, people: People) -> None:
     assert (await eve.ask("join", room="ops"))["code"] == "access.denied"
     assert (await eve.ask("join", room="nonsense"))["code"] == "room.bad_name"
     assert (await eve.ask("act", room=people[2], kind="x"))["code"] == "room.not_joined"
+
+
+async def test_whether_there_is_something_in_it_a_stranger_is_not_told(
+    live: Live, people: People
+) -> None:
+    ann, _, room = people
+    project = UUID(room.partition(":")[2])
+    document = live.runtime.new_id()
+    create = CreateDocument(project=project, title="D", at=live.runtime.now())
+    await live.runtime.execute(SYSTEM, DOCUMENT, document, create, project=project)
+    eve, boss = await live.open(await live.user("eve")), await live.open(ann)
+    there = (f"task:{await live.task(project)}", f"document:{document}")
+    for name in there:
+        assert (await boss.ask("join", room=name))["op"] == "joined"
+    for name in (*there, f"task:{uuid4()}", f"document:{uuid4()}"):
+        refused = await eve.ask("join", room=name)
+        told = (refused["code"], refused["detail"])
+        assert told == ("room.not_found", {"room": name})
+    assert live.gateway.hub.refusals.counted.values == {p.PATH: 2}, "what was there is noted"
 
 
 async def test_removal_from_a_project_ends_its_rooms(live: Live, people: People) -> None:

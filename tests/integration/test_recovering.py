@@ -185,10 +185,10 @@ async def test_a_new_address_is_verified_by_its_own_mail_once(working: Api) -> N
     again = await api.post("/auth/email/verify", {"token": second})
     assert refusal(again) == "409 auth.link_used"
 
-    async def verified() -> bool:
+    async def shown() -> bool:
         return (await admin.get(path))["email_verified"]
 
-    await until(verified)
+    await until(shown)
     here = Person(
         api.client,
         api.runtime.node,
@@ -197,6 +197,61 @@ async def test_a_new_address_is_verified_by_its_own_mail_once(working: Api) -> N
     )
     assert (await here.get("/auth/me"))["email_verified"] is True
     assert await here.refused("POST", "/auth/email/resend") == "409 user.email_verified"
+
+
+async def verified(api: Api, person: Person, email: str) -> None:
+    until_s = int((api.runtime.now() + timedelta(minutes=5)).timestamp())
+    token = prove(api.runtime.settings, Purpose.VERIFY, UUID(person.id), until_s, email)
+    assert (await api.post("/auth/email/verify", {"token": token})).status_code == 204
+
+
+async def forgets(api: Api, email: str) -> None:
+    assert (await api.post("/auth/password/forgot", {"email": email})).status_code == 202
+
+
+async def test_until_another_address_is_verified_one_comes_back_by_the_old_one(
+    working: Api,
+) -> None:
+    """Whichever of the two one says: who has mistyped it knows the old one alone."""
+    api, typo = working, "somebody.else@example.com"
+    ann = await api.as_("member")
+    await verified(api, ann, ann.email)
+    await ann.do("PATCH", f"/users/{ann.id}", {"email": typo, "current": PASSWORD})
+    asked = await mailed(api, typo)
+    assert refusal(await reset(api, asked)) == "422 auth.bad_link", "it asks whose it is"
+    for number, email in enumerate((typo, ann.email), 1):
+        await forgets(api, email)
+        await until(lambda n=number: links(api, ann.email, n))
+    assert len(mails(api, typo)) == 1
+    taken = {"email": ann.email, "name": "Eve", "role": "member", "password": "x1y2z3a4b5c6"}
+    admin = await api.as_("admin")
+    assert await admin.refused("POST", "/users", taken) == "409 email.taken"
+    token = (await links(api, ann.email, 2))[-1]
+    await verified(api, ann, typo)
+    assert refusal(await reset(api, token)) == "422 auth.bad_link", "it was mailed elsewhere"
+    await admin.do("POST", "/users", taken)
+    await forgets(api, typo)
+    assert (await reset(api, (await until(lambda: links(api, typo, 1)))[-1])).status_code == 200
+
+
+async def links(api: Api, to: str, least: int) -> list[str]:
+    """The tokens that set a password, once there are so many."""
+    found = [re.findall(r"/pages/reset\?token=([\w-]+)", text) for text in mails(api, to)]
+    tokens = [token for (token,) in filter(None, found)]
+    return tokens if len(tokens) >= least else []
+
+
+async def test_a_changed_address_that_nobody_has_verified_sets_no_password(working: Api) -> None:
+    api, moved = working, "moved@example.com"
+    admin, ann = await api.as_("admin"), await api.as_("member")
+    await admin.do("PATCH", f"/users/{ann.id}", {"email": moved})
+    await mailed(api, moved)
+    await forgets(api, moved)
+    token = await mailed(api, moved, 2)
+    assert refusal(await reset(api, token)) == "422 auth.bad_link"
+    assert (await api.post("/auth/email/verify", {"token": token})).status_code == 204
+    await forgets(api, moved)
+    assert (await reset(api, await mailed(api, moved, 3))).status_code == 200
 
 
 async def test_one_asks_for_another_link(working: Api) -> None:

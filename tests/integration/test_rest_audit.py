@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from domain.notification import NOTIFICATION, SendNotification
 from infra.runtime import Origin
 from tests.infra.until import until
-from tests.integration.conftest import Api
+from tests.integration.conftest import PASSWORD, Api, Person
 
 
 async def test_a_change_shows_each_field_before_and_after(api: Api) -> None:
@@ -126,3 +126,26 @@ async def test_holds_are_placed_seen_and_released(api: Api) -> None:
         assert await eve.refused("PUT", f"/holds/{subject}", body) == f"404 {code}"
     denied = await boss.refused("PUT", f"/holds/{task}", {"kind": "record", "reason": "x"})
     assert denied == "403 access.denied"
+
+
+async def test_who_signed_in_from_where_and_how_is_in_the_audit(api: Api) -> None:
+    auditor, ann = await api.as_("auditor"), await api.as_("member")
+    body = {"email": ann.email, "password": PASSWORD}
+    answer = await api.client.post(
+        "/api/v1/auth/login", json=body, headers={"User-Agent": "a phone"}
+    )
+    here = Person(api.client, UUID(ann.id), ann.email, answer.json()["access_token"])
+    (current,) = [one for one in await here.get("/auth/sessions") if one["current"]]
+    await api.post("/auth/login", {**body, "password": "not the password"})
+    await here("POST", "/auth/logout")
+    auditor.position = await api.runtime.store.head()
+    found = await auditor.get("/audit", actor=ann.id)
+    assert [one["type"] for one in found["items"]] == [
+        "user.signed_out.v2",
+        "login.begun.v1",
+        "login.begun.v1",
+    ]
+    begun = found["items"][1]
+    assert (begun["subject"], begun["user_agent"]) == (current["id"], "a phone")
+    assert begun["ip"]
+    assert begun["data"] == {"user": ann.id, "way": "password"}

@@ -1,9 +1,11 @@
 """Logging in, staying logged in, and being thrown out."""
 
 import asyncio
+from datetime import datetime
 from uuid import UUID
 
 import httpx
+import pytest
 from argon2 import PasswordHasher
 
 from infra import accounts
@@ -71,6 +73,17 @@ async def test_after_ten_seconds_a_spent_token_is_a_stolen_one(api: Api) -> None
     await aged(api, accounts.GRACE_S + 1)
     assert refusal(await refresh(api, first)) == "401 auth.token_reused"
     assert refusal(await refresh(api, second)) == "401 auth.bad_token"
+
+
+async def test_a_login_that_nobody_uses_ends(api: Api) -> None:
+    ann = await api.as_("member")
+    (shown,) = await ann.get("/auth/sessions")
+    lasts = datetime.fromisoformat(shown["expires_at"]) - datetime.fromisoformat(shown["seen_at"])
+    assert lasts.total_seconds() == pytest.approx(api.runtime.settings.jwt_refresh_ttl_s, abs=60)
+    session = await api.login(ann.email)
+    async with api.runtime.db.connection() as db:
+        await db.execute("UPDATE formula_refresh_tokens SET expires_at = clock_timestamp()")
+    assert refusal(await refresh(api, session)) == "401 auth.bad_token"
 
 
 async def test_a_lost_answer_brings_nothing_back_that_was_ended(api: Api) -> None:

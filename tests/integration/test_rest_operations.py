@@ -3,9 +3,11 @@
 import asyncio
 from uuid import UUID, uuid4
 
+import pytest
+
 from domain.notification import NOTIFICATION, SendNotification
 from domain.participation import PARTICIPATION, Join, Leave, LeaveReason
-from infra.nodes import Heart, nodes
+from infra.nodes import ALERTS_LATE_S, Heart, alerts_late_s, nodes
 from infra.runtime import SYSTEM
 from infra.services import Service, ServiceState, State
 from tests.integration.conftest import Api
@@ -175,6 +177,45 @@ async def test_what_is_away_and_not_needed_degrades_and_leaves_ready(api: Api) -
     shown = await ann.get("/realtime/health/summary")
     assert shown["status"] == "degraded"
     assert [(one["name"], one["status"]) for one in shown["services"]][-1] == ("smtp", "down")
+
+
+async def test_that_nobody_looks_at_alerts_degrades_and_leaves_ready(api: Api) -> None:
+    hearts = {
+        role: Heart(api.runtime.db, uuid4(), role, list, api.runtime.now)
+        for role in ("projector", "worker", "scheduler")
+    }
+    standby = Heart(api.runtime.db, uuid4(), "scheduler", list, api.runtime.now)
+    standby.report = lambda: {ALERTS_LATE_S: None}
+    ann = await api.as_("member")
+    for late_s, lacked in ((59.0, []), (61.0, ["alerts"])):
+        hearts["scheduler"].report = lambda late_s=late_s: {ALERTS_LATE_S: late_s}
+        for heart in (api.heart, standby, *hearts.values()):
+            heart.set("ready")
+            await heart.beat()
+        answer = await api.client.get("/readyz")
+        assert (answer.status_code, answer.json()["degraded"]) == (200, lacked)
+        shown = await ann.get("/realtime/health/summary")
+        assert shown["degraded"] == lacked
+        assert shown["status"] == ("degraded" if lacked else "up")
+
+
+async def test_a_scheduler_that_hangs_is_later_and_later(api: Api) -> None:
+    """By those who go on, until another one leads."""
+    hung, other = (
+        Heart(api.runtime.db, uuid4(), "scheduler", list, api.runtime.now) for _ in range(2)
+    )
+    hung.report = lambda: {ALERTS_LATE_S: 0.0}
+    for heart in (hung, other):
+        await heart.beat()
+    async with api.runtime.db.connection() as db:
+        await db.execute(
+            "UPDATE formula_nodes SET seen_at = seen_at - interval '1 minute' WHERE detail @>"
+            " '{\"alerts_late_s\": 0.0}'"
+        )
+    assert alerts_late_s(await nodes(api.runtime)) == pytest.approx(60, abs=5)
+    other.report = lambda: {ALERTS_LATE_S: 1.0}
+    await other.beat()
+    assert alerts_late_s(await nodes(api.runtime)) == 1.0
 
 
 async def test_a_process_whose_essential_service_fails_is_not_ready(api: Api) -> None:

@@ -45,6 +45,7 @@ DENIED: tuple[tuple[tuple[str, ...], LiteralString], ...] = (
     ((APP,), "DELETE FROM formula_job_log"),
     ((APP,), "DELETE FROM formula_generations"),
     ((APP,), "UPDATE formula_generations SET schema = 'analytics'"),
+    ((APP,), "INSERT INTO formula_generations (schema, changed_at) VALUES ('x', now())"),
     ((APP,), "DELETE FROM formula_dead_letters"),
     ((APP,), "UPDATE formula_dead_letters SET error = NULL"),
     ((APP,), "DELETE FROM formula_skipped_events"),

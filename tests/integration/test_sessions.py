@@ -1,6 +1,7 @@
 """One's log-ins: seen, ended one by one or all at once, by oneself or by an admin."""
 
 from tests.integration.conftest import PASSWORD, Api, Json, Person, refusal
+from tests.integration.sockets import Live
 from tests.integration.test_rest_auth import refresh
 
 
@@ -73,3 +74,19 @@ async def test_another_password_ends_what_was_signed_in_at_once(api: Api) -> Non
     new = {"password": "a new pass phrase", "current": PASSWORD}
     await ann.do("PUT", f"/users/{ann.id}/password", new)
     assert await ann.refused("GET", "/auth/me") == "401 auth.signed_out"
+
+
+async def test_a_token_used_again_closes_its_logins_sockets_and_no_others(
+    api: Api, live: Live
+) -> None:
+    ann = await api.as_("member")
+    first = await api.login(ann.email)
+    second = (await refresh(api, first)).json()
+    third = (await refresh(api, second)).json()
+    stolen = [await live.open_by(one["access_token"]) for one in (first, third)]
+    other = await live.open_by(ann.token)
+    for socket in (*stolen, other):
+        await socket.until(lambda frame: frame["op"] == "joined")
+    assert refusal(await refresh(api, first)) == "401 auth.token_reused"
+    assert [await socket.closed() for socket in stolen] == [4001, 4001]
+    assert (await other.ask("join", room=f"user:{ann.id}"))["op"] == "joined"

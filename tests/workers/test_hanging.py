@@ -14,6 +14,7 @@ import pytest
 from domain.jobs import JOB, Ping, RequestBatch, Wanted
 from infra.jobs.model import Claim, End
 from infra.jobs.queues import Queue
+from infra.nodes import Node, nodes
 from infra.runtime import SYSTEM, Runtime
 from tests.infra.until import wait_until
 from tests.integration.test_job_control import cancel, retry
@@ -71,6 +72,30 @@ async def test_redis_that_hangs_holds_no_lane_up(runtime: Runtime) -> None:
             await until(lambda: ended(runtime, 3))
             await over(runtime, await ask(runtime))
         passes.set()
+
+
+async def test_a_worker_stays_ready_without_redis(runtime: Runtime) -> None:
+    """It looks at the rows by itself; that it listens to no queue, it says."""
+
+    async def nothing(_context: Context, _args: Ping) -> None: ...
+
+    async def seen(*, listens: bool) -> Node | None:
+        told = {"listens": {QUEUE.value: listens}}
+        found = [one for one in await nodes(runtime) if one.role == "worker"]
+        return next((one for one in found if told.items() <= one.detail.items()), None)
+
+    passes = asyncio.Event()
+    passes.set()
+    async with (
+        before(runtime.settings.redis_url, passes) as url,
+        working(msgspec.structs.replace(runtime.settings, redis_url=url), nothing),
+    ):
+        for listens in (True, False, True):
+            passes.set() if listens else passes.clear()
+            worker = await until(lambda listens=listens: seen(listens=listens))
+            assert worker is not None
+            assert worker.status == "ready"
+            await over(runtime, await ask(runtime))
 
 
 async def ended(runtime: Runtime, jobs: int) -> bool:

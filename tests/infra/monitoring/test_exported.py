@@ -11,6 +11,7 @@ from infra.monitoring import exported
 from infra.monitoring.exported import expression, grafana, prometheus
 from infra.monitoring.history import Query
 from infra.monitoring.rules import DEFAULTS, Rule
+from infra.nodes import ROLES
 
 SHIPPED = Path(exported.__file__).parent / "shipped"
 
@@ -37,12 +38,19 @@ def test_prometheus_has_every_threshold() -> None:
         for severity in ("warning", "critical")
         if getattr(rule, severity) is not None
     }
-    assert set(alerts) == wanted | {("formula_api_silent", "critical")}
+    silent = {(f"formula_{role}_silent", "critical") for role in ROLES}
+    assert set(alerts) == wanted | silent
     cpu = alerts["formula_cpu", "critical"]
     assert cpu["expr"] == "max(formula_process_cpu_share) >= 0.85"
     assert (cpu["for"], cpu["keep_firing_for"]) == ("60s", "60s")
     assert cpu["labels"]["group"] == "machine"
     assert alerts["formula_api_silent", "critical"]["expr"] == 'absent(sum(up{job="formula"} == 1))'
+    for role in ("projector", "worker", "scheduler"):
+        there = f'count(count by (node) (formula_up{{role="{role}"}}))'
+        assert alerts[f"formula_{role}_silent", "critical"]["expr"] == f"absent({there})"
+    late = 'max(formula_alerts_late_seconds{role="scheduler"})'
+    told = alerts["formula_alerts_late", "critical"]["expr"]
+    assert told == f"({late} >= 60) or absent({late})"
     for group in parsed(DEFAULTS):
         assert set(group) == {"name", "rules"}
         for one in group["rules"]:
@@ -72,6 +80,8 @@ def test_a_rule_may_fire_for_both() -> None:
         (Query("m", how="max"), "max(max_over_time(m[60s]))"),
         (Query("m", how="ratio", whole="n", whole_labels="x=y"),
          'sum(increase(m[60s])) / sum(increase(n{x="y"}[60s]))'),
+        (Query("m", labels="a=b", how="ratio", least=10),
+         'sum(increase(m{a="b"}[60s])) / (sum(increase(m[60s])) >= 10)'),
         (Query("formula_gc_seconds", over_s=9, how="avg"),
          'sum(rate(formula_gc_seconds_sum[9s])) / sum(rate(formula_gc_seconds_count[9s]))'),
         (Query("formula_http_seconds", how="max"),

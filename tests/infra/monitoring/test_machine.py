@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from infra.metrics import Gauges, Metric
+from infra.monitoring.cgroups import Container
 from infra.monitoring.machine import Limits, Machine, limits_of, use_of
 from infra.settings import Settings
 from tests.infra.until import wait_until
@@ -65,7 +66,7 @@ def test_what_a_child_used_is_counted_when_it_has_ended() -> None:
     program = "import time\nwhile time.process_time() < 0.4: pass"
     subprocess.run([sys.executable, "-c", program], check=True)
     after = use_of(psutil.Process())
-    assert after.cpu_s - before.cpu_s >= 0.4
+    assert round(after.cpu_s - before.cpu_s, 6) >= 0.4
     assert after.children == before.children
 
 
@@ -87,11 +88,14 @@ def cpu_s(process: psutil.Process) -> float:
 
 
 def cgroup(folder: Path, files: dict[str, str], own: str) -> Limits:
+    put(folder, files | {"own": own})
+    return limits_of(Settings(), folder, folder / "own")
+
+
+def put(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    (folder / "own").write_text(own)
-    return limits_of(Settings(), folder, folder / "own")
 
 
 def test_without_limits_it_is_the_machines(tmp_path: Path) -> None:
@@ -129,6 +133,65 @@ def test_what_is_configured_comes_before_the_cgroup(tmp_path: Path) -> None:
     (tmp_path / "own").write_text("0::/\n")
     own = Settings(cpu_limit=1.5, memory_limit=MIB)
     assert limits_of(own, tmp_path, tmp_path / "own") == Limits(1.5, MIB)
+
+
+V2 = {
+    "own": "0::/pod/app\n",
+    "pod/memory.max": f"{512 * MIB}\n",
+    "pod/memory.current": f"{480 * MIB}\n",
+    "pod/memory.stat": f"anon 1\ninactive_file {MIB * 64}\nactive_file {MIB * 32}\n",
+    "pod/app/memory.max": "max\n",
+    "pod/app/memory.current": f"{100 * MIB}\n",
+    "pod/app/cpu.max": "50000 100000\n",
+    "pod/app/cpu.stat": "usage_usec 5000000\nuser_usec 1\n",
+}
+V1 = {
+    "own": "4:memory:/app\n2:cpu,cpuacct:/app\n",
+    "memory/app/memory.limit_in_bytes": f"{512 * MIB}\n",
+    "memory/app/memory.usage_in_bytes": f"{480 * MIB}\n",
+    "memory/app/memory.stat": f"inactive_file 7\ntotal_inactive_file {MIB * 96}\n",
+    "memory/memory.limit_in_bytes": "9223372036854771712\n",
+    "memory/memory.usage_in_bytes": f"{MIB}\n",
+    "cpu,cpuacct/app/cpu.cfs_quota_us": "50000\n",
+    "cpu,cpuacct/app/cpu.cfs_period_us": "100000\n",
+    "cpu,cpuacct/app/cpuacct.usage": "5000000000\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "later"),
+    [
+        (V2, {"pod/app/cpu.stat": "usage_usec 5400000\n"}),
+        (V1, {"cpu,cpuacct/app/cpuacct.usage": "5400000000\n"}),
+    ],
+)
+def test_a_container_is_as_full_as_all_in_it_make_it(
+    tmp_path: Path, files: dict[str, str], later: dict[str, str]
+) -> None:
+    put(tmp_path, files)
+    before = time.monotonic()
+    container = Container(tmp_path, tmp_path / "own")
+    after = time.monotonic()
+    assert container.memory_share() == 384 / 512
+    put(tmp_path, later)
+    wait_until(lambda: time.monotonic() - after > 0.1)
+    least = time.monotonic() - after
+    share = container.cpu_share()
+    most = time.monotonic() - before
+    assert share is not None
+    assert 0.4 / 0.5 / most <= share * 1.001
+    assert share <= 0.4 / 0.5 / least * 1.001
+
+
+def test_without_a_limit_there_is_no_share(tmp_path: Path) -> None:
+    put(tmp_path, {"own": "0::/\n", "cpu.max": "max 100000\n", "memory.current": "5\n"})
+    container = Container(tmp_path, tmp_path / "own")
+    assert (container.cpu_share(), container.memory_share()) == (None, None)
+    machine = Machine(Settings(), tmp_path, tmp_path / "own")
+    machine.look()
+    [found] = [one for one in machine.metrics() if one.name == "formula_container_memory_share"]
+    assert isinstance(found, Gauges)
+    assert found.values == {}
 
 
 def test_the_disk_of_a_folder_that_is_still_to_be_made_is_seen(tmp_path: Path) -> None:

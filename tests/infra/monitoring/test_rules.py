@@ -91,6 +91,7 @@ def test_a_file_changes_adds_and_disables(tmp_path: Path) -> None:
         ("[cpu]\nrecover_at = 1.1", "cpu: `recover_at`"),
         ("[cpu]\nquery.how = 'p42'", "cpu: Invalid enum value 'p42'"),
         ("[cpu]\nquery.over_s = 0", "cpu: `query.over_s`"),
+        ("[cpu]\nquery.least = -1", "cpu: `query.least`"),
         ("[cpu]\nquery.labels = 'a'", "cpu: `query.labels`"),
         ("[cpu]\nquery.role = 'a b'", "cpu: `query.role`"),
         ("[cpu]\nquery.metric = 'a}'", "cpu: `query.metric`"),

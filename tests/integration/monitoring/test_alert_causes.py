@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,23 @@ from api.realtime import protocol
 from domain.jobs import QueueName
 from domain.project import PROJECT, CreateProject
 from domain.queue import QUEUE, DiscardDead, queue_stream
+from domain.user import Role
 from infra.db import connect
 from infra.metrics import Metrics
-from infra.monitoring.machine import use_of
+from infra.monitoring import sampling
+from infra.monitoring.machine import Machine, use_of
 from infra.monitoring.rules import DEFAULTS
 from infra.runtime import SYSTEM, Runtime, open_runtime
+from infra.settings import Settings
 from tests.conftest import fresh_database, projecting
 from tests.databases import Databases
 from tests.integration.conftest import Api
 from tests.integration.monitoring.watched import comes, events, process, quick, told, watched
 from tests.integration.sockets import Live, live_gateway
 from tests.integration.test_queue_alarms import insert, job
-from tests.workers.office import working
+from tests.workers.office import Office, working
+from workers.alerting import Alerting
+from workers.main import run_scheduler
 
 GIB = 1 << 30
 
@@ -95,6 +101,56 @@ async def test_memory(read: Runtime, tmp_path: Path) -> None:
             await comes(runtime, "memory", "fired")
             assert "critical" in str(await events(runtime, "memory"))
         await over(runtime, "memory")
+
+
+class Full:
+    """A container of 4 cores and 10 GiB, as the kernel tells of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.own = folder, folder / "own"
+        self.cores, self._burnt, self._at = 0.0, 0.0, time.monotonic()
+        self.own.write_text("0::/\n")
+        (folder / "cpu.max").write_text("400000 100000\n")
+        (folder / "memory.max").write_text(f"{10 * GIB}\n")
+        (folder / "memory.stat").write_text(f"inactive_file {GIB}\nactive_file {GIB}\n")
+        self.look()
+
+    def hold(self, share: float) -> None:
+        """Beside what is cached of files."""
+        (self.folder / "memory.current").write_text(f"{round(share * 10 * GIB) + 2 * GIB}\n")
+
+    def look(self) -> None:
+        self._at, last = time.monotonic(), self._at
+        self._burnt += self.cores * (self._at - last)
+        (self.folder / "cpu.stat").write_text(f"usage_usec {round(self._burnt * 1e6)}\n")
+
+    async def burn(self) -> None:
+        while True:
+            self.look()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_container_that_is_full_of_what_each_has_a_share_of(
+    read: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three that hold and use 30 % of it each are all within their own bounds."""
+    full = Full(tmp_path)
+    machine = partial(Machine, root=full.folder, own=full.own)
+    monkeypatch.setattr(sampling, "Machine", machine)
+    runtime = quick(read, tmp_path, cpu_limit=64.0, memory_limit=1 << 40)
+    full.hold(0.95)
+    full.cores = 3.8
+    async with process(runtime), watched(runtime), asyncio.TaskGroup() as tasks:
+        burning = tasks.create_task(full.burn())
+        for rule in ("container_cpu", "container_memory"):
+            await comes(runtime, rule, "fired")
+            assert "critical" in str(await events(runtime, rule))
+        assert await told(runtime, "memory") == []
+        full.hold(0.5)
+        full.cores = 1.0
+        for rule in ("container_cpu", "container_memory"):
+            await over(runtime, rule)
+        burning.cancel()
 
 
 @pytest.mark.parametrize("rule", ["host_cpu", "host_memory", "disk"])
@@ -174,7 +230,7 @@ async def live(projected: Runtime, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 async def test_sockets_that_end_without_a_word(live: Live, tmp_path: Path) -> None:
-    runtime = quick(live.runtime, tmp_path)
+    runtime = quick(live.runtime, tmp_path, "ws_abnormal_closes: query.least = 3")
     ann = await live.user("ann")
     metrics = Metrics(live.gateway.hub.meters.metrics)
     async with process(runtime, metrics), watched(runtime):
@@ -186,7 +242,7 @@ async def test_sockets_that_end_without_a_word(live: Live, tmp_path: Path) -> No
 
 
 async def test_sockets_that_answer_no_ping(live: Live, tmp_path: Path) -> None:
-    runtime = quick(live.runtime, tmp_path)
+    runtime = quick(live.runtime, tmp_path, "ws_missed_pings: query.least = 3")
     ann = await live.user("ann")
     metrics = Metrics(live.gateway.hub.meters.metrics)
     async with process(runtime, metrics), watched(runtime):
@@ -266,12 +322,62 @@ async def test_a_queue_that_nobody_serves(projected: Runtime, tmp_path: Path) ->
             await over(runtime, "late_queue")
 
 
-async def test_processes_that_are_gone(read: Runtime, tmp_path: Path) -> None:
+GONE = {
+    "api_silent": "api",
+    "projector_silent": "projector",
+    "worker_silent": "worker",
+    "scheduler_silent": "scheduler",
+}
+
+
+@pytest.mark.parametrize("rule", GONE)
+async def test_processes_that_are_gone(read: Runtime, tmp_path: Path, rule: str) -> None:
     runtime = quick(read, tmp_path)
     async with watched(runtime):
-        await comes(runtime, "api_silent", "fired")
-        async with process(runtime):
-            await over(runtime, "api_silent")
+        await comes(runtime, rule, "fired")
+        async with process(runtime, role=GONE[rule]):
+            await over(runtime, rule)
+
+
+async def test_rules_that_nobody_looks_at(projected: Runtime, tmp_path: Path) -> None:
+    """The worker that leads tells, by mail as well; of a scheduler that is gone likewise."""
+    runtime = quick(projected, tmp_path, "alerts_late: critical = 2")
+    otto = await Office(runtime).person("Otto", Role.OPERATOR)
+    async with working(runtime.settings):
+        for rule in ("alerts_late", "scheduler_silent"):
+            await comes(runtime, rule, "fired")
+        [mail, *_] = await Office(runtime).ended("mail_notice")
+        assert mail.args["user"] == str(otto)
+        async with scheduling(runtime.settings):
+            for rule in ("alerts_late", "scheduler_silent"):
+                await over(runtime, rule)
+
+
+async def test_a_scheduler_whose_look_at_the_rules_hangs(
+    projected: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else of it goes on, its samples among that."""
+    runtime = quick(projected, tmp_path, "alerts_late: critical = 2")
+    goes_on, look = asyncio.Event(), Alerting.__call__
+
+    async def hanging(self: Alerting, now: float) -> None:
+        await goes_on.wait()
+        await look(self, now)
+
+    monkeypatch.setattr(Alerting, "__call__", hanging)
+    async with working(runtime.settings), scheduling(runtime.settings):
+        await comes(runtime, "alerts_late", "fired")
+        goes_on.set()
+        await over(runtime, "alerts_late")
+
+
+@asynccontextmanager
+async def scheduling(settings: Settings) -> AsyncGenerator[None]:
+    """A whole scheduler, in this process."""
+    async with asyncio.TaskGroup() as tasks:
+        scheduler = tasks.create_task(run_scheduler(settings))
+        yield
+        scheduler.cancel()
 
 
 def test_no_default_rule_is_left_out() -> None:

@@ -172,8 +172,9 @@ async def test_a_process_samples_itself(runtime: Runtime, db: Connection) -> Non
     assert 0.4 < worst < 2.0
     assert typical is not None
     assert typical < 0.1
-    [up] = [one for one in told if one.name == "formula_loop_lag_max_seconds"]
-    assert up.points[0].labels == (("role", "worker"), ("node", str(runtime.node)))
+    for name in ("formula_up", "formula_loop_lag_max_seconds"):
+        [found] = [one for one in told if one.name == name]
+        assert found.points[0].labels == (("role", "worker"), ("node", str(runtime.node)))
 
 
 async def test_on_leaving_the_last_of_it_is_written(runtime: Runtime, db: Connection) -> None:

@@ -1,5 +1,6 @@
 """What alerts ask: figures of a window, of all nodes together, in one round trip."""
 
+import msgspec
 import pytest
 
 from infra.db import Connection
@@ -88,6 +89,13 @@ async def test_a_ratio_may_be_of_another_metric(db: Connection) -> None:
     await sampled(db, Sample("formula_hits_total", "", 30), Sample("formula_looks_total", "", 40))
     query = Query("formula_hits_total", how="ratio", whole="formula_looks_total")
     assert await asked(db, query, Query("formula_hits_total", how="sum")) == [0.75, 30.0]
+
+
+async def test_a_ratio_of_too_few_is_none(db: Connection) -> None:
+    """One of two that broke off is no half of all."""
+    await sampled(db, Sample(MADE, "kind=x", 2), Sample(MADE, "kind=y", 8))
+    of = Query(MADE, labels="kind=x", how="ratio", least=10)
+    assert await asked(db, of, msgspec.structs.replace(of, least=11)) == [0.2, None]
 
 
 async def test_without_a_question_there_is_no_answer(db: Connection) -> None:

@@ -56,9 +56,11 @@ async def watched(runtime: Runtime, *, servers: bool = False) -> AsyncGenerator[
 
 
 @asynccontextmanager
-async def process(runtime: Runtime, metrics: Metrics | None = None) -> AsyncGenerator[None]:
-    """An API process, as far as it samples."""
-    async with sampling(runtime, "api", metrics or Metrics()):
+async def process(
+    runtime: Runtime, metrics: Metrics | None = None, role: str = "api"
+) -> AsyncGenerator[None]:
+    """A process, as far as it samples."""
+    async with sampling(runtime, role, metrics or Metrics()):
         yield
 
 

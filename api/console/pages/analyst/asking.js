@@ -30,6 +30,7 @@ export function question({ name, sql, parameters = {}, drawing }) {
 
 const WORDS = {
   "analytics.too_slow": "It took more than ten seconds. Name a project or fewer days.",
+  "analytics.row_too_wide": "A row of it is too wide. Ask for less in one cell.",
   "analytics.too_wide": "That is too much for one answer. Ask for fewer columns or rows.",
 };
 export const wrong = (error) => WORDS[error.code] ?? said(error);
