@@ -53,6 +53,11 @@ test-fast: .venv/installed ## the tests that need no servers
 faults: .venv/installed ## kill processes under load, with the full counts
 	FORMULA_FAULTS=full $(BIN)/pytest -m faults --timeout 900
 
+.PHONY: pictures
+pictures: .venv/installed ## take README's pictures of the console anew
+	@$(MAKE) --no-print-directory console
+	$(BIN)/pytest -q tests/browser/pictures.py
+
 .PHONY: bench
 bench: .venv/installed ## measure beside the peers, all short suites or one: make bench SUITE=append
 	$(BIN)/python -m bench $(SUITE)

@@ -113,7 +113,8 @@ MANAGING = frozenset({ProjectRole.MANAGER})
 
 RULES: Mapping[Action, Rule] = {
     Action.USER_LIST: _rule(*STAFF),
-    Action.USER_READ: _rule(*STAFF, oneself=True),
+    # To auditors and operators the log and its rooms tell ids: who that is they may look up.
+    Action.USER_READ: _rule(*STAFF, Role.AUDITOR, Role.OPERATOR, oneself=True),
     Action.USER_REGISTER: _rule(),
     Action.USER_CHANGE: _rule(oneself=True),
     Action.USER_CHANGE_ROLE: _rule(),

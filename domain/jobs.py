@@ -185,6 +185,12 @@ class VerifyLog(JobArgs, frozen=True, kw_only=True, tag="verify_log"):
     after: int = 0
 
 
+class VerifyReadModel(JobArgs, frozen=True, kw_only=True, tag="verify_read_model"):
+    """Builds a read model anew in a shadow, and compares it row by row with the one that serves."""
+
+    projection: str
+
+
 AnyArgs: TypeAlias = (
     Ping
     | SnapshotDay
@@ -205,6 +211,7 @@ AnyArgs: TypeAlias = (
     | ReportPerformance
     | RunBenchmark
     | VerifyLog
+    | VerifyReadModel
 )
 
 # Who may ask for what: the action that the one table of access must allow.
@@ -228,6 +235,7 @@ ASKING: Mapping[type[AnyArgs], Action] = {
     ReportPerformance: Action.REPORT_PERFORMANCE,
     RunBenchmark: Action.BENCHMARK_RUN,
     VerifyLog: Action.LOG_READ,
+    VerifyReadModel: Action.PROJECTIONS_MANAGE,
 }
 
 

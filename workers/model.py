@@ -1,8 +1,9 @@
 """What a job is: its queue, its arguments, the work itself, and the events that ask for it."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -11,7 +12,7 @@ from domain.jobs import PRIORITY, QueueName
 from domain.kernel import Event, Recorded
 from infra.mail import Mailer
 from infra.runtime import Origin, Runtime
-from workers.progress import Progress
+from workers.progress import EVERY_S, Progress
 
 EMAIL = QueueName.EMAIL
 REPORTS = QueueName.REPORTS
@@ -19,6 +20,9 @@ FILES = QueueName.FILES
 NOTIFICATIONS = QueueName.NOTIFICATIONS
 ANALYTICS = QueueName.ANALYTICS
 MAINTENANCE = QueueName.MAINTENANCE
+
+Note: TypeAlias = Callable[[int, int], None]  # done, of
+T = TypeVar("T")
 
 
 class Args(msgspec.Struct, frozen=True):
@@ -60,6 +64,24 @@ class Context(msgspec.Struct, frozen=True):
         """A line for whoever looks at the job: no secrets, no addresses."""
         if self.progress is not None:
             await self.progress.log(line)
+
+    async def followed(self, work: Callable[[Note], Coroutine[Any, Any, T]]) -> T:
+        """Its result; it notes how far it is, and waits for nobody to hear of it."""
+        far = (0, 0)
+
+        def note(done: int, total: int) -> None:
+            nonlocal far
+            far = (done, total)
+
+        working = asyncio.create_task(work(note))
+        try:
+            while not working.done():
+                await asyncio.wait({working}, timeout=EVERY_S)
+                await self.report(*far)
+            return working.result()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
     @property
     def origin(self) -> Origin:

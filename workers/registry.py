@@ -31,6 +31,7 @@ from workers import (
     snapshot_day,
     tell_webhook,
     verify_log,
+    verify_read_model,
 )
 from workers.model import Job
 
@@ -65,4 +66,5 @@ JOBS: tuple[Job[Any], ...] = (
     report_performance.JOB,
     run_benchmark.JOB,
     verify_log.JOB,
+    verify_read_model.JOB,
 )

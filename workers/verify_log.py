@@ -1,32 +1,21 @@
 """Read the whole log and hold it against its rules: nothing missing, twice there or unreadable."""
 
-import asyncio
-
 from domain.jobs import VerifyLog
 from infra.eventstore.checker import Report
 from infra.eventstore.verify import verify
-from workers.model import MAINTENANCE, Context, Job
-from workers.progress import EVERY_S
+from workers.model import MAINTENANCE, Context, Job, Note
 
 
 async def run(context: Context, args: VerifyLog) -> Report:
     """It only reads: a retry begins anew."""
-    read = (0, 0)
 
-    def note(position: int, head: int) -> None:
-        nonlocal read
-        read = (position - args.after, head - args.after)
+    async def work(note: Note) -> Report:
+        def read(position: int, head: int) -> None:
+            note(position - args.after, head - args.after)
 
-    url = context.runtime.settings.database_url
-    verifying = asyncio.create_task(verify(url, args.after, note))
-    try:
-        while not verifying.done():
-            await asyncio.wait({verifying}, timeout=EVERY_S)
-            await context.report(*read)
-        return verifying.result()
-    finally:
-        verifying.cancel()
-        await asyncio.gather(verifying, return_exceptions=True)
+        return await verify(context.runtime.settings.database_url, args.after, read)
+
+    return await context.followed(work)
 
 
 JOB = Job("verify_log", MAINTENANCE, VerifyLog, run, timeout_s=4 * 3_600.0)

@@ -1,4 +1,4 @@
-/** The console: see README.md's "The console". Each page is a folder in pages/, listed in pages.js. */
+/** See README.md's "The console". */
 
 import { html, render } from "./lib/html.js";
 import { start } from "./lib/session.js";

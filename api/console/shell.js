@@ -1,9 +1,11 @@
 /** What is around every page. */
 
-import { Asking, Avatar, Icon, Loaded, Mark, Toasts, Waits, failed, href, html, instead, links, logout, route, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
+import { Asking, Avatar, Icon, Loaded, Mark, Toasts, Waits, failed, href, html, instead, links, logout, route, said, session, useErrorBoundary, useLayoutEffect, useRef, useStore } from "./lib/page.js";
 import { ConnectionState, ThemeSwitch } from "./lib/state.js";
 import { LogIn } from "./login.js";
 import { PAGES } from "./pages.js";
+
+const HOME = { analyst: "analyst", auditor: "time", operator: "operations" };
 
 export function Shell() {
   const { state } = useStore(session);
@@ -15,7 +17,7 @@ function SignedIn() {
   const { can, me } = useStore(session);
   const { page: path, parts, query } = useStore(route);
   const pages = PAGES.filter(({ may }) => can(may));
-  const page = path ? pages.find((one) => one.path === path) : pages[0];
+  const page = pages.find((one) => one.path === (path || HOME[me.role] || "projects"));
   return html`
     <a class="skip" href="#main" onClick=${instead(toMain)}>Skip to the content</a>
     <header class="side">
@@ -29,7 +31,7 @@ function SignedIn() {
     <main id="main" tabindex="-1">
       ${page
         ? html`<${Page} key=${page.path} page=${page} parts=${parts} query=${query} />`
-        : html`<p class="empty">There is no such page, or it is not yours to see.</p>`}
+        : html`<p class="empty">${said("page.not_found")}</p>`}
     </main>
     <${Asking} />
   `;

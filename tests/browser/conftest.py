@@ -14,7 +14,7 @@ from api.tokens import claims, sign
 from infra.runtime import Runtime
 from tests.api.served import PASSWORD, Served, served
 from tests.browser.chromium import browser, chromium
-from tests.browser.console import FIRST, Window
+from tests.browser.console import Window, open_window
 from tests.browser.network import Network, network
 from tests.browser.node import node_page
 from tests.browser.page import Json, Page, call, wait_for
@@ -136,14 +136,9 @@ class Consoles:
 
     async def closed(self, person: Client, *, width: int = 1280) -> Window:
         """One that shows the way in."""
-        port = urlsplit(self.server.url).port or 0
-        between, base = await self._stack.enter_async_context(network(port))
-        opened = await self._stack.enter_async_context(browser(self._address))
-        page = await opened.open("about:blank", policed=True, first=FIRST)
-        await page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # as if looked at
-        window = Window(person, page, between, base)
+        window = await open_window(self._stack, self._address, person)
         await window.size(width)
-        await page.go("Page.navigate", url=base)
+        await window.page.go("Page.navigate", url=window.base)
         self.windows.append(window)
         return window
 

@@ -2,13 +2,15 @@
 
 import base64
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 import pytest
 
 from api.client.client import Client
 from tests.api.served import PASSWORD
-from tests.browser.chromium import ChromiumPage
-from tests.browser.network import Network
+from tests.browser.chromium import ChromiumPage, browser
+from tests.browser.network import Network, network
 from tests.browser.page import Json, call, wait_for
 from tests.npm import node_modules
 
@@ -144,3 +146,13 @@ class Window:
         """What is seen, as PNG."""
         shot = await self.page.call("Page.captureScreenshot", format="png")
         return base64.b64decode(shot["data"])
+
+
+async def open_window(stack: AsyncExitStack, address: str, person: Client) -> Window:
+    """Empty yet, before the server of that person; `address`: of the browser."""
+    port = urlsplit(person.base_url).port or 0
+    between, base = await stack.enter_async_context(network(port))
+    opened = await stack.enter_async_context(browser(address))
+    page = await opened.open("about:blank", policed=True, first=FIRST)
+    await page.call("Emulation.setFocusEmulationEnabled", enabled=True)  # as if looked at
+    return Window(person, page, between, base)

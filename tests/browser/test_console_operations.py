@@ -85,15 +85,18 @@ async def test_an_operator_sees_what_is_wrong_and_sees_to_it(consoles: Consoles)
     await window.sees("find('Progress of tasks', 'progress')")
     async with at_work(runtime):
         await queues(window, runtime)
+    async with (await consoles.server.person("Bob")).connect():
+        await window.go("operations/presence")
+        await window.reads("Bob", "main table")
     assert await window.run("return find('Users', 'nav a') ?? find('Files', 'nav a')") is None
 
 
 async def by_keys(window: Window) -> None:
     """From the first page to an alert that is looked after."""
-    for name, then in (("Operations", "degraded"), ("Alerts", "of cores")):
-        await window.reach(name)
-        await window.press("Enter")
-        await window.reads(then, "main")
+    await window.reads("degraded", "main")
+    await window.reach("Alerts")
+    await window.press("Enter")
+    await window.reads("of cores", "main")
     await window.reach("Acknowledge cpu")
     await window.press("Enter")
     await window.sees("named(document.activeElement) === 'Note'")
@@ -121,6 +124,9 @@ async def queues(window: Window, runtime: Runtime) -> None:
     await window.reads("its server is away", "main table")
     await window.click("Resume email")
     await window.sees("find('Pause email')")
+    await window.go("operations/read_models?name=users")
+    await window.click("Verify users")
+    await window.sees("/done\\t\\d+\\t0\\t/.test(find('Checks of users', '.scroll')?.innerText)")
 
 
 async def test_an_admin_lets_people_in_and_frees_what_they_hold(consoles: Consoles) -> None:

@@ -66,6 +66,12 @@ async def test_who_is_here_and_where_they_point_is_seen(consoles: Consoles) -> N
         await ann.point(x, 300)
         await bob.sees(f"Math.abs({mine}?.getBoundingClientRect().x - x) < 4", id=ann.id, x=x)
     assert await ann.run(f"return {mine}", id=ann.id) is None, "one's own is no news"
+    await bob.size(360)
+    done = "find('Done,', 'section').getBoundingClientRect()"
+    middle = await ann.run(f"const {{ x, width }} = {done}; return x + width / 2")
+    await ann.point(middle, 300)
+    at = f"{mine}?.getBoundingClientRect().x"
+    await bob.sees(f"{done}.left < {at} && {at} < {done}.right", id=ann.id)
 
 
 async def test_a_task_is_made_and_moved_on_both_screens(consoles: Consoles) -> None:
@@ -102,6 +108,16 @@ async def test_a_field_is_ones_own_while_one_writes(consoles: Consoles) -> None:
     await here.bob.run("document.activeElement.blur()")
     await here.ann.sees("find('Goal', 'textarea').value.includes('Yes: ')")
     await here.ann.sees("!find('Goal', 'textarea').readOnly")
+    await here.bob.focus("Goal")
+    await here.bob.write("No. ")
+    await here.ann.click("Take over")
+    await here.ann.sees("find('Reason', 'dialog label')")
+    await here.ann.write("it is late")
+    await here.ann.press("Enter")
+    await here.bob.reads("it is late", ".toasts")
+    await here.ann.sees("named(document.activeElement) === 'Goal'")
+    await here.ann.run("document.activeElement.blur()")
+    await here.bob.sees("!find('Goal', 'textarea').readOnly")
 
 
 async def test_a_comment_names_somebody_and_tells_them(consoles: Consoles) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from api.console_files import FOLDER
+from domain.user import Role
 from tests.browser.conftest import Consoles
 
 pytestmark = [
@@ -23,6 +24,8 @@ async def test_who_signs_in_is_live_and_sees_their_projects(consoles: Consoles) 
     window = await consoles.window(ann)
     await window.reads("ann", ".account")
     await window.sees("find('P', 'a.card')")
+    await consoles.server.room(ann)
+    await window.sees("document.querySelectorAll('a.card').length === 2")
 
 
 async def test_the_wrong_password_is_said_to_be_wrong(consoles: Consoles) -> None:
@@ -42,6 +45,15 @@ async def test_a_reload_goes_on_and_a_sign_out_does_not(consoles: Consoles) -> N
     await window.sees("find('E-mail')")
     await window.page.go("Page.reload")
     await window.sees("globalThis.find?.('E-mail')")
+
+
+async def test_who_is_put_out_is_told_why(consoles: Consoles) -> None:
+    ann = await consoles.server.person("ann")
+    window = await consoles.window(ann)
+    await (await consoles.server.person("Ada", Role.ADMIN)).rest.post(
+        f"/users/{ann.me.id}/deactivate", {"reason": "left"}
+    )
+    await window.reads("This account is deactivated.", "[role=alert]")
 
 
 async def test_the_theme_is_ones_own_choice_and_stays(consoles: Consoles) -> None:

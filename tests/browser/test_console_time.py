@@ -156,7 +156,7 @@ async def test_nobody_is_kept_out_but_who_has_not_the_right(consoles: Consoles) 
     window, found = life.audrey, list[str]()
     there = f"time/{life.project}"
     views = {
-        f"{there}": "text('.board').includes('Draw the page')",
+        f"{there}": "text('.board').includes('Draw the page') && find('created', '.feed a')",
         f"{there}?view=diff": "text('.diff').includes('Draw the page')",
         f"{there}?event={life.position}": "text('.panel').includes('in_progress')",
         f"time/audit?event={life.position}": "text('.panel').includes('in_progress')",

@@ -81,6 +81,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.PROJECTIONS_EXPLAIN,
         Action.REPLAY_READ,
         Action.REPORT_ACTIVITY,
+        Action.USER_READ,
     },
     Role.ANALYST: READER,
     Role.OPERATOR: SIGNED_IN
@@ -101,6 +102,7 @@ EVERYWHERE: dict[Role, set[Action]] = {
         Action.BENCHMARK_READ,
         Action.ALERTS_READ,
         Action.ALERTS_MANAGE,
+        Action.USER_READ,
     },
 }
 ONESELF = {

@@ -2,6 +2,7 @@
 
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef, useState } from "./html.js";
+import { iso, onDay } from "./when.js";
 
 // Each has a contrast of at least 3 with both papers.
 const COLOURS = ["#4c6ef5", "#e8590c", "#2b9348", "#ae3ec9", "#1098ad", "#e64980", "#a67c00", "#868e96"];
@@ -50,17 +51,24 @@ function options(bars, { values, time = false, names }, series, box) {
   const named = names && { splits: () => values, values: (_, at) => at.map((index) => names[index].slice(0, 14)), rotate: -40, size: 84, space: 1 };
   return {
     legend: { show: false },
-    padding: [8, names ? 48 : 16, 0, 0],
+    padding: [8, names ? 48 : 24, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
     cursor: { drag: { setScale: false } },
     scales: {
       x: { time, range: () => [(values[0] ?? 0) - edge, (values.at(-1) ?? 1) + edge] },
       y: { range: (_, least, most) => uPlot.rangeNum(Math.min(0, least), most || 1, 0.1, true) },
     },
-    axes: [{ ...axis, ...named }, { ...axis, size: 56 }],
+    axes: [{ ...axis, ...(time && { values: clock }), ...named }, { ...axis, size: 56 }],
     series: [{}, ...series.map((_, index) => (bars ? barred(index, (gap * 0.8) / series.length, gap) : { stroke: COLOURS[index], width: 2 }))],
   };
 }
+
+/** In UTC, as the figures are. */
+const clock = (_, at) =>
+  at.map((seconds) => {
+    const [day, time] = iso(seconds).split("T");
+    return time < "00:01" ? onDay(day) : time.slice(0, at[1] - at[0] < 60 ? 8 : 5);
+  });
 
 /** Those of a group stand side by side. */
 function barred(index, width, gap) {

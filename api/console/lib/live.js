@@ -28,7 +28,7 @@ function open() {
     if (opened !== formula) return;
     connection.set(told);
     // it is over, and not by us: the log-in has ended, or its rights have
-    if (told.state === "closed" && told.error?.code !== "client.closed") out(told.error?.code);
+    if (told.state === "closed" && told.error?.code !== "client.closed") out(told.error?.detail.reason);
   });
 }
 

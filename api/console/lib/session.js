@@ -1,8 +1,8 @@
 /** Who is signed in here, and the tokens that say so.
  *
  * Only during a reload and while the tab is hidden (it may be discarded) the refresh token lies in
- * sessionStorage: a second tab made from this one must have no copy, since each works once. Each tab
- * can be somebody else. A cookie would be sent by other sites' forms.
+ * sessionStorage: a second tab made from this one must have no copy, since each works once.
+ * A cookie would be sent by other sites' forms.
  */
 
 import { Store } from "./html.js";

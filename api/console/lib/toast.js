@@ -6,6 +6,7 @@ import { Store, html, useStore } from "./html.js";
 const WORDS = {
   "access.denied": "You may not do that.",
   "api_key.bad_scope": "There is no such scope.",
+  "auth.bad_token": "Your session has ended.",
   "auth.bad_credentials": "Wrong e-mail or password.",
   "auth.deactivated": "This account is deactivated.",
   "auth.signed_out": "You were signed out.",
@@ -14,7 +15,6 @@ const WORDS = {
   "benchmark.running": "One is running: wait until it is over, or cancel it among the jobs.",
   "client.offline": "Formula cannot be reached.",
   "client.dropped": "The connection dropped.",
-  "client.ended": "The server ended the connection.",
   "lock.held": "Somebody else is editing this.",
   "lock.lost": "Your hold on this field has ended; nothing was saved.",
   "email.taken": "Somebody has that address already.",
@@ -32,7 +32,7 @@ const WORDS = {
 
 export function said(error) {
   const code = error?.code ?? error;
-  const [, what] = /^(\w+)\.not_found$/.exec(code) ?? [];
+  const [, what] = /([a-z]+)[._]not_found$/.exec(code) ?? [];
   if (what) return `There is no such ${what}, or it is not yours to see.`;
   if (WORDS[code] && !error.detail?.errors) return WORDS[code];
   if (!error?.code) return "Something went wrong on this page.";

@@ -21,6 +21,8 @@ export function ago(at) {
 
 export const exactly = (at) => exact.format(new Date(at));
 
+export const iso = (seconds) => new Date(seconds * 1_000).toISOString();
+
 /** As `24 Dec`, of a date without a time. */
 export const onDay = (date) => day.format(new Date(`${date}T12:00`));
 

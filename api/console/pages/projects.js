@@ -1,6 +1,6 @@
 /** Projects: one's own, or all for who may see them all; each opens its room. */
 
-import { href, html, useAll } from "../lib/page.js";
+import { href, html, useList } from "../lib/page.js";
 import { RoomPage } from "./room/room.js";
 
 export default ({ parts: [project, ...rest] }) =>
@@ -8,11 +8,11 @@ export default ({ parts: [project, ...rest] }) =>
 
 /** `page`: where each leads to. */
 export function Cards({ page }) {
-  const projects = useAll("/projects");
+  const { rows, more } = useList("/projects");
   return html`
-    ${projects?.length === 0 && html`<p class="empty">You are in no project yet.</p>`}
+    ${rows?.length === 0 && html`<p class="empty">You are in no project yet.</p>`}
     <ul class="cards">
-      ${projects?.map(
+      ${rows?.map(
         ({ id, name, description, status, priority }) => html`<li key=${id}>
           <a class="card" href=${href(page, id)}>
             <b>${name}</b>
@@ -24,5 +24,5 @@ export function Cards({ page }) {
           </a>
         </li>`,
       )}
-    </ul>`;
+    </ul>${more}`;
 }

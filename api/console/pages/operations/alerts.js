@@ -18,6 +18,7 @@ export default function Alerts({ query }) {
   const filter = chosen(query, FIELDS);
   const chosenRule = query.get("rule");
   const alerts = useList(ROOT, filter);
+  alerts.rows?.sort((a, b) => a.state.localeCompare(b.state)); // firing first
   const silences = useList(`${ROOT}/silences`);
   const manages = can("alerts.manage");
   const as = {

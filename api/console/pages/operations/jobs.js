@@ -3,8 +3,8 @@
 import { Filters, bar, chosen, html, link, order, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/realtime/jobs";
+const OPEN = ["queued", "blocked", "running"];
 const OVER = ["dead", "refused", "cancelled"];
-const SETTLED = ["done", "refused", "cancelled"];
 const CANCEL = why("What needs it is called off as well.");
 const PAUSE = why("None of its jobs is handed out; those that run go on.");
 const DISCARD = why("Nobody will try them again.");
@@ -13,7 +13,7 @@ export default function Jobs({ query }) {
   const queues = useRead(`${ROOT}/stats`);
   const fields = [
     ["queue", queues?.map(({ queue }) => queue) ?? []],
-    ["state", ["queued", "blocked", "running", "done", ...OVER]],
+    ["state", [...OPEN, "done", ...OVER]],
     ["name"],
     ["q", {}, "In arguments, key or error"],
   ];
@@ -35,11 +35,11 @@ export default function Jobs({ query }) {
   `;
 }
 
-const JOB = {
+export const JOB = {
   state: ({ name, state, progress }) => html`${shown(state)} ${state === "running" && progress !== null && bar(name, progress)}`,
   actions: ({ id, name, state }) => html`
     ${OVER.includes(state) && order("Retry", name, `${ROOT}/${id}`)}
-    ${!SETTLED.includes(state) && order("Cancel", name, `${ROOT}/${id}`, CANCEL)}
+    ${[...OPEN, "dead"].includes(state) && order("Cancel", name, `${ROOT}/${id}`, CANCEL)}
   `,
 };
 
@@ -60,7 +60,7 @@ function Job({ id }) {
   const log = useList(`${ROOT}/${id}/log`);
   return html`<section class="card" aria-label="The job">
     ${table(job?.name, job && [job], "state attempts max_attempts run_at started_at finished_at error actions", JOB)}
-    <pre>${JSON.stringify(job?.args)}</pre>
+    <pre>${JSON.stringify({ ...job?.args, result: job?.result })}</pre>
     ${table("What it said", log, "at attempt level line", {}, "Nothing yet.")}
   </section>`;
 }

@@ -1,12 +1,11 @@
 /** How what is measured went, beside the period before. */
 
 import { Chart } from "../../lib/chart.js";
-import { EVERY, Filters, chosen, get, go, html, tab, table, useLook, useMemo, useRead } from "./parts.js";
+import { EVERY, Filters, chosen, get, go, html, iso, tab, table, useLook, useMemo, useRead } from "./parts.js";
 
 const HOURS = [["6", "6 hours"], ["24", "A day"], ["168", "A week"], ["720", "30 days"]];
 const FIGURES = { gauge: ["avg", "max"], counter: ["per_s"], histogram: ["p50", "p95", "p99"] };
 const seconds = (at) => Date.parse(at) / 1_000;
-const iso = (at) => new Date(at * 1_000).toISOString();
 
 export default function Metrics({ query }) {
   const { series = [] } = useRead("/realtime/performance/metrics") ?? {};

@@ -1,6 +1,6 @@
 /** Operations: each tab is the file beside this one that has its name. */
 
-import { Loaded, Tabs, again, can, failed, href, html, leave, live, titled, useEffect } from "../../lib/page.js";
+import { Loaded, Tabs, again, can, failed, href, html, leave, live, said, titled, useEffect } from "../../lib/page.js";
 
 const PAUSE = 150; // milliseconds in which events are taken together
 
@@ -27,7 +27,7 @@ export default function Operations({ parts: [name = "health"], query }) {
     <${Tabs} label="Operations" all=${tabs.map((one) => [href("operations", one), titled(one), one === name])} />
     ${tabs.includes(name)
       ? html`<${Loaded} key=${name} load=${() => import(`./${name}.js`)} title="${titled(name)} · Operations" query=${query} />`
-      : html`<p class="empty">There is no such tab, or it is not yours to see.</p>`}
+      : html`<p class="empty">${said("tab.not_found")}</p>`}
   </div>`;
 }
 

@@ -1,8 +1,11 @@
 /** Read models: how far they are, and why a row is as it is. */
 
-import { Filters, act, bar, can, html, link, order, shown, table, useList, useRead, why } from "./parts.js";
+import { JOB } from "./jobs.js";
+import { Filters, act, bar, can, html, link, order, post, shown, table, useList, useRead, why } from "./parts.js";
 
 const ROOT = "/projections";
+const JOBS = "/realtime/jobs";
+const VERIFY = "verify_read_model";
 const REBUILD = { text: "It is built anew beside what serves, which goes on until that has caught up." };
 const BACK = { text: "To what served before, brought up to date first." };
 const SKIP = why("It is passed over for good, in rebuilds as well, and those behind it are tried.");
@@ -35,8 +38,11 @@ function One({ name, query }) {
         ${order("Retry", `event ${position}`, `${path}/letters/${position}`)}
         ${order("Skip", `event ${position}`, `${path}/letters/${position}`, SKIP)}`,
   };
+  const checks = useRead(JOBS, { name: VERIFY, q: name })?.items.filter(({ args }) => args.projection === name);
+  const verify = () => post(JOBS, { args: { type: VERIFY, projection: name }, unique: name });
   return html`
     ${table(`Generations of ${name}`, useRead(`${path}/generations`), "schema state version position changed_at")}
+    ${table(`Checks of ${name}`, checks?.map((one) => ({ ...one, ...one.result })), "made_at state rows different keys error", JOB, "Each row is held against the log.", can("projections.manage") && act("Verify", name, verify))}
     ${table(`Held back by ${name}`, letters, "position stream parked_at error asked actions", as, "Every event was applied. One that fails will be put aside here, with those of its stream behind it.")}
     ${can("projections.explain") && html`<${Explained} path=${path} query=${query} />`}
   `;

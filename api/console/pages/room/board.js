@@ -1,7 +1,7 @@
 /** The board: a column for each status; tasks are dragged, or moved with Shift and the arrows. */
 
 import { Cursors } from "./cursors.js";
-import { Avatar, Icon, Line, colourOf, failed, html, instead, myId, names, onDay, useEffect, useHeard, useHere, useLayoutEffect, useNames, useRef, useState, useStore } from "./heard.js";
+import { Avatar, Icon, Line, colourOf, failed, focused, html, instead, myId, names, onDay, useEffect, useHeard, useHere, useLayoutEffect, useNames, useRef, useState, useStore } from "./heard.js";
 
 export const STATUSES = { todo: "To do", in_progress: "In progress", review: "Review", done: "Done", cancelled: "Cancelled" };
 const ORDER = { urgent: 0, high: 1, normal: 2, low: 3 };
@@ -105,12 +105,12 @@ function Card({ task, mark, chosen, onKeyDown }) {
 
 function NewTask({ status }) {
   const model = useHere();
-  const [open, setOpen] = useState(false);
+  const [open, setOpen] = useState();
   const add = (title) => void model.addTask(title, status).catch(failed);
   if (!open)
-    return html`<button class="plain add" aria-label="New task in ${STATUSES[status]}" onClick=${() => setOpen(true)}><${Icon} name="plus" />New task</button>`;
+    return html`<button ref=${open === null && focused} class="plain add" aria-label="New task in ${STATUSES[status]}" onClick=${() => setOpen(true)}><${Icon} name="plus" />New task</button>`;
   const close = {
-    onKeyDown: ({ key }) => key === "Escape" && setOpen(false),
+    onKeyDown: ({ key }) => key === "Escape" && setOpen(null),
     onBlur: ({ target }) => target.value || setOpen(false),
   };
   return html`<${Line} label="Title of the new task" placeholder="What is to be done?" onTaken=${add} begins ...${close} />`;
@@ -123,7 +123,7 @@ function useMarks(model, room) {
   const newest = useStore(model.touched);
   const [touched, setTouched] = useState();
   useEffect(() => {
-    if (!newest) return undefined;
+    if (!newest) return;
     setTouched(newest);
     const timer = setTimeout(() => setTouched(undefined), FLASH);
     return () => clearTimeout(timer);

@@ -10,7 +10,7 @@ export function Cursors({ room, on, surface }) {
   const cursors = useHeard(room, "cursors");
   useLayoutEffect(() => {
     const element = surface.current;
-    if (!room || room.replay || !element) return undefined; // the past is told nothing
+    if (!room || room.replay || !element) return; // the past is told nothing
     const tell = ({ clientX, clientY, pointerType }) => {
       if (pointerType === "touch") return; // a finger points at nothing when it is lifted
       const { left, top, width } = element.getBoundingClientRect();

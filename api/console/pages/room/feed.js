@@ -7,14 +7,14 @@ const listed = (detail) => Object.keys(detail).join(", ") || "something";
 
 /** By verb, of its detail and the thing's title. */
 const SENTENCES = {
-  "task.created": (detail) => `added “${detail.title}”`,
+  "task.created": ({ title }) => `added “${title}”`,
   "task.changed": (detail, title) => `changed ${listed(detail)} of “${title}”`,
   "task.status_changed": ({ status }, title) => `moved “${title}” to ${STATUSES[status] ?? status}`,
   "task.assigned": ({ assignee }, title, nameOf) => `gave “${title}” to ${assignee ? nameOf(assignee) : "nobody"}`,
   "task.comment_added": (_, title) => `commented on “${title}”`,
   "task.comment_edited": (_, title) => `edited a comment on “${title}”`,
   "task.comment_removed": (_, title) => `removed a comment on “${title}”`,
-  "document.created": (detail) => `began the document “${detail.title}”`,
+  "document.created": ({ title }) => `began the document “${title}”`,
   "document.changed": ({ fields = [] }, title) => `wrote ${(Array.isArray(fields) ? fields : Object.keys(fields)).join(", ") || "the title"} in “${title}”`,
   "document.removed": (_, title) => `removed “${title}”`,
   "project.created": () => "created the project",
@@ -27,6 +27,7 @@ const SENTENCES = {
   "reaction.added": ({ emoji }) => `answered ${emoji}`,
   "participation.joined": () => "came in",
   "participation.left": () => "left",
+  "activity.recorded": ({ kind }) => kind.replace(".", " "),
   "file.uploaded": ({ name }) => `uploaded ${name}`,
 };
 

@@ -59,7 +59,7 @@ function Holder({ room, lock: { resource, holder, expires }, writes, onGranted }
   };
   const steal = async () => {
     const said = await ask({ title: `Take this over from ${name}`, label: "Take over", ...STEAL });
-    if (said) room.steal(resource, said.reason).catch(failed);
+    if (said) room.steal(resource, said.reason).then(onGranted, failed);
   };
   const own = holder === myId();
   return html`<span class="holder">

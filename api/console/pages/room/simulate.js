@@ -5,7 +5,7 @@ import { Icon, asked, failed, html, names, session, useDemo, useEffect, useHere,
 
 const MOST = 3; // people
 const STATUSES = ["todo", "in_progress", "review", "done"];
-const REMARKS = ["I had a look: fine with me.", "Half of it is done.", "Can we talk about this tomorrow?", "The numbers look better now."];
+const REMARKS = ["Fine with me.", "Can we talk tomorrow?", "The numbers look better now."];
 
 export function Simulate() {
   const model = useHere();

@@ -54,7 +54,7 @@ export function Search({ query }) {
   `;
 }
 
-const EVERY = 1_000; // milliseconds between two looks at the job
+const EVERY = 1_000; // milliseconds
 const VERIFY = { args: { type: "verify_log" }, unique: "verify_log" };
 
 export function Proof() {

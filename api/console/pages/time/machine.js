@@ -21,7 +21,7 @@ export function Machine({ project, query }) {
     return () => model.close();
   }, []);
   useEffect(() => {
-    if (!moment || (at && +at !== moment.position)) model.show(at).catch((error) => failed(error, moment || model.show()));
+    if (!moment || (at && +at !== moment.position)) model.show(at).catch((error) => failed(error, moment || model.show().catch(() => {})));
   }, [at]);
   useEffect(() => {
     if (moment?.position > outline?.now.position) again(); // it has gone on
