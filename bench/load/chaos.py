@@ -214,7 +214,7 @@ async def _well_again(watch: Watch) -> None:
     now = time.perf_counter()
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLES_S):
-            while not served_since(watch, now):  # noqa: ASYNC110
+            while not served_since(watch, now):  # noqa: ASYNC110, of three tasks
                 await asyncio.sleep(EVERY_S)
 
 
@@ -227,7 +227,7 @@ async def _settled(watch: Watch) -> None:
     """All that was acknowledged is heard, or never will be."""
     with suppress(TimeoutError):
         async with asyncio.timeout(SETTLES_S):
-            while _unheard(watch):  # noqa: ASYNC110
+            while _unheard(watch):  # noqa: ASYNC110, of another task
                 await asyncio.sleep(EVERY_S)
 
 

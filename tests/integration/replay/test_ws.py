@@ -1,103 +1,32 @@
 """A replay over a WebSocket: the scene, then what happened, as its one viewer steers it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID, uuid4
 
-import msgspec
 import psycopg
 import pytest
 
 from api.realtime import protocol as p
-from api.realtime.replay import Replays
-from domain.access import Who
-from domain.activity import ACTIVITY, RecordActivity
-from domain.project import PROJECT, ProjectRole, RemoveMember
+from domain.project import PROJECT, RemoveMember
 from domain.user import USER, ChangeRole, Role
-from infra.runtime import SYSTEM, Runtime, open_runtime
+from infra.runtime import SYSTEM
 from projections.replay import session
 from projections.replay.session import FASTEST
 from projections.timeline import PROJECTION as TIMELINE
-from tests.api.test_rooms import Peer
 from tests.integration.conftest import Api, Person
-from tests.integration.sockets import Json, Live, Socket, dawdler, live_gateway
+from tests.integration.replay.past import (
+    LATER,
+    Past,
+    ended,
+    happening,
+    opened,
+    positions,
+    since_joined,
+)
+from tests.integration.sockets import Json
 from tests.integration.test_rest_replay import told
-
-LATER = timedelta(hours=1)
-
-
-@pytest.fixture
-async def live(projected: Runtime) -> AsyncIterator[Live]:
-    """A node of its own: what REST answers is another's."""
-    async with open_runtime(projected.settings) as runtime, live_gateway(runtime) as running:
-        yield running
-
-
-class Past:
-    """A project in whose room Ann and Bob have met, an hour after it was created."""
-
-    def __init__(self, live: Live, ann: UUID, bob: UUID, project: UUID, seen: list[Json]) -> None:
-        self.live, self.ann, self.bob, self.project = live, ann, bob, project
-        self.seen = seen  # by Bob, live
-        self.room = f"project:{project}"
-
-    @property
-    def created(self) -> int:
-        return int(self.seen[0]["recent"][0]["pos"])
-
-
-@pytest.fixture
-async def past(live: Live) -> Past:
-    ann, bob = await live.user("ann"), await live.user("bob")
-    project = await live.project(ann)
-    room = f"project:{project}"
-    await live.add(project, bob, ProjectRole.CONTRIBUTOR)
-    one, two = await live.open(ann), await live.open(bob)
-    await two.ask("join", room=room)
-    await one.ask("join", room=room, location="board")
-    await one.ask("lock", room=room, resource="plan")
-    await one.say("cursor", room=room, at={"x": 3})
-    await one.say("typing", room=room, where="title", on=True)
-    await two.until(lambda frame: frame["op"] == "mo" and frame["type"] == "motion.typing")
-    await one.ask("status", status="busy")
-    await one.ask("act", room=room, kind="wave", data={"n": 1})
-    await one.ask("leave", room=room)
-    await two.ask("act", room=room, kind="last")
-    await two.until(lambda frame: frame["op"] == "ev" and frame["data"].get("kind") == "last")
-    with psycopg.connect(live.runtime.settings.database_url) as db:
-        db.execute(
-            "UPDATE formula_events SET recorded_at = recorded_at - %s WHERE notification_id <="
-            " (SELECT max(notification_id) FROM formula_events WHERE topic LIKE 'project.%%')",
-            (LATER,),
-        )
-    return Past(live, ann, bob, project, [frame for frame in two.seen if frame.get("room") == room])
-
-
-async def opened(socket: Socket, past: Past, **fields: object) -> Json:
-    joined = await socket.ask("replay", project=past.project, **fields)
-    assert joined["op"] == "joined", joined
-    return joined
-
-
-async def ended(socket: Socket, room: str) -> list[Json]:
-    """What a replay has shown since its newest `joined`, once it is at its end."""
-    await socket.until(lambda frame: frame["op"] == "ended" and frame["room"] == room)
-    return since_joined(socket, room)
-
-
-def since_joined(socket: Socket, room: str) -> list[Json]:
-    frames = [frame for frame in socket.seen if frame.get("room") == room]
-    start = max(n for n, frame in enumerate(frames) if frame["op"] == "joined")
-    return frames[start + 1 :]
-
-
-def happening(frames: list[Json]) -> list[Json]:
-    return [frame for frame in frames if frame["op"] in ("ev", "mo", "presence")]
-
-
-def positions(frames: list[Json]) -> list[int]:
-    return [frame["pos"] for frame in happening(frames)]
 
 
 async def test_it_shows_what_rest_streams(past: Past, api: Api) -> None:
@@ -292,46 +221,6 @@ async def test_what_makes_no_sense_is_refused(past: Past) -> None:
     assert (await socket.ask("act", room=room, kind="pause"))["op"] == "ack"
 
 
-class Reader(Peer):
-    """Stops reading after `most` frames, until it is told to go on."""
-
-    def __init__(self, most: int | None = None) -> None:
-        super().__init__()
-        self.most = most
-        self._news = asyncio.Event()
-
-    def send(self, frame: bytes) -> None:
-        super().send(frame)
-        self.paused = self.most is not None and len(self.frames) >= self.most
-        self._news.set()
-
-    async def until(self, done: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not done():
-                self._news.clear()
-                await self._news.wait()
-
-    @property
-    def done(self) -> bool:
-        return self.frames[-1]["op"] == "ended"
-
-
-async def test_who_reads_slowly_is_shown_it_slowly(past: Past) -> None:
-    runtime, who = past.live.runtime, Who(past.ann, Role.MEMBER)
-    slow, fast = Reader(most=3), Reader()
-    asked = p.Replay(project=past.project, speed=FASTEST)
-    held, other = Replays(runtime, "", slow), Replays(runtime, "", fast)
-    await held.open(who, asked)
-    await slow.until(lambda: slow.paused)
-    await other.open(who, asked)
-    await fast.until(lambda: fast.done)
-    assert len(slow.frames) == 3  # while the other was shown everything
-    slow.paused, slow.most = False, None
-    held.drained()
-    await slow.until(lambda: slow.done)
-    assert slow.positions == fast.positions
-
-
 async def test_it_is_gone_when_its_connection_is(past: Past) -> None:
     socket = await past.live.open(past.ann)
     room = (await opened(socket, past))["room"]
@@ -339,24 +228,6 @@ async def test_it_is_gone_when_its_connection_is(past: Past) -> None:
     await socket.connection.close()
     done, _ = await asyncio.wait(playing, timeout=10)
     assert done == set(playing)
-
-
-async def test_it_waits_without_the_database_and_never_outlives_its_connection(past: Past) -> None:
-    runtime, who = past.live.runtime, Who(past.ann, Role.MEMBER)
-    peer = Reader()
-    replays = Replays(runtime, "", peer)
-    await replays.open(who, p.Replay(project=past.project))
-    await peer.until(lambda: len(peer.frames) == 4)  # and then nothing for an hour
-    await peer.until(lambda: all_free(runtime))  # others borrow for a moment, a session would keep
-    replays.close()
-    replays.drained()
-    await replays.open(who, p.Replay(project=past.project))
-    assert len(peer.frames) == 4
-
-
-def all_free(runtime: Runtime) -> bool:
-    stats = runtime.db.get_stats()
-    return stats["pool_available"] == stats["pool_size"]
 
 
 async def test_one_that_fails_says_so_and_its_connection_goes_on(
@@ -372,35 +243,6 @@ async def test_one_that_fails_says_so_and_its_connection_goes_on(
     left = await socket.until(lambda frame: frame["op"] == "left")
     assert (left["room"], left["why"]) == (room, "failed")
     assert (await socket.ask("act", room=room, kind="resume"))["code"] == "room.not_joined"
-
-
-async def test_a_busy_session_waits_for_a_slow_reader_and_is_shown_whole(past: Past) -> None:
-    await keep_busy(past)
-    fast, who = Reader(), Who(past.ann, Role.MEMBER)
-    asked = p.Replay(project=past.project, speed=FASTEST)
-    async with dawdler(past.live, past.ann) as slow:
-        await slow.say("replay", project=past.project, speed=FASTEST)
-        joined = await slow.until(lambda frame: frame["op"] == "joined" and "replay" in frame)
-        (playing,) = (one for one in asyncio.all_tasks() if one.get_name() == joined["room"])
-        await Replays(past.live.runtime, "", fast).open(who, asked)
-        await fast.until(lambda: fast.done)
-        assert not playing.done()
-        seen = positions(await ended(slow, joined["room"]))
-    assert len(seen) > 1_200
-    assert seen == fast.positions[1:-1]  # between `joined` and `ended`
-
-
-async def keep_busy(past: Past) -> None:
-    """More than two pages of events, and more than all buffers between two processes hold."""
-    act = RecordActivity(room=past.room, kind="n", data=msgspec.Raw(b'"' + b"x" * 4_000 + b'"'))
-    stream, runtime = uuid4(), past.live.runtime
-    for _ in range(12):
-        await asyncio.gather(
-            *(
-                runtime.execute(SYSTEM, ACTIVITY, stream, act, project=past.project, blind=True)
-                for _ in range(100)
-            )
-        )
 
 
 def shown(room: str, kind: str) -> Callable[[Json], bool]:
