@@ -17,8 +17,11 @@ from tests.integration.conftest import PASSWORD, Api, Json, Person, Place
 from tests.integration.sockets import Live
 
 
-def machine(api: Api, key: str) -> Person:
-    return Person(api.client, api.runtime.node, "", key)
+def machine(api: Api, key: str, owner: Person | None = None) -> Person:
+    """Who comes with that; they see what the owner did."""
+    found = Person(api.client, api.runtime.node, "", key)
+    found.position = owner.position if owner else 0
+    return found
 
 
 async def made(person: Person, *scopes: str, **more: object) -> Json:
@@ -28,7 +31,7 @@ async def made(person: Person, *scopes: str, **more: object) -> Json:
 
 async def test_a_key_gets_in_as_its_owner_as_far_as_its_scopes_go(api: Api, place: Place) -> None:
     key = await made(place.ann, "read")
-    robot = machine(api, key["key"])
+    robot = machine(api, key["key"], place.ann)
     assert (await robot.get("/auth/me"))["id"] == place.ann.id
     assert (await robot.get(f"/tasks/{place.task}"))["id"] == place.task
     denied = await robot.refused("PATCH", f"/tasks/{place.task}", {"title": "Paint"})

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from api.app import bind, create_app
+from api.app import App, bind, create_app
 from domain.jobs import QueueName
 from domain.queue import Alarm, QueueAlarmed, QueueCalmed, queue_stream
 from domain.user import Role
@@ -169,9 +169,9 @@ def parsed(text: str) -> dict[str, float]:
     return found
 
 
-async def scrape(live: Live) -> dict[str, float]:
+async def scrape(live: Live, app: App) -> dict[str, float]:
     async with heartbeat(live.runtime, "api") as heart:
-        app = bind(create_app(), live.runtime, heart, live.gateway)
+        bind(app, live.runtime, heart, live.gateway)
         # httpx and Litestar type ASGI apart
         transport = httpx.ASGITransport(cast(Any, app), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as client:
@@ -193,9 +193,10 @@ async def test_the_queues_are_measured(live: Live, settings: Settings) -> None:
             "UPDATE formula_jobs SET state = 'done', started_at = run_at + interval '2 seconds',"
             " finished_at = run_at + interval '5 seconds' WHERE key = 'b'"
         )
+    app = create_app()  # it takes as long as a lease of the worker, which shares the loop
     async with working(settings):
         await until(lambda: served(runtime))
-        found = await scrape(live)
+        found = await scrape(live, app)
     assert found['formula_queue_workers{queue="email"}'] == 1
     assert found['formula_queue_jobs{queue="email",state="delayed"}'] == 1
     assert found['formula_queue_jobs{queue="email",state="done"}'] == 1

@@ -163,12 +163,15 @@ async def test_by_commands(projected: Runtime) -> None:
     assert "cpu   firing  critical  0.9    0.85" in await run("list")
     assert msgspec.json.decode(await run("list", "--json"))["rule"] == "cpu"
     await run("ack", "cpu", "--note", "on it")
+    await wait_for(projected, "queries", await projected.store.head())
     shown = await run("show", "cpu")
     assert shown.startswith("cpu: firing, of cores\n")
     assert "acknowledged" in shown
     placed = msgspec.json.decode(await run("silence", "--reason", "a drill", "--json"))["id"]
+    await wait_for(projected, "queries", await projected.store.head())
     assert f"{placed}  all" in await run("silences")
     await run("unsilence", placed)
+    await wait_for(projected, "queries", await projected.store.head())
     assert placed not in await run("silences")
     assert "ws_missed_pings" in await run("rules")
     assert (await run("export", "prometheus")).startswith("# Alert rules of Formula")
