@@ -25,10 +25,10 @@ class Bounded(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         reach = runtime_of(scope).reach
-        async with reach.bounded() as bound:
+        with reach.bounded() as bound:
 
             async def begun(message: Message) -> None:
-                reach.drop(bound)
+                bound.drop()
                 await send(message)
 
             await next_app(scope, receive, begun)

@@ -7,8 +7,10 @@ for AWAY_S: whoever waits there hears of it as of any lost connection.
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
 
 import psycopg
 import structlog
@@ -40,7 +42,7 @@ class Reach:
         self._loop = asyncio.get_running_loop()
         self._session: Connection | None = None
         self._answered = self._loop.time()
-        self._waiting: set[asyncio.Timeout] = set()
+        self._waiting: set[Bound] = set()
 
     async def begin(self, within_s: float) -> bool:
         """Return once it answers; whether it did at once. Raises psycopg.OperationalError."""
@@ -61,28 +63,9 @@ class Reach:
         if self._session is not None:
             await self._session.close()
 
-    @asynccontextmanager
-    async def bounded(self) -> AsyncGenerator[asyncio.Timeout]:
+    def bounded(self) -> "Bound":
         """Raises Away at once while Postgres is away, and when it turns out to be meanwhile."""
-        self.require()
-        bound = asyncio.timeout(None)
-        try:
-            async with bound:
-                self._waiting.add(bound)
-                yield bound
-        except TimeoutError:
-            if not bound.expired():
-                raise
-            raise Away("Postgres went away") from None
-        finally:
-            self._waiting.discard(bound)
-
-    def drop(self, bound: asyncio.Timeout) -> None:
-        """Who waits so needs Postgres no more."""
-        if bound in self._waiting:
-            self._waiting.discard(bound)
-        elif not bound.expired():
-            bound.reschedule(None)
+        return Bound(self, self._waiting)
 
     def require(self) -> None:
         """Raises Away while it is."""
@@ -128,8 +111,52 @@ class Reach:
 
     def _tell(self) -> None:
         for bound in self._waiting:
-            bound.reschedule(self._loop.time())
+            bound.end()
         self._waiting.clear()
+
+
+class Bound:
+    """`with`: what is done there ends with Away when Postgres does.
+
+    As asyncio.timeout cancels, without a time: every request and every action enters one.
+    """
+
+    __slots__ = ("_cancelling", "_ended", "_reach", "_task", "_waiting")
+
+    def __init__(self, reach: Reach, waiting: "set[Bound]") -> None:
+        self._reach, self._waiting = reach, waiting
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelling, self._ended = 0, False
+
+    def __enter__(self) -> Self:
+        self._reach.require()
+        if (task := asyncio.current_task()) is not None:
+            self._task, self._cancelling = task, task.cancelling()
+            self._waiting.add(self)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._waiting.discard(self)
+        if not self._ended or self._task is None:
+            return
+        told_by_others = self._task.uncancel() > self._cancelling
+        if isinstance(error, TimeoutError | asyncio.CancelledError) and not told_by_others:
+            raise Away("Postgres went away") from None
+
+    def end(self) -> None:
+        """Postgres is away."""
+        self._ended = True
+        if self._task is not None:
+            self._task.cancel()
+
+    def drop(self) -> None:
+        """Who waits so needs Postgres no more."""
+        self._waiting.discard(self)
 
 
 def cut(connection: Connection) -> None:

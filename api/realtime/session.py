@@ -241,9 +241,9 @@ def _refuse(frame: p.Incoming, code: str, **detail: str | int) -> Tell:
 def re_of(effect: Effect) -> UUID | None:
     """The id of the frame that asked for it, for the answer."""
     match effect:
+        case Run(re=re) | Enter(re=re) | Exit(re=re):  # most are acts
+            return re
         case Authenticate(frame=frame) | Hold(frame=frame) | Play(frame=frame) | Steer(frame=frame):
             return frame.id
-        case Enter(re=re) | Exit(re=re) | Run(re=re):
-            return re
         case _:
             return None

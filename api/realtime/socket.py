@@ -218,11 +218,11 @@ class Connection:
                 outcome = await attendance.exit(membership, reason, re)
                 self.tell(p.Ack(re=re, pos=outcome.position if outcome else None))
             case s.Run(re=re, membership=membership, parts=parts):
-                async with self._runtime.reach.bounded():
+                with self._runtime.reach.bounded():
                     outcome = await attendance.execute(re, membership.project, *parts)
                 self.tell(p.Ack(re=re, pos=outcome.position))
             case s.Hold():
-                async with self._runtime.reach.bounded():
+                with self._runtime.reach.bounded():
                     await attendance.holding.hold(effect)
             case s.Play(frame=frame):
                 await self.replays.open(attendance.session.who, frame)
