@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -174,9 +175,11 @@ def compete(contestants: Sequence[Contestant], rounds: int) -> Results:
     results = Results({one.name: [] for one in contestants})
     for turn in range(rounds):
         for one in contestants if turn % 2 == 0 else reversed(contestants):
+            start = time.monotonic()
             sample = play(one)
             results.samples[one.name].append(sample)
-            say(f"round {turn + 1}/{rounds}  {one.name}: {_told(sample)}")
+            took = f"({time.monotonic() - start:.0f} s)"
+            say(f"round {turn + 1}/{rounds}  {one.name}: {_told(sample)}  {took}")
     return results
 
 

@@ -4,12 +4,12 @@ waits for no connection of the pool behind queries.
 
 import asyncio
 from struct import Struct
-from uuid import UUID
+from typing import cast
 
 import psycopg
 
-from infra.eventstore import binary
-from infra.eventstore.pipe import Answer, Pipe, Row, open_pipe
+from infra.eventstore.pipe import Answer, Pipe, open_pipe
+from infra.eventstore.types import Moved
 
 MOVED = """
 SELECT notification_id, originator_id, originator_version FROM formula_events
@@ -28,11 +28,8 @@ class Lookout:
         self._opening = asyncio.Lock()  # two would open two
         self._closed = False
 
-    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
-        """(position, stream, version) of durable events above `after`, oldest first.
-
-        Raises psycopg.Error.
-        """
+    async def moved(self, after: int, limit: int) -> list[Moved]:
+        """Durable events above `after`, oldest first. Raises psycopg.Error."""
         pipe = await self._open()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
@@ -51,7 +48,11 @@ class Lookout:
             pipe.lost.remove_done_callback(lost)
         if isinstance(found, psycopg.Error):
             raise found
-        return [_moved(row) for row in found[0]]
+        integer = int.from_bytes  # in place: every event of the log comes by here
+        return [
+            (integer(position), stream, integer(version))
+            for position, stream, version in cast("list[tuple[bytes, bytes, bytes]]", found[0])
+        ]
 
     def cut(self) -> None:
         """Postgres is away: who waits hears of it."""
@@ -75,7 +76,3 @@ class Lookout:
     async def _drop(self) -> None:
         if self._pipe is not None:
             await self._pipe.close()
-
-
-def _moved(row: Row) -> tuple[int, UUID, int]:
-    return binary.integer(row[0]), UUID(bytes=row[1]), binary.integer(row[2])

@@ -20,6 +20,7 @@ from infra.eventstore.types import (
     Conflict,
     First,
     Motion,
+    Moved,
     Repeated,
     To,
 )
@@ -92,9 +93,9 @@ class MemoryStore:
     async def keep_snapshot(self, stream: UUID, fingerprint: str, snapshot: Snapshot) -> None:
         self._snapshots[stream, fingerprint] = snapshot
 
-    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+    async def moved(self, after: int, limit: int) -> list[Moved]:
         found = await self.read(after, limit, motion=False)
-        return [(one.position, one.stream, one.version) for one in found]
+        return [(one.position, one.stream.bytes, one.version) for one in found]
 
     async def first(self, command_id: UUID) -> First | None:
         return self._commands.get(command_id)

@@ -5,7 +5,7 @@ not name is as the log has it, and is read no more.
 """
 
 import asyncio
-from typing import Any, Generic, NoReturn, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,7 @@ from domain.errors import NotFound
 from domain.kernel import Command, Decider
 from infra.eventstore.snapshots import Snapshot, fingerprint
 from infra.eventstore.store import Store
-from infra.eventstore.types import MAX_READ
+from infra.eventstore.types import MAX_READ, Moved
 from infra.gathered import Shared
 
 MAX_HELD = 20_000  # streams whose folded state is kept
@@ -26,8 +26,6 @@ LOOK_AT = 5_000  # events of one look
 
 S = TypeVar("S")
 C = TypeVar("C", bound=Command)
-
-Moved: TypeAlias = tuple[int, UUID, int]  # position, stream, version
 
 log = structlog.get_logger()
 
@@ -54,14 +52,14 @@ class States:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._held: dict[UUID, Held] = {}
+        self._held: dict[bytes, Held] = {}  # by their streams' bytes, as the log has them
         self._after: int | None = None  # the log is known up to here; None: not at all
         self._last: Moved | None = None  # the event that was seen there
         self._looks = Shared(self._look)
 
     async def load(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S]:
         """The state now. Raises NotFound for another aggregate's stream: ids come from outside."""
-        held = self._held.get(stream)
+        held = self._held.get(stream.bytes)
         if held is not None and held.loaded is not None:
             await self.look()
         return await self.known(decider, stream)
@@ -76,16 +74,16 @@ class States:
 
     def cached(self, decider: Decider[S, C, Any], stream: UUID) -> Loaded[S] | None:
         """As of the last look, which may be a while ago: an append's version check tells."""
-        held = self._held.get(stream)
+        held = self._held.get(stream.bytes)
         if held is None or held.loaded is None or held.newest > held.loaded.version:
             return None
         return _of(decider, stream, held.loaded)
 
     def hold(self, stream: UUID) -> Held:
         """The stream's place; what is read or appended from now on may be kept there."""
-        held = self._held.get(stream)
+        held = self._held.get(key := stream.bytes)
         if held is None:
-            held = self._held[stream] = Held()
+            held = self._held[key] = Held()
             if len(self._held) > MAX_HELD:
                 del self._held[next(iter(self._held))]
         return held

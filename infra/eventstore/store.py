@@ -11,7 +11,7 @@ from infra.eventstore.lookout import Lookout
 from infra.eventstore.reader import Follower, recorded
 from infra.eventstore.snapshots import Snapshot
 from infra.eventstore.tails import SHORT, Tail, Tails
-from infra.eventstore.types import MAX_READ, Appended, First, Motion, To
+from infra.eventstore.types import MAX_READ, Appended, First, Motion, Moved, To
 from infra.eventstore.writer import Writer
 
 
@@ -74,8 +74,8 @@ class Store(Protocol):
         """Keep a state of a stream in place of an older one."""
         ...
 
-    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
-        """(position, stream, version) of durable events above `after`, oldest first."""
+    async def moved(self, after: int, limit: int) -> list[Moved]:
+        """Durable events above `after`, oldest first."""
         ...
 
 
@@ -139,5 +139,5 @@ class PostgresStore:
     async def keep_snapshot(self, stream: UUID, fingerprint: str, snapshot: Snapshot) -> None:
         await snapshots.keep(self._pool, stream, fingerprint, snapshot)
 
-    async def moved(self, after: int, limit: int) -> list[tuple[int, UUID, int]]:
+    async def moved(self, after: int, limit: int) -> list[Moved]:
         return await self.lookout.moved(after, limit)

@@ -1,6 +1,7 @@
 """The words of the event store: what goes in, what comes out, what can go wrong."""
 
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,10 @@ EXISTS = -2  # expected version: any but 0
 NEW = 0  # expected version: the stream does not exist yet
 MAX_EVENTS = 1_000  # of one command
 MAX_READ = 10_000  # events of one read of a stream
+
+# An event as a look at the log sees it: position, its stream's bytes (to make a UUID of each would
+# cost more than all else), version.
+Moved: TypeAlias = tuple[int, bytes, int]
 
 
 class To(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ async def test_it_tells_which_streams_moved_in_the_order_of_the_log(runtime: Run
         ).positions[0]
         for stream in streams
     ]
-    wanted = [(position, stream, 1) for position, stream in zip(positions, streams, strict=True)]
+    wanted = [(at, stream.bytes, 1) for at, stream in zip(positions, streams, strict=True)]
     assert await lookout.moved(positions[0] - 1, 10) == wanted
     assert await lookout.moved(positions[0], 1) == wanted[1:2]
     assert await lookout.moved(positions[2], 10) == []
