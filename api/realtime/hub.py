@@ -147,16 +147,9 @@ class Hub:
             raise
         for name, pos in found.items():
             if room := self._rooms.get(name):
-                self._at(room, pos)
+                room.is_at(pos)
         for room in changed:
             await self._count(room, counted.get(room.name, 0))
-
-    def _at(self, room: Room, pos: int) -> None:
-        if pos > room.last:
-            self._mend(room)
-        elif room.told < room.last:
-            room.told = room.last
-            room.tell(p.Head(room=room.name, pos=room.last))
 
     async def _count(self, room: Room, members: int) -> None:
         """People are named, or counted where they are too many."""

@@ -33,6 +33,7 @@ class Room:
     ) -> None:
         self.name = name
         self.last = head  # position of the newest durable frame applied here
+        self._looked = head  # what that was when the log was asked last
         self.told = 0  # position of the last `head` frame
         self.members: dict[UUID, Member] = {}
         self.size = 0  # members on all nodes, as they were counted last
@@ -184,6 +185,15 @@ class Room:
             return None
         frames = list(takewhile(lambda frame: frame.pos > after, reversed(self._ring)))
         return frames[::-1]
+
+    def is_at(self, head: int) -> None:
+        """Where the log has it. While frames come they tell that themselves."""
+        quiet, self._looked = self.last == self._looked, self.last
+        if head > self.last:
+            self._mend(self)
+        elif quiet and self.told < self.last:
+            self.told = self.last
+            self.tell(p.Head(room=self.name, pos=self.last))
 
     def stop(self) -> None:
         if self._timer is not None:

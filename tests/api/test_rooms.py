@@ -208,6 +208,23 @@ async def test_a_participation_that_was_reaped_hears_of_it() -> None:
     room.stop()
 
 
+def test_only_a_quiet_room_says_where_it_is_and_once() -> None:
+    ann = Peer()
+    room, _, gaps = room_with(ann)
+    room.take_in([event(3, 0)])
+    room.is_at(3)
+    room.take_in([event(5, 3)])
+    room.is_at(5)
+    assert [frame["op"] for frame in ann.frames] == ["ev", "ev"], "frames came and told it"
+    room.is_at(5)
+    assert ann.frames[2:] == [{"op": "head", "room": ROOM, "pos": 5}]
+    room.is_at(5)
+    assert len(ann.frames) == 3
+    assert gaps == []
+    room.is_at(7)
+    assert gaps == [room]
+
+
 async def test_people_are_counted_where_they_are_too_many_to_name() -> None:
     ann = Peer()
     room, _, _ = room_with(ann)
