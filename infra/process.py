@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, cast
@@ -15,11 +14,8 @@ from redis.exceptions import RedisError
 
 from infra.collector import relax_collector
 from infra.eventstore.codec import UnknownTag
+from infra.exits import EXIT_CONFIG, EXIT_UNKNOWN_TAG, fatal
 from infra.settings import Settings, SettingsError
-
-EXIT_CONFIG = 2  # settings or addresses are wrong: starting again will not help
-EXIT_UNKNOWN_TAG = 3  # a newer version wrote to the log: this one must not go on
-
 
 log = structlog.get_logger()
 
@@ -30,12 +26,12 @@ def run(settings: Settings, main: Callable[[Settings], Coroutine[Any, Any, None]
     try:
         uvloop.run(_until_signal(main(settings)))
     except UnknownTag as error:
-        return _fatal(EXIT_UNKNOWN_TAG, error)
+        return fatal(EXIT_UNKNOWN_TAG, error)
     except (SettingsError, psycopg.OperationalError, PoolTimeout, RedisError, OSError) as error:
-        return _fatal(EXIT_CONFIG, error)
+        return fatal(EXIT_CONFIG, error)
     except BaseExceptionGroup as group:
         if unknown := group.subgroup(UnknownTag):
-            return _fatal(EXIT_UNKNOWN_TAG, _first(unknown))
+            return fatal(EXIT_UNKNOWN_TAG, _first(unknown))
         raise
     return 0
 
@@ -54,9 +50,3 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return error
-
-
-def _fatal(code: int, error: BaseException) -> int:
-    line = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"formula: {line}\n")
-    return code

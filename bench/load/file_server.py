@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from bench.load.lag import until_ready
-from bench.load.served import new_project, register_user, started, token, unlimited, until_listening
+from bench.load.served import new_project, register_user, started, token, unlimited, until_answering
 from infra.folder import free_port
 from infra.runtime import open_runtime
 from infra.settings import Settings, child_environment
@@ -77,7 +77,7 @@ def serving_files(settings: Settings) -> Generator[FileServer]:
         started(stack, (sys.executable, "-m", "projections.main", *groups), env)
         project, signed = asyncio.run(_prepared(own))
         api = started(stack, (sys.executable, "-m", "api.main"), env)
-        until_listening(port)
+        until_answering(port)
         yield FileServer(port, api.pid, project, {"Authorization": f"Bearer {signed}"})
 
 

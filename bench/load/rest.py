@@ -21,7 +21,7 @@ from bench.load.lag import until_ready
 from bench.load.loops import Window
 from bench.load.open import due
 from bench.load.requests import Measured, asked, request
-from bench.load.served import new_project, register_user, started, token, unlimited, until_listening
+from bench.load.served import new_project, register_user, started, token, unlimited, until_answering
 from bench.peers.litestar_app import PATH
 from domain.task import TASK, CreateTask
 from infra.folder import free_port
@@ -125,7 +125,7 @@ def _bare(callers: int, stack: ExitStack) -> Side:
     port = free_port()
     env = child_environment(unlimited(Settings(), port))
     process = started(stack, (sys.executable, "-m", "bench.peers.litestar_app"), env)
-    until_listening(port)
+    until_answering(port)
     ask = request("GET", PATH, {})
     return Side(port, process, {BARE: [cycle([ask]) for _ in range(callers)]})
 
@@ -148,7 +148,7 @@ def api(backend: Backend, stack: ExitStack, program: str = "api.main") -> Side:
     port = free_port()
     settings = msgspec.structs.replace(backend.settings, port=port)
     process = started(stack, (sys.executable, "-m", program), child_environment(settings))
-    until_listening(port)
+    until_answering(port)
     files = {team.project: _sent(port, process.pid, team) for team in backend.teams}
     return Side(port, process, _routes(backend.teams, files))
 

@@ -77,7 +77,7 @@ def serving(side: Side) -> Generator[Service]:
                 given = msgspec.json.encode({"url": url, "port": port}).decode()
                 processes = {"node": start(("node", str(NODE), given), None)}
                 dialect = NodeDialect(rooms)
-        until_listening(port)
+        until_answering(port)
         yield Service(port, dialect, processes)
 
 
@@ -117,17 +117,19 @@ def started(stack: ExitStack, argv: Sequence[str], env: Mapping[str, str] | None
     return psutil.Process(child.pid)
 
 
-def until_listening(port: int) -> None:
+def until_answering(port: int) -> None:
+    """Whatever it says: Formula's port is open before it serves."""
     late = time.monotonic() + START_S
     while True:
         try:
-            create_connection(("127.0.0.1", port)).close()
+            with create_connection(("127.0.0.1", port), START_S) as sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: bench.test\r\nConnection: close\r\n\r\n")
+                if sock.recv(1):
+                    return
         except OSError:
             if time.monotonic() > late:
                 raise
-            time.sleep(0.05)
-        else:
-            return
+        time.sleep(0.05)
 
 
 class FormulaDialect:

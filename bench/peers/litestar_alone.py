@@ -9,7 +9,7 @@ import uvloop
 from bench.child import Sample, answer, given
 from bench.load.loops import Window
 from bench.load.metadata import asked
-from bench.load.served import started, unlimited, until_listening
+from bench.load.served import started, unlimited, until_answering
 from bench.peers.litestar_app import PATH
 from infra.folder import free_port
 from infra.settings import Settings, child_environment
@@ -26,7 +26,7 @@ def run(load: Alone) -> Sample:
     with ExitStack() as stack:
         env = child_environment(unlimited(Settings(), port))
         started(stack, (sys.executable, "-m", "bench.peers.litestar_app"), env)
-        until_listening(port)
+        until_answering(port)
         return uvloop.run(asked(port, PATH, {}, load.callers, load.window))
 
 

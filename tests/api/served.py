@@ -9,7 +9,8 @@ import msgspec
 
 from api.client.client import Client
 from api.client.errors import NotConnected
-from api.main import serve_app
+from api.listening import listen
+from api.serving import serve_app
 from api.users import NewUser, register_user
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.user import Role
@@ -54,8 +55,8 @@ async def served(runtime: Runtime) -> AsyncGenerator[Served]:
     """The API over the runtime's database, with a runtime of its own as in production."""
     settings = msgspec.structs.replace(runtime.settings, port=free_port())
     url = base_url(settings)
-    with unused() as app:
-        serving = asyncio.create_task(serve_app(settings, app, CHEAP))
+    with unused() as app, listen(settings) as listener:
+        serving = asyncio.create_task(serve_app(settings, listener, app, CHEAP))
         try:
             await _answers(url, serving)
             async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from api.main import config, front
+from api.serving import config, front
 from api.turning_away import MOST_BODY
 from infra.admission import DOOR
 from infra.settings import Settings

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.main import config, front
+from api.serving import config, front
 from infra.settings import Settings
 from tests.integration.sockets import WAIT_S, listening
 

@@ -45,6 +45,7 @@ def live(point: str) -> int:
 
 
 def main() -> None:
+    importlib.import_module("api.serving")
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

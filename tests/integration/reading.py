@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import httpx
 import msgspec
 
-from api.main import config, front
 from api.realtime.gateway import open_gateway
 from api.realtime.reader import Reader as Served
+from api.serving import config, front
 from domain.project import PROJECT, ProjectRole, RemoveMember
 from infra.nodes import heartbeat
 from infra.runtime import SYSTEM, Runtime, open_runtime

@@ -11,9 +11,9 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from api.main import Server, config
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
+from api.serving import Server, config
 from api.tokens import claims, sign
 from domain.email import EMAIL, ReserveEmail, email_stream
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole

@@ -14,11 +14,11 @@ import pytest
 
 from domain.jobs import JOB, Ping, RequestJob, Wanted
 from infra.eventstore.reader import reached
+from infra.exits import EXIT_UNKNOWN_TAG
 from infra.folder import free_port
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import CONSUMER
 from infra.jobs.reading import JobRow, get_job
-from infra.process import EXIT_UNKNOWN_TAG
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings, child_environment
 from tests.integration.test_job_rows import insert, new_job

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.main import config, front
+from api.serving import config, front
 from infra.admission import DOOR
 from infra.metrics import Metrics
 from infra.runtime import Runtime
