@@ -6,6 +6,7 @@ with it. Like WireProtocol's it is private to uvicorn 0.54: tests/hostile/test_h
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -15,11 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.corked import Corked
 from api.realtime.protocol import PATH as SOCKETS
-from api.turning_away import MOST_BODY, busy
+from api.turning_away import MOST_BODY, Line, busy, line_of, whole
 from infra.admission import DOOR, Place, aside, place
 
 # Who asks how it is, and sockets.
 ALWAYS = (b"/livez", b"/readyz", b"/startupz", b"/metrics", SOCKETS.encode())
+ASKED_ALWAYS = re.compile(rb"[A-Z]+ (?:%b)" % b"|".join(map(re.escape, ALWAYS)))
 EXTENSION = "formula.transport"  # where the ASGI scope's extensions hold the transport
 SEND_BUFFER = 64 * 1024  # bytes in the kernel: more would hide a reader that has stalled
 HEAD_S = 10.0  # from the connection, or the answer before, to the end of a request's headers
@@ -37,42 +39,105 @@ class HttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.head_timer: asyncio.TimerHandle | None = None
-        self.head_size = 0  # bytes that came since the timer was started
+        self.head_since: float | None = None  # None: none is awaited
+        self.head_size = 0  # bytes that came since then
         self.body_size = 0  # bytes of the request's body that came by the parser
         self.drop_rest: Callable[[], None] | None = None  # while the connection is lent
         self.body_timer: asyncio.TimerHandle | None = None
+        self.body_is_due = False
         self.heard = 0.0
         self.lingering = False  # the answer is a refusal, and what still comes is passed over
         self.passed_over = 0  # bytes
         self.turned_away: bool | None = None  # of the request; None: not decided yet
+        self.line: Line
+        self.held = b""  # what came since it stands in the line
+        self.is_between = True  # what the parser has is complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.line = line_of(self.loop)
         found: socket.socket = transport.get_extra_info("socket")
         # The kernel counts what the reader took, of all that is on its way: buffers hide nothing.
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALL_S * 1_000))
         self.await_head()
 
     def await_head(self) -> None:
-        self.head_size = 0
-        self.head_timer = self.loop.call_later(HEAD_S, self.transport.close)
+        self.head_size, self.head_since = 0, self.loop.time()
+        if self.head_timer is None:
+            self.head_timer = self.loop.call_later(HEAD_S, self.look_for_head)
+
+    def look_for_head(self) -> None:
+        """One timer for many requests: each would have to start and cancel its own."""
+        self.head_timer, now = None, self.loop.time()
+        if self.head_since is None:
+            return
+        left = HEAD_S if self.held else self.head_since + HEAD_S - now
+        if left > 0:
+            self.head_timer = self.loop.call_later(left, self.look_for_head)
+        else:
+            self.transport.close()
 
     def hear(self) -> None:
         self.heard = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         self.hear()
-        if self.head_timer is not None:
+        if self.head_since is not None:
             self.head_size += len(data)
         if self.lingering:
             self.passed_over += len(data)
             if self.passed_over > MAX_HEAD:
                 self.transport.close()
+        elif self.held:
+            self.held += data
+            if len(self.held) > MAX_HEAD:
+                self.flow.pause_reading()
+        elif self.has_to_wait(data):
+            self._unset_keepalive_if_required()
+            self.held = data
+            self.line.join(self.take_turn)
+        else:
+            self.feed(data)
+
+    def has_to_wait(self, data: bytes) -> bool:
+        """Who begins to ask while no more is worked on, or behind others who do."""
+        return (
+            (DOOR.full or len(self.line) > 0)
+            and self.is_between
+            and self.is_answered
+            and not ASKED_ALWAYS.match(data)
+        )
+
+    @property
+    def is_answered(self) -> bool:
+        return not self.cycle or self.cycle.response_complete
+
+    def take_turn(self) -> None:
+        data, self.held = self.held, b""
+        if self.transport.is_closing():
             return
+        if len(data) > MAX_HEAD:
+            self.flow.resume_reading()
+        if DOOR.full and (method := whole(data)):
+            self.tell_busy(method, keep_alive=True)
+        else:
+            self.feed(data)
+
+    def tell_busy(self, method: bytes, *, keep_alive: bool) -> None:
+        DOOR.turned_away.add(method.decode("ascii"))
+        self.transport.write(busy(method, keep_alive=keep_alive))
+        if keep_alive:
+            self.await_head()
+        else:
+            self.linger()
+
+    def feed(self, data: bytes) -> None:
         super().data_received(data)
-        if self.head_timer is not None and self.head_size > MAX_HEAD:
+        if self.head_since is not None and self.head_size > MAX_HEAD:
             self.refuse(TOO_LARGE)
             self.linger()
+        if self.body_is_due and self.body_timer is None:
+            self.await_body()
 
     def refuse(self, why: bytes) -> None:
         if not self.transport.is_closing():
@@ -90,18 +155,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.body_size, self.turned_away = 0, None
+        self.is_between, self.body_size, self.turned_away = False, 0, None
         cast("dict[str, object]", self.scope)["extensions"] = {EXTENSION: self.transport}
 
     def on_headers_complete(self) -> None:
         self.head_arrived()
         if self.lingering:  # sent right behind what was refused
             return
-        if self.is_turned_away():
-            DOOR.turned_away.add(self.parser.get_method().decode("ascii"))
-        else:
+        if not self.is_turned_away():
             super().on_headers_complete()
-        self.await_body()
+        self.body_is_due = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.is_turned_away():
@@ -113,21 +176,13 @@ class HttpProtocol(HttpToolsProtocol):
         Sockets have a bound of their own; and an answer must not overtake one before it.
         """
         if self.turned_away is None:
-            self.turned_away = (
-                DOOR.full
-                and (not self.cycle or self.cycle.response_complete)
-                and not self.url.startswith(ALWAYS)
-            )
+            self.turned_away = DOOR.full and self.is_answered and not self.url.startswith(ALWAYS)
         return self.turned_away
 
     def turn_away(self) -> None:
         self.turned_away = False
         keeps = self.parser.should_keep_alive() and self.body_size <= MOST_BODY
-        self.transport.write(busy(keep_alive=keeps))
-        if keeps:
-            self.await_head()
-        else:
-            self.linger()
+        self.tell_busy(self.parser.get_method(), keep_alive=keeps)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.transport = cast("asyncio.Transport", Corked(cycle.transport, self.loop))
@@ -147,6 +202,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def on_message_complete(self) -> None:
+        self.is_between = True
         self.body_arrived()
         if self.turned_away:
             self.turn_away()
@@ -198,18 +254,32 @@ class HttpProtocol(HttpToolsProtocol):
         if self.cycle.response_complete and not self.transport.is_closing():  # none is pipelined
             self.await_head()
 
+    def handle_websocket_upgrade(self) -> None:
+        self.drop_timers()
+        super().handle_websocket_upgrade()
+
+    def shutdown(self) -> None:
+        if self.held:
+            self.take_turn()
+        super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self.head_arrived()
+        self.drop_timers()
         self.drop_rest = None
-        self.body_arrived()
         super().connection_lost(exc)
 
-    def head_arrived(self) -> None:
+    def drop_timers(self) -> None:
+        self.head_arrived()
+        self.body_arrived()
         if self.head_timer is not None:
             self.head_timer.cancel()
             self.head_timer = None
 
+    def head_arrived(self) -> None:
+        self.head_since = None
+
     def body_arrived(self) -> None:
+        self.body_is_due = False
         if self.body_timer is not None:
             self.body_timer.cancel()
             self.body_timer = None

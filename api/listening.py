@@ -5,6 +5,7 @@ import socket
 from infra.settings import Settings
 
 BACKLOG = 2_048  # connections that wait to be accepted: a storm of clients comes back at once
+AT_ONCE = 8  # of them are accepted in a turn of the loop
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -20,3 +21,11 @@ def listen(settings: Settings) -> socket.socket:
     listener.listen(BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def several(listener: socket.socket) -> list[socket.socket]:
+    """The same socket over and over: of each, uvloop accepts one connection in a turn of its loop.
+
+    A loop with much to do has few turns, and who comes then would wait for seconds, unread.
+    """
+    return [listener, *(listener.dup() for _ in range(AT_ONCE - 1))]

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from api.app import bind, create_app
 from api.entrance import App
 from api.http_protocol import HttpProtocol
-from api.listening import BACKLOG
+from api.listening import BACKLOG, several
 from api.realtime import protocol as p
 from api.realtime.gateway import Gateway, open_gateway
 from api.realtime.wire_protocol import WireProtocol
@@ -64,7 +64,7 @@ async def serve_app(
         bound = bind(app, runtime, heart, gateway, passwords)
         async with sampling(runtime, "api", bound.state["counted"]):
             server = Server(config(front(bound, gateway), settings))
-            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            serving = asyncio.create_task(server.serve(sockets=several(listener)))
             heart.set("ready")
             log.info("listening", host=settings.host, port=settings.port)
             try:

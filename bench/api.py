@@ -10,6 +10,7 @@ from bench.harness import Results, Stage, compete
 from bench.load.loops import Window
 from bench.load.overload import TIMES, Overload
 from bench.load.rest import BARE, Rest
+from bench.realtime import noted
 from bench.report import Row, Target
 from infra.settings import Settings
 
@@ -46,10 +47,12 @@ def _overload(stage: Stage) -> list[Row]:
     title = f"{TIMES} x the peak"
     return [
         results.row("a task read 4 times, changed once", "answers/s", MINE, "peak"),
-        results.row(f"{title}: asked for", "requests/s", MINE, "offered"),
+        noted(results.row(f"{title}: asked for", "requests/s", MINE, "offered"), results, MINE),
+        results.row(f"{title}: asked late by this load, p99", "ms", MINE, "behind p99"),
         results.row(f"{title}: answered", "answers/s", MINE, "good"),
         results.row(f"{title}: of the peak", "", MINE, "share", target=Target(least=0.8)),
         results.row(f"{title}: turned away (503)", "answers/s", MINE, "refused"),
+        results.row(f"{title}: no connection for 1 s", "%", MINE, "gone"),
         results.row(f"{title}: p99 of what is answered", "ms", MINE, "good p99"),
         results.row(f"{title}: p99 of what is turned away", "ms", MINE, "refused p99"),
         results.row(f"{title}: rate afterwards", "answers/s", MINE, "after"),

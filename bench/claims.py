@@ -42,6 +42,9 @@ def _teams(stage: Stage, times: int) -> list[Row]:
     return [
         row("people in their rooms", "people", "people", Target(least=PEOPLE * times)),
         row("answered", "answers/s", "good", answered),
+        results.row(f"{title}: turned away (503)", "answers/s", MINE, "refused"),
+        results.row(f"{title}: no connection for 1 s", "%", MINE, "gone"),
+        results.row(f"{title}: asked late by this load, p99", "ms", MINE, "behind p99"),
         row("not answered, or with an error", "%", "failed", Target(most=FAILED)),
         row("REST, p99", "ms", "asked p99", Target(most=API_MS)),
         row("WebSocket, until others have it, p99", "ms", "told p99", Target(most=TOLD_MS)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,23 +16,27 @@ from bench.load.requests import END_S, HEAD_END, LENGTH, MAX_WORDS
 
 REFUSED = b"HTTP/1.1 503 "
 RETRY = b"\r\nretry-after: "
+PATIENCE_S = 1.0  # for a connection: who asks would have gone, and those behind are not late by it
 
 
 class Came(msgspec.Struct):
-    """What became of what was due while the window was open."""
+    """What came while the window was open, and what became of what was due then."""
 
-    due: int = 0
     good: int = 0
     refused: int = 0  # told when to come again
-    late: int = 0  # as good, but after the window
+    due: int = 0
+    answered: int = 0  # of these, well, at last
+    gone: int = 0  # of these, without a connection
 
 
 async def due(
     port: int, requests: Iterator[bytes], rate: int, lines: int, window: Window
 ) -> tuple[dict[str, float], Tally]:
     """`good` and `refused` a second, `offered`, and milliseconds since they were due; `failed`: %
-    of what was due that was never answered well. `asked p50` …: of the good ones, and of those that
-    still waited when it was over, for as long as they had.
+    of what was due that was never answered well; `gone`: % that was never sent, as nobody waits
+    longer than PATIENCE_S for a connection. `asked p50` …: of the good ones, and of those that had
+    gone, or still waited when it was over, for as long as they had. `behind p99`: ms that this
+    load was late itself.
 
     Nobody waits for a connection without that counting: time runs from when a request was due.
     """
@@ -40,7 +45,9 @@ async def due(
     for _ in range(lines):
         await loop.create_connection(lambda: _Line(desk), "127.0.0.1", port)
     desk.open(window)
+    behind_ms = array("d")
     async for at in arrivals(rate, window.before_s + window.seconds):
+        behind_ms.append((time.perf_counter() - at) * 1_000)
         came.due += at >= desk.since
         desk.ask(next(requests), at)
     with suppress(TimeoutError):
@@ -50,7 +57,9 @@ async def due(
         "offered": came.due / window.seconds,
         "good": came.good / window.seconds,
         "refused": came.refused / window.seconds,
-        "failed": 100 * (1 - (came.good + came.late) / max(came.due, 1)),
+        "failed": 100 * (1 - came.answered / max(came.due, 1)),
+        "gone": 100 * came.gone / max(came.due, 1),
+        "behind p99": sorted(behind_ms)[int(0.99 * len(behind_ms))],
         **distribution(desk.latencies, "good"),
         **distribution(desk.refusals, "refused"),
     }
@@ -81,24 +90,29 @@ class _Desk:
             self._waiting.append((request, at))
 
     def answered(self, line: "_Line", answer: bytes, at: float) -> None:
-        counts = at >= self.since and time.perf_counter() <= self._end
+        now = time.perf_counter()
+        counts = self.since <= now <= self._end
         head = answer[:MAX_WORDS].lower()
         if answer.startswith(b"HTTP/1.1 2"):
             self.latencies.record(at)
             self._tally.done += 1
             self._came.good += counts
-            self._came.late += at >= self.since and not counts
+            self._came.answered += at >= self.since
         elif answer.startswith(REFUSED) and RETRY in head:
             self.refusals.record(at)
             self._came.refused += counts
         else:
             self._tally.failed(ConnectionError(answer[:MAX_WORDS].decode(errors="replace")))
-        if self._waiting:
-            line.send(*self._waiting.popleft())
-        else:
-            self.free.append(line)
-            if len(self.free) == len(self.all):
-                self._settled.set()
+        while self._waiting:
+            request, since = self._waiting.popleft()
+            if now - since < PATIENCE_S:
+                line.send(request, since)
+                return
+            self.latencies.record(since)
+            self._came.gone += since >= self.since
+        self.free.append(line)
+        if len(self.free) == len(self.all):
+            self._settled.set()
 
     def lost(self, line: "_Line") -> None:
         self.all.remove(line)

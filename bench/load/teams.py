@@ -17,7 +17,7 @@ import psutil
 import uvloop
 
 from bench.child import Sample, answer, given
-from bench.load.cpu import Spent
+from bench.load.cpu import Spent, postgres
 from bench.load.crowd import READ, Crowd, Peer, open_files
 from bench.load.delays import LATE_S, NUMBERED, SPLIT, said
 from bench.load.distribution import PERCENTS
@@ -60,7 +60,11 @@ def run(load: Teams) -> Sample:
         there.close()
         here.recv()  # all are in
         rate, lines = load.teams * load.requests, min(everybody, LINES)
-        processes = {"api": side.process, "projector": backend.projector}
+        processes = {
+            "api": side.process,
+            "projector": backend.projector,
+            "postgres": postgres(load.settings),
+        }
         talker = psutil.Process(talking.pid)
         spent, start = Spent({**processes, "talker": talker}), time.perf_counter()
         values, tally = uvloop.run(due(side.port, _by_turns(side), rate, lines, load.window))

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Litestar, Response, get
 
 from api.listening import listen
-from api.main import Server, config
+from api.serving import Server, config
 from infra.log import configure_logging
 from infra.process import run
 from infra.settings import Settings, load_settings

@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from api import edge, main
+from api import edge, main, serving
 from infra.metrics import Metrics
 from infra.runtime import Runtime
 
@@ -19,6 +19,6 @@ def _responded(_scope: object, _status: int) -> None:
 
 
 if __name__ == "__main__":
-    main.sampling = _sampling
+    serving.sampling = _sampling
     edge.responded = _responded
     sys.exit(main.main())

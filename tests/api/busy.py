@@ -64,12 +64,16 @@ class Caller:
         self._writer.write(data)
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        status, headers = await self.head()
+        async with asyncio.timeout(WAIT_S):
+            body = await self._reader.readexactly(int(headers.get("content-length", 0)))
+        return status, headers, body
+
+    async def head(self) -> tuple[int, dict[str, str]]:
         async with asyncio.timeout(WAIT_S):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-            first, *lines = head.split("\r\n")[:-2]
-            headers = dict(line.lower().split(": ", 1) for line in lines)
-            body = await self._reader.readexactly(int(headers.get("content-length", 0)))
-        return int(first.split()[1]), headers, body
+        first, *lines = head.split("\r\n")[:-2]
+        return int(first.split()[1]), dict(line.lower().split(": ", 1) for line in lines)
 
     async def status(self, path: str, *lines: str, body: bytes = b"") -> int:
         self.ask(path, *lines, body=body)
