@@ -193,7 +193,7 @@ def growth(stage: Stage, logs: Mapping[int, Settings]) -> list[Row]:
             )
             for events, log in logs.items()
         ],
-        rounds=1 if stage.quick else 5,
+        rounds=1 if stage.quick else 3,
     )
     return [*grown(results, "append p99"), *grown(results, "tail p99")]
 

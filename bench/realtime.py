@@ -65,7 +65,7 @@ def fanout(field: Field) -> list[Row]:
     """Closed loops; Formula's deliveries are durable before they are made, Socket.IO's are not."""
     rows: list[Row] = []
     for subscribers in (200, 1_000) if not field.stage.quick else (50,):
-        sides, window = field.sides(f"fanout_{subscribers}"), field.window(4.0)
+        sides, window = field.sides(f"fanout_{subscribers}"), field.window(3.0)
         contestants = [
             contestant(name, Fanout(side, subscribers, tuple(LEAST), window))
             for name, side in sides.items()
@@ -87,7 +87,7 @@ def fanout(field: Field) -> list[Row]:
 def latency(field: Field) -> list[Row]:
     """Open loops: from when an action is due to when another subscriber has it."""
     alone, many, beside = "one at a time", "500 actions/s", field.scaled(200, 50)
-    window = field.window(4.0)
+    window = field.window(3.0)
     one = {name: Delays(side, 2, 50, window) for name, side in field.sides("one_at_a_time").items()}
     all_ = {
         name: Delays(side, beside, 500, window) for name, side in field.sides("latency").items()
@@ -104,7 +104,7 @@ def latency(field: Field) -> list[Row]:
 
 def actions(field: Field) -> list[Row]:
     """The whole way, from many senders to few subscribers."""
-    window, sides = field.window(4.0), field.sides("actions")
+    window, sides = field.window(3.0), field.sides("actions")
     contestants = [
         contestant(name, Fanout(side, 20, (BUSY,), window)) for name, side in sides.items()
     ]
@@ -120,7 +120,7 @@ def together(field: Field) -> list[Row]:
     """What Socket.IO has none of: locks with queues, and who is there. Open loops."""
     people = field.scaled(50, 5)
     side = Formula(field.stage.database("together"))
-    load = Together(side, people, field.scaled(100, 5), field.scaled(30, 4))
+    load = Together(side, people, field.scaled(100, 5), field.scaled(15, 4))
     results = compete([contestant(MINE, load)], field.rounds(2))
     titles = {
         "handed": "a lock is given back, until the next one of the queue has it",
