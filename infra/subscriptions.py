@@ -48,6 +48,9 @@ class Subscriptions(ABC):
         self._heard = heard
         self._rooms: dict[bytes, str] = {}
         self._confirmed: dict[bytes, asyncio.Event] = {}
+        # redis-py connects for whoever asks first, and for who asks meanwhile once more: two
+        # connections, each of which tells everything.
+        self._asking = asyncio.Lock()
 
     async def subscribe(self, room: str) -> None:
         """Return once Redis confirmed, or cannot be reached in time."""
@@ -95,11 +98,12 @@ class Single(Subscriptions):
 
     def __init__(self, redis: Redis, prefix: str, heard: Heard) -> None:
         super().__init__(prefix, heard)
+        # A channel of its own keeps the connection in subscribed mode while no room is.
+        self._own = channel(prefix, "-").encode()
         self._pubsub: PubSub = redis.pubsub()  # pyright: ignore[reportUnknownMemberType]
 
     async def run(self) -> None:
-        # A channel of its own keeps the connection in subscribed mode while no room is.
-        self._rooms[channel(self._prefix, "-").encode()] = "-"
+        self._rooms[self._own] = "-"
         try:
             while not cancelled():
                 try:
@@ -114,16 +118,20 @@ class Single(Subscriptions):
             await self._pubsub.aclose()
 
     async def _add(self, name: bytes) -> None:
-        await self._pubsub.subscribe(name)  # pyright: ignore[reportUnknownMemberType]
+        async with self._asking:
+            await self._pubsub.subscribe(name)  # pyright: ignore[reportUnknownMemberType]
 
     async def _drop(self, name: bytes) -> None:
-        await self._pubsub.unsubscribe(name)  # pyright: ignore[reportUnknownMemberType]
+        async with self._asking:
+            await self._pubsub.unsubscribe(name)  # pyright: ignore[reportUnknownMemberType]
 
     async def _next(self) -> _Message | None:
-        if not self._pubsub.subscribed:
-            await self._pubsub.subscribe(  # pyright: ignore[reportUnknownMemberType]
-                *self._rooms
-            )
+        channels = self._pubsub.channels  # pyright: ignore[reportUnknownMemberType]
+        if self._own not in channels:
+            async with self._asking:
+                await self._pubsub.subscribe(  # pyright: ignore[reportUnknownMemberType]
+                    *self._rooms
+                )
         return cast(_Message | None, await self._pubsub.get_message(timeout=QUIET_S))
 
 
@@ -207,8 +215,10 @@ class Sharded(Subscriptions):
             await self._cluster.nodes_manager.initialize()
 
     async def _add(self, name: bytes) -> None:
-        await self._cluster.initialize()
-        await self._pubsub.ssubscribe(name)
+        async with self._asking:
+            await self._cluster.initialize()
+            await self._pubsub.ssubscribe(name)
 
     async def _drop(self, name: bytes) -> None:
-        await self._pubsub.sunsubscribe(name)
+        async with self._asking:
+            await self._pubsub.sunsubscribe(name)
