@@ -14,7 +14,7 @@ pytestmark = [
 ]
 
 OWN_JS = 150 * 1024  # bytes, as they are written
-TRIES = 5  # others may be using the machine
+TRIES = 20  # others may be using the machine, for many seconds
 FIRST_PAINT_MS = 1_000
 
 

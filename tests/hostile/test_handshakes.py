@@ -85,7 +85,7 @@ async def drip(raw: Raw, number: int) -> None:
     """One of three kinds of sluggards, until it is cut off."""
     kinds: tuple[AsyncIterator[bytes], ...] = (one_by_one(), blank(), nothing())
     async for sent in kinds[number % 3]:
-        if raw.reader.at_eof():
+        if raw.reader.at_eof() or raw.writer.is_closing():  # a reset is no end of the stream
             return
         await raw.send(sent)
 
