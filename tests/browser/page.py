@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 Json = Any  # whatever a script returns
 
