@@ -48,9 +48,6 @@ class Subscriptions(ABC):
         self._heard = heard
         self._rooms: dict[bytes, str] = {}
         self._confirmed: dict[bytes, asyncio.Event] = {}
-        # redis-py connects for whoever asks first, and for who asks meanwhile once more: two
-        # connections, each of which tells everything.
-        self._asking = asyncio.Lock()
 
     async def subscribe(self, room: str) -> None:
         """Return once Redis confirmed, or cannot be reached in time."""
@@ -101,6 +98,9 @@ class Single(Subscriptions):
         # A channel of its own keeps the connection in subscribed mode while no room is.
         self._own = channel(prefix, "-").encode()
         self._pubsub: PubSub = redis.pubsub()  # pyright: ignore[reportUnknownMemberType]
+        # redis-py connects for whoever asks first, and for who asks meanwhile once more: two
+        # connections, each of which tells everything.
+        self._asking = asyncio.Lock()
 
     async def run(self) -> None:
         self._rooms[self._own] = "-"
@@ -215,10 +215,8 @@ class Sharded(Subscriptions):
             await self._cluster.nodes_manager.initialize()
 
     async def _add(self, name: bytes) -> None:
-        async with self._asking:
-            await self._cluster.initialize()
-            await self._pubsub.ssubscribe(name)
+        await self._cluster.initialize()
+        await self._pubsub.ssubscribe(name)
 
     async def _drop(self, name: bytes) -> None:
-        async with self._asking:
-            await self._pubsub.sunsubscribe(name)
+        await self._pubsub.sunsubscribe(name)
