@@ -1,8 +1,10 @@
 """/: the console (api/console), a page whose modules need no build step, and what it imports."""
 
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
+from posixpath import dirname, join, normpath
 from typing import Any
 
 import msgspec
@@ -27,6 +29,8 @@ LIBRARIES: Mapping[str, str] = {
 }
 # Browsers find nothing by a bare name, and an import map would be an inline script.
 BARE = (b'"preact"', b'"./preact.js"')
+ENTRY = "app.js"  # pages import more, later: that is no matter of the first paint
+IMPORTED = re.compile(rb'(?:from|^import) ?"(\.[^"]+)"', re.MULTILINE)
 
 FOR_EVER = "public, max-age=31536000, immutable"
 HEADERS = {
@@ -60,7 +64,20 @@ def read_console(folder: Path) -> Console | None:
     version = sha256("".join(f"{name}{files[name].etag}" for name in sorted(files)).encode())
     base = f"/console/{version.hexdigest()[:16]}"
     content = (folder / "index.html").read_text().replace("{base}", base)
+    links = (f'<link rel="modulepreload" href="{base}/{name}">' for name in needed(files))
+    content = content.replace("{preloads}", "\n".join(links))
     return Console(base.rpartition("/")[2], module(content.encode(), ".html"), files)
+
+
+def needed(files: Mapping[str, Module]) -> list[str]:
+    """The modules that the first page runs, each once: asked for in one round, where a browser
+    that finds an import only in what imports it would make one for each step."""
+    found = [ENTRY]
+    for name in found:  # which grows meanwhile
+        paths = (one.decode() for one in IMPORTED.findall(files[name].content))
+        names = (normpath(join(dirname(name), path)) for path in paths)
+        found += (one for one in dict.fromkeys(names) if one not in found)
+    return found
 
 
 def _libraries(folder: Path) -> Iterator[tuple[str, Module]]:

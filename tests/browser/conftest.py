@@ -134,11 +134,11 @@ class Consoles:
         await window.login()
         return window
 
-    async def closed(self, person: Client, *, width: int = 1280) -> Window:
-        """One that shows the way in."""
+    async def closed(self, person: Client, *, width: int = 1280, path: str = "") -> Window:
+        """One that shows the way in, or another page of the server's."""
         window = await open_window(self._stack, self._address, person)
         await window.size(width)
-        await window.page.go("Page.navigate", url=window.base)
+        await window.page.go("Page.navigate", url=window.base + path)
         self.windows.append(window)
         return window
 

@@ -14,8 +14,9 @@ pytestmark = [
 ]
 
 OWN_JS = 150 * 1024  # bytes, as they are written
-TRIES = 20  # others may be using the machine, for many seconds
-FIRST_PAINT_MS = 1_000
+PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"  # ms
+TRIES = 5
+TIMES = 10  # 1 s, where the least that can be seen takes 0.1
 
 
 async def test_who_signs_in_is_live_and_sees_their_projects(consoles: Consoles) -> None:
@@ -69,14 +70,18 @@ async def test_the_theme_is_ones_own_choice_and_stays(consoles: Consoles) -> Non
     assert await window.run(f"return {paper}") != dark
 
 
-async def test_it_is_small_and_quick(consoles: Consoles) -> None:
+def test_its_own_code_is_small() -> None:
     own = [path for path in FOLDER.rglob("*.js") if "node_modules" not in path.parts]
     assert len(own) > 10
     assert sum(path.stat().st_size for path in own) <= OWN_JS
-    person, paints = await consoles.server.person("ann"), list[float]()
-    paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-    while len(paints) < TRIES and min(paints, default=FIRST_PAINT_MS) >= FIRST_PAINT_MS:
+
+
+async def test_its_first_paint_is_quick(consoles: Consoles) -> None:
+    """Beside that of a page of a few words, by turns: a machine at work slows both."""
+    person, paints, least = await consoles.server.person("ann"), list[float](), list[float]()
+    for _ in range(TRIES):
         window = await consoles.closed(person)  # which has nothing of it yet
-        await window.sees("globalThis.find?.('E-mail')")
-        paints.append(await window.sees(paint))
-    assert min(paints) < FIRST_PAINT_MS
+        paints.append(await window.sees(PAINT))
+        bare = await consoles.closed(person, path="/livez")
+        least.append(await bare.sees(PAINT))
+    assert min(paints) < TIMES * min(least)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.console_files import FOLDER, HEADERS, missing, read_console
+from api.console_files import FOLDER, HEADERS, missing, needed, read_console
 from domain.access import Action
 from tests.integration.conftest import Api, refusal
 
@@ -23,6 +23,19 @@ async def test_its_page_has_a_policy_that_lets_nothing_else_run(api: Api) -> Non
     assert answer.headers["Cache-Control"] == "no-cache"
     again = await api.client.get("/", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+@installed
+def test_its_page_asks_at_once_for_each_module_that_it_runs_at_first() -> None:
+    assert CONSOLE is not None
+    names = needed(CONSOLE.files)
+    assert len(names) == len(set(names))
+    assert {"app.js", "lib/page.js", "client/link.js", "vendor/hooks.js"} <= set(names)
+    assert not [name for name in names if name.startswith("pages/")]  # who opens them loads them
+    page = CONSOLE.page.content.decode()
+    for name in names:
+        link = f'<link rel="modulepreload" href="/console/{CONSOLE.version}/{name}">'
+        assert page.count(link) == 1, name
 
 
 @installed
