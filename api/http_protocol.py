@@ -257,6 +257,7 @@ class HttpProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self.drop_timers()
         super().handle_websocket_upgrade()
+        self.parser = cast(Any, None)  # which knows it in turn: see infra/collector.py
 
     def shutdown(self) -> None:
         if self.held:

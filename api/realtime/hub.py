@@ -13,6 +13,7 @@ import structlog
 from api.realtime import protocol as p
 from api.realtime.member import Member
 from api.realtime.meters import Meters
+from api.realtime.presence import Tempo
 from api.realtime.reads import Reads
 from api.realtime.receipts import Receipts
 from api.realtime.rooms import RING, Room
@@ -49,7 +50,7 @@ class Hub:
         self.meters, self.refusals = Meters(), Refusals()
         self.meters.gauge("rooms", "rooms with sockets here", lambda: len(self._rooms))
         self.meters.gauge("members", "sockets in rooms", self._members)
-        self.reads = Reads(runtime)
+        self.reads, self._tempo = Reads(runtime), Tempo()
         self.bus = subscriptions(runtime.bus, runtime.settings.redis_prefix, self._heard)
 
     async def run(self) -> None:
@@ -74,7 +75,8 @@ class Hub:
         heard = self._opening[name] = deque[Entry](maxlen=RING)  # what that loses is mended
         try:
             await self.bus.subscribe(name)
-            room = Room(name, self._mend, self.meters, await self.reads.head(name))
+            head = await self.reads.head(name)
+            room = Room(name, self._mend, self.meters, self._tempo, head)
         except BaseException:
             self._spawn(self._forget(name))
             raise

@@ -11,6 +11,8 @@ from projections.receipts import Seen
 
 OFTEN_S, SELDOM_S = 0.25, 1.0  # between two frames
 FRAMES = 100  # of a room in a second, when people come and go: a crowd must not be quadratic
+OF_NODE = 2_500  # frames of all rooms in a second, about a tenth of a core
+LATEST_S = 5.0
 GRACE_S = 8.0  # a drop shorter than this is shown as "away", not as leave and join
 
 
@@ -30,9 +32,21 @@ def someone_of(entry: Entry) -> Someone:
     return _decoder.decode(entry.payload)
 
 
-def every_s(sockets: int) -> float:
-    """Seconds between two frames to so many."""
-    return min(max(sockets / FRAMES, OFTEN_S), SELDOM_S)
+class Tempo:
+    """How soon the rooms of a node tell what changed.
+
+    The longer it takes until all are in who come at once, the more often they would be told of each
+    other: 5,000 got 20 such frames each, and 1,000 not four.
+    """
+
+    def __init__(self) -> None:
+        self._free = 0.0  # when all that is due will have been told
+
+    def wait_s(self, sockets: int, now: float) -> float:
+        """Seconds until so many are told, by `now` (monotonic seconds)."""
+        self._free = max(self._free, now) + sockets / OF_NODE
+        alone = min(max(sockets / FRAMES, OFTEN_S), SELDOM_S)
+        return max(alone, min(self._free - now, LATEST_S))
 
 
 class Diff:

@@ -13,7 +13,7 @@ from api.realtime.locking import Granted
 from api.realtime.member import Member
 from api.realtime.meters import Meters
 from api.realtime.newest import Newest
-from api.realtime.presence import Diff, every_s, someone_of
+from api.realtime.presence import Diff, Tempo, someone_of
 from api.realtime.ready import Frame, Ready, framed, visible
 from api.realtime.wire import text_frame
 from infra.bus import Entry, Kind
@@ -29,7 +29,12 @@ class Room:
     """A room with sockets on this node. All methods run on the event loop and never wait."""
 
     def __init__(
-        self, name: str, mend: Callable[["Room"], None], meters: Meters, head: int = 0
+        self,
+        name: str,
+        mend: Callable[["Room"], None],
+        meters: Meters,
+        tempo: Tempo,
+        head: int = 0,
     ) -> None:
         self.name = name
         self.last = head  # position of the newest durable frame applied here
@@ -39,7 +44,7 @@ class Room:
         self.size = 0  # members on all nodes, as they were counted last
         self.recount = True
         self.listed = True  # presence names people; else they are too many, and only counted
-        self._mend, self._meters = mend, meters
+        self._mend, self._meters, self._tempo = mend, meters, tempo
         self._newest = Newest()
         self._ring: deque[Frame] = deque(maxlen=RING)
         self._diff = Diff()
@@ -235,8 +240,9 @@ class Room:
 
     def _schedule(self) -> None:
         if self._timer is None:
-            wait_s = every_s(len(self.members))
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._tell_presence)
+            loop = asyncio.get_running_loop()
+            wait_s = self._tempo.wait_s(len(self.members), loop.time())
+            self._timer = loop.call_later(wait_s, self._tell_presence)
 
     def _tell_presence(self) -> None:
         self._timer = None

@@ -382,11 +382,12 @@ class Connection:
 
     async def _goodbye(self, reason: LeaveReason) -> None:
         """What others must hear, after what the client still asked for."""
-        others = self._tasks - {asyncio.current_task()}
-        if others:
+        while others := self._tasks - {asyncio.current_task()}:
             await asyncio.wait(others)
         await self.attendance.goodbye(reason)
         self._gone(self.id)
+        # Who know it in turn, and each other: see infra/collector.py.
+        del self.attendance.holding, self.attendance, self.replays
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)

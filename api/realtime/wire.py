@@ -135,3 +135,11 @@ class Wire:
     def abort(self) -> None:
         """End it now; what waits to be written is lost."""
         self._transport.abort()
+
+    def let_go(self) -> None:
+        """It is over: know nobody that knows it, as they would wait for the collector together."""
+        self._write, self._end, self._take_over = _nothing, _nothing, _nothing
+        self._on_message = self.on_close = self.on_drain = None
+
+
+def _nothing(*_: object) -> None: ...

@@ -293,3 +293,4 @@ class WireProtocol(WebSocketsSansIOProtocol):
         last = self.conn.close_sent or Close(CloseCode.ABNORMAL_CLOSURE, "")
         if self.wire.on_close is not None:
             self.wire.on_close(last.code, last.reason)
+        self.wire.let_go()

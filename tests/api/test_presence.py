@@ -3,8 +3,18 @@
 from uuid import UUID
 
 import msgspec
+import pytest
 
-from api.realtime.presence import GRACE_S, OFTEN_S, SELDOM_S, Diff, every_s, someone_of
+from api.realtime.presence import (
+    GRACE_S,
+    LATEST_S,
+    OF_NODE,
+    OFTEN_S,
+    SELDOM_S,
+    Diff,
+    Tempo,
+    someone_of,
+)
 from infra.bus import Entry, Kind
 
 ANN, BOB = UUID(int=1), UUID(int=2)
@@ -86,6 +96,18 @@ def test_a_join_that_ends_within_one_diff_is_told_as_a_leave() -> None:
 
 
 def test_the_more_sockets_the_less_often() -> None:
-    assert every_s(1) == every_s(25) == OFTEN_S
-    assert OFTEN_S < every_s(50) < every_s(90) < SELDOM_S
-    assert every_s(1_000) == SELDOM_S
+    alone = [Tempo().wait_s(sockets, 100.0) for sockets in (1, 25, 50, 90, 1_000)]
+    assert alone[0] == alone[1] == OFTEN_S
+    assert OFTEN_S < alone[2] < alone[3] < SELDOM_S
+    assert alone[4] == SELDOM_S
+
+
+def test_rooms_that_change_at_once_wait_for_each_other_and_no_longer_than_that() -> None:
+    tempo, sockets = Tempo(), OF_NODE // 100
+    waits = [tempo.wait_s(sockets, 100.0) for _ in range(1_000)]
+    assert waits[0] == OFTEN_S
+    assert waits == sorted(waits)
+    due = sum(wait <= 3.0 for wait in waits) * sockets
+    assert due == pytest.approx(3.0 * OF_NODE, rel=0.05)
+    assert waits[-1] == LATEST_S
+    assert tempo.wait_s(sockets, 1_000.0) == OFTEN_S, "when all has been told"

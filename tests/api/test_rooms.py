@@ -7,6 +7,7 @@ import msgspec
 from api.realtime.locking import Granted
 from api.realtime.member import Member
 from api.realtime.meters import Meters
+from api.realtime.presence import Tempo
 from api.realtime.rooms import LIST_AGAIN, RING, Room
 from bench.load.ws import Frames
 from infra.bus import Entry, Kind
@@ -47,7 +48,7 @@ class Peer:
 
 def room_with(*peers: Peer) -> tuple[Room, list[Member], list[Room]]:
     gaps: list[Room] = []
-    room = Room(ROOM, gaps.append, Meters())
+    room = Room(ROOM, gaps.append, Meters(), Tempo())
     members = [Member(peer, uuid4(), audience=0) for peer in peers]
     for member in members:
         room.members[member.participation] = member
@@ -257,7 +258,7 @@ async def test_a_newcomer_is_shown_who_moves() -> None:
 async def test_what_each_was_sent_is_counted_whenever_it_was_sent() -> None:
     slow, quick, late = Peer(), Peer(), Peer()
     meters = Meters()
-    room = Room(ROOM, lambda _: None, meters)
+    room = Room(ROOM, lambda _: None, meters, Tempo())
     members = [Member(peer, uuid4(), audience=0) for peer in (slow, quick, late)]
     room.members.update((one.participation, one) for one in members)
     for member in members[:2]:

@@ -1,0 +1,48 @@
+"""A connection that has ended is freed at once: whoever waits for the collector stops everybody."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from api.http_protocol import HttpProtocol
+from api.realtime.attendance import Attendance
+from api.realtime.socket import Connection
+from api.realtime.wire import Wire
+from api.realtime.wire_protocol import WireProtocol
+from infra.runtime import Runtime
+from tests.integration.sockets import WAIT_S, Live, live_gateway, pair
+
+OF_ONE = (HttpProtocol, WireProtocol, Wire, Connection, Attendance)
+
+
+@pytest.fixture
+async def live(projected: Runtime) -> AsyncIterator[Live]:
+    async with live_gateway(projected) as running:
+        yield running
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def kept() -> list[str]:
+    return [type(one).__name__ for one in gc.get_objects() if type(one) in OF_ONE]
+
+
+@pytest.mark.usefixtures("uncollected")
+async def test_of_connections_that_end_nothing_is_left_for_the_collector(live: Live) -> None:
+    one, two, room = await pair(live)
+    await one.ask("lock", room=room, resource="task:1")
+    await two.ask("act", room=room, kind="note", data={})
+    assert set(kept()) >= {"WireProtocol", "Wire", "Connection", "Attendance"}
+    await one.connection.close()
+    two.connection.transport.abort()
+    async with asyncio.timeout(WAIT_S):
+        while live.gateway.connections or kept():  # noqa: ASYNC110, nobody tells of it
+            await asyncio.sleep(0.01)
