@@ -183,6 +183,9 @@ class Reader(Connection):
         await self.attendance.overhear(self._who.id, Ears(self.rights_changed))
         await super()._review_person(self._who)
 
+    def _free(self) -> None:
+        """Its opening may still be under way, in a task of the request's."""
+
     def reaped(self, participation: UUID) -> None:
         self._spawn(self._guarded(self._ended_elsewhere(participation)))
 

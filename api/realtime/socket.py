@@ -386,7 +386,10 @@ class Connection:
             await asyncio.wait(others)
         await self.attendance.goodbye(reason)
         self._gone(self.id)
-        # Who know it in turn, and each other: see infra/collector.py.
+        self._free()
+
+    def _free(self) -> None:
+        """Nothing of it is under way any more: cut what knows it in turn (infra/collector.py)."""
         del self.attendance.holding, self.attendance, self.replays
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
