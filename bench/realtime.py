@@ -120,7 +120,7 @@ def together(field: Field) -> list[Row]:
     """What Socket.IO has none of: locks with queues, and who is there. Open loops."""
     people = field.scaled(50, 5)
     side = Formula(field.stage.database("together"))
-    load = Together(side, people, field.scaled(100, 5), field.scaled(15, 4))
+    load = Together(side, people, field.scaled(100, 5), field.scaled(16, 4))
     results = compete([contestant(MINE, load)], field.rounds(2))
     titles = {
         "handed": "a lock is given back, until the next one of the queue has it",

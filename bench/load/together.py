@@ -22,7 +22,7 @@ RESOURCE = "page"
 
 
 class Together(msgspec.Struct, frozen=True):
-    """`moves`: each is one of going or coming, by turns."""
+    """`moves`: each is one of going or coming, by turns; even, as all are in afterwards."""
 
     side: Formula
     people: int
