@@ -53,6 +53,7 @@ pytestmark = [pytest.mark.services, pytest.mark.xdist_group("seaweed")]
 
 WAIT_S = 15.0
 CONNECT_S = 5.0
+TRIES = 5
 LARGE = 1 << 20  # characters: many records of TLS
 
 ROOM = f"project:{UUID(int=1)}"
@@ -299,7 +300,8 @@ async def by_s3(settings: Settings) -> None:
         blobs.close()
 
 
-WAYS: tuple[Callable[[Settings], Awaitable[None]], ...] = (
+Way = Callable[[Settings], Awaitable[None]]
+WAYS: tuple[Way, ...] = (
     by_session,
     by_bounded,
     by_pool,
@@ -312,6 +314,18 @@ WAYS: tuple[Callable[[Settings], Awaitable[None]], ...] = (
     by_broker,
     by_s3,
 )
+
+
+async def refusal(way: Way, wrong: Settings) -> str:
+    """What it says. A machine too busy to connect in time has not come as far as a certificate."""
+    line = ""
+    for _ in range(TRIES):
+        with pytest.raises(REFUSALS) as caught:
+            await way(wrong)
+        line = said(caught.value)
+        if "Timeout connecting" not in line:
+            break
+    return line
 
 
 @contextmanager
@@ -332,9 +346,7 @@ class TestWrong:
     ) -> None:
         with refused(kind, settings, server.url, ours, tmp_path) as wrong:
             for way in WAYS:
-                with pytest.raises(REFUSALS) as caught:
-                    await way(wrong)
-                line = said(caught.value)
+                line = await refusal(way, wrong)
                 assert "\n" not in line
                 assert way is by_pool or "certificate" in line, (way, line)
 
