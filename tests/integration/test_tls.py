@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ pytestmark = [pytest.mark.services, pytest.mark.xdist_group("seaweed")]
 WAIT_S = 15.0
 CONNECT_S = 5.0
 TRIES = 5
+AGAIN_S = 1.0
 LARGE = 1 << 20  # characters: many records of TLS
 
 ROOM = f"project:{UUID(int=1)}"
@@ -219,14 +220,14 @@ async def test_a_cluster_is_asked_over_tls_whatever_node_it_names(
         with terminating(shard.port, ours.serves(HERE)) as before:
             await shard.ask("CONFIG", "SET", "cluster-announce-port", before.port)
             found = await heard(f"rediss://127.0.0.1:{before.port}?ssl_ca_certs={ours.file}")
-            assert found == {ROOM: 1}
+            assert found.keys() == {ROOM}
             assert before.secured > 1  # the question which nodes there are, and their own
     finally:
         await shard.stop()
 
 
 async def heard(url: str) -> Counter[str]:
-    """What comes of a frame for a room."""
+    """What comes of a frame for a room, told until it is heard."""
     cluster = open_cluster(Settings(redis_cluster_url=url))
     assert cluster is not None
     ear = Ear()
@@ -234,8 +235,11 @@ async def heard(url: str) -> Counter[str]:
     running = asyncio.create_task(bus.run())
     try:
         await bus.subscribe(ROOM)
-        await tell(cluster, [ROOM])
-        await ear.until([ROOM], 1)
+        async with asyncio.timeout(WAIT_S):
+            while not ear.heard:  # on a busy machine it is not subscribed to within its second
+                await tell(cluster, [ROOM])
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ear.until([ROOM], 1), AGAIN_S)
         return ear.heard
     finally:
         running.cancel()
