@@ -70,8 +70,10 @@ def read_console(folder: Path) -> Console | None:
 
 
 def needed(files: Mapping[str, Module]) -> list[str]:
-    """The modules that the first page runs, each once: asked for in one round, where a browser
-    that finds an import only in what imports it would make one for each step."""
+    """The modules that the first page runs, each once.
+
+    They are asked for in one round: by itself a browser finds an import in what imports it.
+    """
     found = [ENTRY]
     for name in found:  # which grows meanwhile
         paths = (one.decode() for one in IMPORTED.findall(files[name].content))

@@ -44,5 +44,5 @@ async def test_of_connections_that_end_nothing_is_left_for_the_collector(live: L
     await one.connection.close()
     two.connection.transport.abort()
     async with asyncio.timeout(WAIT_S):
-        while live.gateway.connections or kept():  # noqa: ASYNC110, nobody tells of it
+        while live.gateway.connections or kept():  # noqa: ASYNC110, no event says so
             await asyncio.sleep(0.01)
