@@ -22,6 +22,7 @@ from infra.settings import Settings
 from migrations.runner import migrate
 from projections.projector import grouped, run_groups
 from projections.registry import PROJECTIONS
+from tests.alone import Alone
 from tests.databases import Databases, databases_of
 
 TEMPLATE = "formula_template"
@@ -47,6 +48,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.chmod(0o755)  # an embedded server run as another user must reach its data
         os.environ["FORMULA_TEST_FOLDER"] = str(folder)
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        if config.getoption("numprocesses", default=None):
+            config.pluginmanager.register(Alone())
 
 
 @pytest.hookimpl(trylast=True)
