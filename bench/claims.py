@@ -55,7 +55,7 @@ def _teams(stage: Stage, times: int) -> list[Row]:
 def _queries(stage: Stage, times: int) -> list[Row]:
     rows = times * (ROWS // 10 if stage.quick else ROWS)
     own = stage.database(f"queries_{times}")
-    indexed.load(own, rows, ("indexed",))
+    indexed.load(own, rows, ("indexed",), indexed.LISTED)
     asks = Asks(own, "indexed", "indexed", 0.5 if stage.quick else 3.0)
     results = compete([contestant(MINE, asks)], rounds=1)
     title = f"{times} x, tables of {rows:,} rows: indexed query, p99"
