@@ -18,9 +18,7 @@ from projections.registry import PROJECTIONS
 
 # What the source system claims to save of a query's time, as how many more are done in it.
 CLAIMED = {"indexed": 60, "joined": 40, "search": 70, "audit": 80}
-SLOW = {
-    "search"
-}  # by keys alone, a query takes seconds: thousands of times as long as by its index
+SLOW = {"search"}  # by keys alone a query takes seconds, thousands of times as long
 LISTED = {"users", "clients", "projects", "tasks"}  # by the kind `indexed`
 ASKED = LISTED | {"project_members", "audit"}
 
