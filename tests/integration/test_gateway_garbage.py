@@ -14,6 +14,7 @@ from api.realtime.wire import Wire
 from api.realtime.wire_protocol import WireProtocol
 from infra.runtime import Runtime
 from tests.integration.sockets import WAIT_S, Live, live_gateway, pair
+from tests.workers.office import until
 
 OF_ONE = (HttpProtocol, WireProtocol, Wire, Connection, Attendance)
 
@@ -51,8 +52,11 @@ async def test_of_connections_that_end_nothing_is_left_for_the_collector(
     assert set(kept(before)) >= {"WireProtocol", "Wire", "Connection", "Attendance"}
     await one.connection.close()
     two.connection.transport.abort()
-    with suppress(TimeoutError):
+
+    async def freed() -> bool:
+        return not live.gateway.connections and not kept(before)
+
+    with suppress(TimeoutError):  # what is left says more
         async with asyncio.timeout(WAIT_S):
-            while live.gateway.connections or kept(before):  # noqa: ASYNC110, no event says so
-                await asyncio.sleep(0.01)
+            await until(freed)
     assert (len(live.gateway.connections), kept(before)) == (0, [])

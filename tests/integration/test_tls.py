@@ -48,6 +48,7 @@ from tests.integration.sockets import Live, live_gateway
 from tests.integration.test_shards import PREFIX, Ear, tell
 from tests.shards import SLOTS, Shard
 from tests.tls import ELSEWHERE, HERE, Authority, Terminator, terminating
+from tests.workers.office import until
 from workers.broker import HintBroker, send_hints
 
 pytestmark = [pytest.mark.services, pytest.mark.xdist_group("seaweed")]
@@ -232,14 +233,17 @@ async def heard(url: str, shard: Shard) -> Counter[str]:
     cluster = open_cluster(Settings(redis_cluster_url=url))
     assert cluster is not None
     ear = Ear()
+
+    async def subscribed() -> bool:
+        """A busy machine is not within the second that it waits for that."""
+        return channel(PREFIX, ROOM) in await shard.ask(*CHANNELS)
+
     bus = subscriptions(cluster, PREFIX, ear)
     running = asyncio.create_task(bus.run())
     try:
         await bus.subscribe(ROOM)
         async with asyncio.timeout(WAIT_S):
-            # A busy machine does not subscribe within its second, and Redis tells nobody of it.
-            while channel(PREFIX, ROOM) not in await shard.ask(*CHANNELS):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+            await until(subscribed)
         await tell(cluster, [ROOM])
         await ear.until([ROOM], 1)
         return ear.heard
