@@ -17,7 +17,8 @@ from api.reads import provide_jobs_db
 from domain.access import Action
 from domain.benchmark import BenchmarkResult, BenchmarkSuite
 from domain.errors import NotFound, WrongState
-from domain.jobs import JOB, RequestJob, RunBenchmark, Wanted
+from domain.job_args import RunBenchmark
+from domain.jobs import JOB, RequestJob, Wanted
 from infra.db import Connection
 from infra.jobs.model import JobState
 from infra.jobs.reading import Filter, JobRow, get_job, list_jobs

@@ -9,15 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from domain.errors import Invalid
-from domain.jobs import (
-    MAX_BATCH,
-    MAX_NEEDS,
-    MAX_PRIORITY,
-    MAX_UNIQUE,
-    PRIORITY,
-    AnyArgs,
-    Wanted,
-)
+from domain.job_args import AnyArgs
+from domain.jobs import MAX_BATCH, MAX_NEEDS, MAX_PRIORITY, MAX_UNIQUE, PRIORITY, Wanted
 
 MAX_DELAY_S = 366 * 86_400
 

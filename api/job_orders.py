@@ -13,7 +13,8 @@ from msgspec import Meta
 from api.call import Call, steered
 from api.job_rights import Accepted, accepted, require_cancel, require_retry
 from domain.access import Action
-from domain.jobs import JOB, MAX_REASON, CancelJob, QueueName, RetryJob
+from domain.job_args import QueueName
+from domain.jobs import JOB, MAX_REASON, CancelJob, RetryJob
 from domain.queue import (
     QUEUE,
     DiscardDead,

@@ -12,7 +12,8 @@ import msgspec
 from api.rights import Caller, require
 from domain.access import Action, allowed
 from domain.errors import Invalid, NotFound, WrongState
-from domain.jobs import ASKING, BatchRequested, JobRequested, Wanted, person_of, project_of
+from domain.job_args import ASKING, person_of, project_of
+from domain.jobs import BatchRequested, JobRequested, Wanted
 from infra.db import Connection
 from infra.eventstore.execute import Outcome
 from infra.eventstore.reader import checkpoint, reached

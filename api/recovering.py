@@ -25,7 +25,8 @@ from api.registering import Email, Password
 from api.signed_in import Session
 from domain.email import EMAIL, ReleaseEmail, email_stream
 from domain.errors import Invalid, WrongState
-from domain.jobs import JOB, AnyArgs, MailEmailVerification, MailPasswordReset, RequestJob, Wanted
+from domain.job_args import AnyArgs, MailEmailVerification, MailPasswordReset
+from domain.jobs import JOB, RequestJob, Wanted
 from domain.user import USER, SetPassword, VerifyEmail
 from infra import accounts
 from infra.eventstore.execute import Do

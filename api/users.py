@@ -19,7 +19,7 @@ from api.registering import Department, Email, Name, NewUser, Password, register
 from domain.access import Action
 from domain.email import EMAIL, ReleaseEmail, ReserveEmail, email_stream
 from domain.errors import Invalid, NotAllowed, NotFound
-from domain.jobs import MailEmailVerification
+from domain.job_args import MailEmailVerification
 from domain.user import (
     USER,
     ChangeEmail,

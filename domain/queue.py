@@ -6,7 +6,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from domain.jobs import MAX_REASON, QueueName
+from domain.job_args import QueueName
+from domain.jobs import MAX_REASON
 from domain.kernel import Command, Decider, Event
 from domain.text import checked
 

@@ -10,20 +10,19 @@ import msgspec
 from cronsim import CronSim
 
 from domain.errors import NotFound
-from domain.jobs import (
+from domain.job_args import (
     AnyArgs,
     CleanUp,
     HandOverFiles,
     Optimise,
     PurgeFiles,
     RefreshStatistics,
-    RequestJob,
     RollUpMetrics,
     SendDigests,
     SendWeeklyReports,
     SnapshotDay,
-    Wanted,
 )
+from domain.jobs import RequestJob, Wanted
 
 SPACE = UUID("1b8e2c62-40f1-5d0a-8d6c-5b2a8f3f9d10")
 

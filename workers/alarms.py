@@ -2,7 +2,7 @@
 
 import structlog
 
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from domain.queue import QUEUE, Alarm, NoteAlarms, QueueAlarmed, QueueCalmed, queue_stream
 from infra.eventstore.types import Conflict
 from infra.jobs.board import listening

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import msgspec
 
-from domain.jobs import CleanUp, QueueName
+from domain.job_args import CleanUp, QueueName
 from domain.registry import DECIDERS
 from infra.accounts import forget_expired
 from infra.eventstore import snapshots

@@ -8,7 +8,7 @@ import msgspec
 from domain.errors import NotFound
 from domain.file import FILE, Content, ProcessFile, content, readable
 from domain.file import Rendition as FileRendition
-from domain.jobs import ConvertFile
+from domain.job_args import ConvertFile
 from infra.renditions.model import Format, Rendition
 from infra.renditions.rendering import convert
 from projections.quotas import room_for

@@ -1,6 +1,6 @@
 """Move files to S3 that were kept on the local disk while it could not be reached."""
 
-from domain.jobs import HandOverFiles
+from domain.job_args import HandOverFiles
 from infra.blobs.door import HandedOver
 from workers.model import FILES, Context, Job
 

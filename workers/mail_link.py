@@ -11,7 +11,7 @@ import msgspec
 from domain.email import EMAIL as ADDRESS
 from domain.email import email_stream
 from domain.errors import WrongState
-from domain.jobs import MailEmailVerification, MailPasswordReset
+from domain.job_args import MailEmailVerification, MailPasswordReset
 from infra import accounts
 from infra.proofs import Purpose, prove, way_in
 from infra.runtime import Runtime

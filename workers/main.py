@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from infra.jobs.board import ended_by_queue
 from infra.jobs.queues import queues_of
 from infra.jobs.working import Times

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from domain.jobs import PRIORITY, QueueName
+from domain.job_args import QueueName
+from domain.jobs import PRIORITY
 from domain.kernel import Event, Recorded
 from infra.mail import Mailer
 from infra.runtime import Origin, Runtime

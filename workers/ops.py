@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from domain.rooms import OPS
 from infra.db import Connection
 from infra.jobs.reading import Count, depths

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.jobs import Optimise
+from domain.job_args import Optimise
 from infra.db import connect
 from projections.index_care import Bloated, bloated, duplicates, rebuild
 from projections.index_use import index_use, refresh_statistics

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from domain.jobs import Ping
+from domain.job_args import Ping
 from workers.model import MAINTENANCE, Context, Job
 
 STEP_S = 1.0

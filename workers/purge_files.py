@@ -10,7 +10,7 @@ import msgspec
 from domain.errors import NotFound, Refused
 from domain.file import FILE, PurgeFile
 from domain.hold import HOLD, HOLDS_STREAM
-from domain.jobs import PurgeFiles
+from domain.job_args import PurgeFiles
 from infra.eventstore.reader import checkpoint
 from infra.resumable import PREFIX, needed_parts
 from infra.runtime import Runtime

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from domain.jobs import BatchRequested, JobRequested, Ping, QueueName, Wanted, member_id
+from domain.job_args import Ping, QueueName
+from domain.jobs import BatchRequested, JobRequested, Wanted, member_id
 from domain.kernel import Event, Recorded
 from infra.jobs.model import CONSUMER, NewJob
 from infra.jobs.queues import Queue

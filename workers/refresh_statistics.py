@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.jobs import RefreshStatistics
+from domain.job_args import RefreshStatistics
 from projections.index_use import refresh_statistics, untidy
 from workers.model import MAINTENANCE, Context, Job
 

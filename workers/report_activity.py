@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.errors import NotFound
-from domain.jobs import ReportActivity, ReportFormat
+from domain.job_args import ReportActivity, ReportFormat
 from domain.project import PROJECT
 from domain.user import USER
 from infra.runtime import Runtime

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from domain.audit import AUDIT, AuditFilter, NoteAuditRead, reads_stream
-from domain.jobs import ReportAudit, ReportFormat
+from domain.job_args import ReportAudit, ReportFormat
 from infra.runtime import Origin
 from projections.audit import AuditRow
 from projections.audit_list import next_page

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from domain.jobs import QueueName, ReportFormat, ReportPerformance
+from domain.job_args import QueueName, ReportFormat, ReportPerformance
 from infra.jobs.stats import QueueStats, stats
 from infra.nodes import Node, nodes
 from projections.rows import fetch_all

@@ -6,7 +6,7 @@ from datetime import date
 import msgspec
 
 from domain.errors import NotFound
-from domain.jobs import ReportFormat, ReportProject
+from domain.job_args import ReportFormat, ReportProject
 from domain.preferences import Notice
 from domain.project import PROJECT
 from infra.db import Connection

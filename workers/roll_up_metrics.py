@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from domain.errors import WrongState
-from domain.jobs import RollUpMetrics
+from domain.job_args import RollUpMetrics
 from infra.db import Connection
 from projections import days as recorded
 from projections.read import reading

@@ -14,7 +14,7 @@ from psycopg.rows import scalar_row
 
 from domain.benchmark import BENCHMARK_S, BenchmarkResult, BenchmarkSuite
 from domain.errors import WrongState
-from domain.jobs import RunBenchmark
+from domain.job_args import RunBenchmark
 from infra.db import leading
 from infra.processes import ProcessSpec, signal_group, spawn
 from infra.runtime import Runtime

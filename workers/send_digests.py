@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from domain.digest import DIGEST, StartDigest, digest_stream
-from domain.jobs import SendDigests
+from domain.job_args import SendDigests
 from infra.eventstore.types import NEW
 from projections.digests import DueRow, Hour, due_digests
 from projections.preferences import zones_of_digests

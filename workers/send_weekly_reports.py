@@ -9,8 +9,9 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from domain.job_args import ReportProject, SendWeeklyReports
 from domain.jobs import JOB as DECIDER
-from domain.jobs import ReportProject, RequestJob, SendWeeklyReports, Wanted
+from domain.jobs import RequestJob, Wanted
 from infra.eventstore.types import NEW
 from infra.runtime import Origin
 from projections.read import reading

@@ -3,7 +3,7 @@
 from datetime import UTC, date
 
 from domain.errors import WrongState
-from domain.jobs import SnapshotDay
+from domain.job_args import SnapshotDay
 from infra.runtime import Runtime
 from projections.read import reading
 from workers.model import ANALYTICS, Context, Job

@@ -1,6 +1,6 @@
 """Read the whole log and hold it against its rules: nothing missing, twice there or unreadable."""
 
-from domain.jobs import VerifyLog
+from domain.job_args import VerifyLog
 from infra.eventstore.checker import Report
 from infra.eventstore.verify import verify
 from workers.model import MAINTENANCE, Context, Job, Note

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.jobs import VerifyReadModel
+from domain.job_args import VerifyReadModel
 from projections.checking import Check, check
 from workers.model import MAINTENANCE, Context, Job, Note
 

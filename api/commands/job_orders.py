@@ -23,7 +23,8 @@ from api.job_rights import (
 )
 from api.rights import Caller, require
 from domain.access import Action
-from domain.jobs import JOB, PRIORITY, CancelJob, QueueName, RequestJob, RetryJob
+from domain.job_args import QueueName
+from domain.jobs import JOB, PRIORITY, CancelJob, RequestJob, RetryJob
 from domain.kernel import Command, Decider
 from domain.queue import (
     QUEUE,

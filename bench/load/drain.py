@@ -12,7 +12,7 @@ import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
-from domain.jobs import JobArgs, Ping, QueueName
+from domain.job_args import JobArgs, Ping, QueueName
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import NewJob
 from infra.runtime import Runtime, open_runtime

@@ -9,7 +9,8 @@ import uvloop
 from bench.child import Sample, answer, given
 from bench.load.drain import QUEUE, states
 from bench.load.streams import metadata
-from domain.jobs import JobRequested, Ping, Wanted
+from domain.job_args import Ping
+from domain.jobs import JobRequested, Wanted
 from infra.eventstore.types import NEW, To
 from infra.runtime import Runtime, open_runtime
 from infra.settings import Settings

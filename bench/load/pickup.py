@@ -13,7 +13,8 @@ from bench.child import Sample, answer, given
 from bench.load.distribution import distribution
 from bench.load.drain import QUEUE, worker
 from bench.load.loops import Latencies, Window, open_loop
-from domain.jobs import JOB, Ping, RequestJob, Wanted
+from domain.job_args import Ping
+from domain.jobs import JOB, RequestJob, Wanted
 from infra.runtime import SYSTEM, open_runtime
 from infra.settings import Settings
 from workers.model import Context, Job

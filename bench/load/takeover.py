@@ -15,7 +15,8 @@ import msgspec
 import uvloop
 
 from bench.child import Sample, answer, given
-from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
+from domain.job_args import Ping, QueueName
+from domain.jobs import JOB, RequestJob, Wanted
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from infra.settings import Settings, child_environment
 

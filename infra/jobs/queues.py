@@ -2,7 +2,7 @@
 
 import msgspec
 
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from infra.settings import Settings
 
 

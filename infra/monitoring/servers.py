@@ -8,7 +8,7 @@ import structlog
 from psycopg.rows import dict_row
 from redis.exceptions import RedisError
 
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from infra.db import Connection
 from infra.eventstore.reader import HEAD
 from infra.jobs.stats import troubles

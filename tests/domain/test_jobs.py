@@ -5,31 +5,33 @@ import msgspec
 import pytest
 
 from domain.audit import AuditFilter
-from domain.jobs import (
+from domain.job_args import (
     ASKING,
-    JOB,
-    MAX_BATCH,
     AnyArgs,
-    BatchRequested,
-    CancelAsked,
-    CancelJob,
-    JobCommand,
-    JobRequested,
     Ping,
     QueueName,
     ReportActivity,
     ReportAudit,
     ReportPerformance,
     ReportProject,
+    SnapshotDay,
+    VerifyLog,
+    person_of,
+    project_of,
+)
+from domain.jobs import (
+    JOB,
+    MAX_BATCH,
+    BatchRequested,
+    CancelAsked,
+    CancelJob,
+    JobCommand,
+    JobRequested,
     RequestBatch,
     RequestJob,
     RetryAsked,
     RetryJob,
-    SnapshotDay,
-    VerifyLog,
     Wanted,
-    person_of,
-    project_of,
 )
 from domain.queue import (
     QUEUE,

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
+from domain.job_args import Ping, QueueName
+from domain.jobs import JOB, RequestJob, Wanted
 from infra.db import seconds
 from infra.runtime import SYSTEM, Runtime, open_runtime
 from infra.settings import Settings

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.jobs import Ping
+from domain.job_args import Ping
 from infra.db import Connection
 from infra.process import run
 from infra.runtime import Runtime

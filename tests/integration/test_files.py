@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from domain.hold import HOLD, HOLDS_STREAM, PlaceHold
-from domain.jobs import PurgeFiles
+from domain.job_args import PurgeFiles
 from infra.runtime import SYSTEM, Runtime
 from infra.settings import Settings
 from infra.uploads import Upload, arrived, begin, coming, forget_uploads

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from domain.activity import ActivityRecorded
 from domain.errors import WrongState
-from domain.jobs import VerifyReadModel
+from domain.job_args import VerifyReadModel
 from domain.kernel import Recorded
 from domain.task import TASK, AddComment, ChangeTask, CreateTask
 from infra.db import Connection

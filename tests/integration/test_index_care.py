@@ -1,6 +1,6 @@
 """Indexes that are mostly empty are built anew, and what is doubled is told of."""
 
-from domain.jobs import Optimise, RefreshStatistics
+from domain.job_args import Optimise, RefreshStatistics
 from infra.db import Connection, connect
 from infra.runtime import Runtime
 from projections.index_care import bloated, duplicates, rebuild

@@ -12,7 +12,8 @@ import msgspec
 import psycopg
 import pytest
 
-from domain.jobs import JOB, Ping, RequestJob, Wanted
+from domain.job_args import Ping
+from domain.jobs import JOB, RequestJob, Wanted
 from infra.eventstore.reader import reached
 from infra.exits import EXIT_UNKNOWN_TAG
 from infra.folder import free_port

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from domain.announcement import ANNOUNCEMENT, PublishAnnouncement
-from domain.jobs import JOB, CancelJob, Ping, RequestJob, Wanted
+from domain.job_args import Ping
+from domain.jobs import JOB, CancelJob, RequestJob, Wanted
 from domain.user import Role
 from infra.jobs.making import insert_jobs
 from infra.jobs.model import End, JobState, NewJob

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from api.app import App, bind, create_app
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from domain.queue import Alarm, QueueAlarmed, QueueCalmed, queue_stream
 from domain.user import Role
 from infra.jobs import managing

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from psycopg import sql
 
-from domain.jobs import MailEmailVerification, MailPasswordReset
+from domain.job_args import MailEmailVerification, MailPasswordReset
 from infra import accounts
 from infra.proofs import Purpose, prove, way_in
 from infra.settings import Settings

@@ -8,7 +8,8 @@ import pytest
 from api.job_rights import require_retry
 from api.rights import Caller
 from domain.errors import NotAllowed
-from domain.jobs import JOB, Ping, RequestJob, Wanted
+from domain.job_args import Ping
+from domain.jobs import JOB, RequestJob, Wanted
 from domain.user import Role
 from infra.jobs.making import insert_jobs
 from infra.runtime import Origin, Runtime

@@ -5,7 +5,8 @@ import pytest
 
 from api.seed import keep_strangers_out, person_id, reached_by, wanted
 from api.seed_data import PEOPLE
-from domain.jobs import JOB, Ping, RequestJob, Wanted
+from domain.job_args import Ping
+from domain.jobs import JOB, RequestJob, Wanted
 from domain.registry import tag_of
 from domain.user import UserRegistered
 from infra.accounts import set_hash

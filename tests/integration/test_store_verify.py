@@ -9,7 +9,7 @@ import msgspec
 import psycopg
 import pytest
 
-from domain.jobs import VerifyLog
+from domain.job_args import VerifyLog
 from domain.motion import CursorMoved
 from infra.db import Connection
 from infra.eventstore import checker, verify

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.file import FILE, DeleteFile
-from domain.jobs import PurgeFiles
+from domain.job_args import PurgeFiles
 from infra.resumable import upload_of
 from infra.runtime import SYSTEM
 from tests.integration.conftest import Api, Person, Place, refusal

@@ -3,7 +3,8 @@
 from datetime import UTC, timedelta
 from uuid import UUID
 
-from domain.jobs import JobRequested, ReportProject
+from domain.job_args import ReportProject
+from domain.jobs import JobRequested
 from domain.notification import Mailed
 from domain.preferences import PREFERENCES, Notice, preferences_stream
 from domain.schedules import SPACE, named

@@ -5,7 +5,7 @@ import sys
 import msgspec
 
 from domain.benchmark import BenchmarkResult
-from domain.jobs import RunBenchmark
+from domain.job_args import RunBenchmark
 from tests.bench.results import BESIDE, report
 from workers.model import MAINTENANCE, Context, Job
 from workers.run_benchmark import measured

@@ -15,7 +15,8 @@ import msgspec
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-from domain.jobs import JOB, AnyArgs, RequestJob, Wanted
+from domain.job_args import AnyArgs
+from domain.jobs import JOB, RequestJob, Wanted
 from domain.project import PROJECT, AddMember, CreateProject, ProjectRole
 from domain.task import TASK, AddComment, AssignTask, CreateTask
 from domain.user import USER, RegisterUser, Role

@@ -7,7 +7,7 @@ import asyncio
 import sys
 from uuid import UUID
 
-from domain.jobs import ReportAudit
+from domain.job_args import ReportAudit
 from infra.mail import Mailer
 from infra.runtime import open_runtime
 from infra.settings import load_settings

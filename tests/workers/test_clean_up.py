@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.jobs import CleanUp
+from domain.job_args import CleanUp
 from domain.project import PROJECT
 from infra.db import Connection
 from infra.eventstore.snapshots import fingerprint

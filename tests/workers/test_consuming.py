@@ -5,7 +5,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from domain.jobs import JOB, CancelJob, Ping, QueueName, RequestBatch, RequestJob, Wanted
+from domain.job_args import Ping, QueueName
+from domain.jobs import JOB, CancelJob, RequestBatch, RequestJob, Wanted
 from infra.bus import user_room
 from infra.db import FENCED
 from infra.eventstore.reader import checkpoint

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.digest import DIGEST, DigestStarted, StartDigest, digest_stream
-from domain.jobs import SendDigests
+from domain.job_args import SendDigests
 from domain.notification import NOTIFICATION, Mailed, MarkRead, SendNotification
 from domain.preferences import (
     PREFERENCES,

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from domain.jobs import HandOverFiles
+from domain.job_args import HandOverFiles
 from infra.blobs.door import HandedOver
 from infra.runtime import Runtime
 from tests.workers.office import Office, working

@@ -11,7 +11,8 @@ import msgspec
 import psycopg
 import pytest
 
-from domain.jobs import JOB, Ping, RequestBatch, Wanted
+from domain.job_args import Ping
+from domain.jobs import JOB, RequestBatch, Wanted
 from infra.jobs.model import Claim, End
 from infra.jobs.queues import Queue
 from infra.nodes import Node, nodes

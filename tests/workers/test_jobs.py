@@ -10,15 +10,8 @@ import pytest
 from domain.announcement import AnnouncementPublished
 from domain.digest import DigestStarted
 from domain.entry import ApiKeyCreated, RefreshTokenReused
-from domain.jobs import (
-    BatchRequested,
-    JobRequested,
-    Ping,
-    QueueName,
-    SnapshotDay,
-    Wanted,
-    member_id,
-)
+from domain.job_args import Ping, QueueName, SnapshotDay
+from domain.jobs import BatchRequested, JobRequested, Wanted, member_id
 from domain.kernel import Event, Metadata, Recorded
 from domain.notification import Mailed, NotificationSent
 from domain.preferences import Notice

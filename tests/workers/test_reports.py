@@ -13,17 +13,15 @@ import pytest
 from pypdf import PdfReader
 
 from domain.audit import AuditFilter
-from domain.jobs import (
-    JOB,
+from domain.job_args import (
     AnyArgs,
     ReportActivity,
     ReportAudit,
     ReportFormat,
     ReportPerformance,
     ReportProject,
-    RequestJob,
-    Wanted,
 )
+from domain.jobs import JOB, RequestJob, Wanted
 from domain.notification import NotificationSent
 from domain.preferences import Notice
 from domain.project import PROJECT, RemoveMember

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.errors import WrongState
-from domain.jobs import RollUpMetrics
+from domain.job_args import RollUpMetrics
 from domain.lock import LOCK, AcquireLock, lock_stream
 from domain.task import TASK, AddComment, ChangeTaskStatus, TaskStatus
 from infra.analytics import Viewer, run

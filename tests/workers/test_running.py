@@ -12,7 +12,8 @@ import psycopg
 import pytest
 
 from domain.errors import Invalid
-from domain.jobs import JOB, Ping, QueueName, RequestJob, Wanted
+from domain.job_args import Ping, QueueName
+from domain.jobs import JOB, RequestJob, Wanted
 from infra.jobs.board import look
 from infra.jobs.model import OVER, Claim, End, NewJob
 from infra.jobs.queues import Queue

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.jobs import JobRequested, Ping
+from domain.job_args import Ping
+from domain.jobs import JobRequested
 from domain.registry import tag_of
 from domain.schedules import SCHEDULES, Schedule, missed, tick_id, ticks
 from infra.eventstore.types import MAX_READ

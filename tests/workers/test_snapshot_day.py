@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from domain.errors import WrongState
-from domain.jobs import SnapshotDay
+from domain.job_args import SnapshotDay
 from domain.task import TASK, ChangeTaskStatus, CreateTask, TaskStatus
 from infra.mail import Mailer
 from infra.runtime import SYSTEM, Runtime

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.jobs import JobRequested, ReportProject, SendWeeklyReports
+from domain.job_args import ReportProject, SendWeeklyReports
+from domain.jobs import JobRequested
 from domain.kernel import Event, Recorded
 from domain.project import PROJECT, AddMember, ProjectRole
 from domain.registry import tag_of

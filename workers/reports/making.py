@@ -9,7 +9,7 @@ import msgspec
 
 from domain.access import Who, require
 from domain.errors import NotAllowed
-from domain.jobs import ASKING, AnyArgs, ReportFormat, person_of, project_of
+from domain.job_args import ASKING, AnyArgs, ReportFormat, person_of, project_of
 from domain.notification import SendNotification
 from domain.preferences import Notice
 from domain.project import PROJECT

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from api.realtime import protocol
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from domain.project import PROJECT, CreateProject
 from domain.queue import QUEUE, DiscardDead, queue_stream
 from domain.user import Role

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import msgspec
 
-from domain.jobs import QueueName
+from domain.job_args import QueueName
 from infra.db import Connection
 from infra.folder import free_port
 from infra.metrics import Family, Metric, Metrics
