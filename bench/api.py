@@ -30,7 +30,7 @@ ROUTES: Mapping[str, tuple[str, float | None]] = {
 
 
 def run(stage: Stage) -> list[Row]:
-    window = Window(1.0, 0.3) if stage.quick else Window(3.0, 0.5)
+    window = Window(1.0, 0.3) if stage.quick else Window(2.0, 0.5)
     load = Rest(settings(stage), CALLERS, window)
     results = compete([contestant(MINE, load)], 1 if stage.quick else 3)
     results.samples[LITESTAR] = [_beside(one) for one in results.samples[MINE]]
@@ -41,7 +41,7 @@ def run(stage: Stage) -> list[Row]:
 
 def _overload(stage: Stage) -> list[Row]:
     """Its peak is of the same run, before and after."""
-    window = Window(1.0, 0.3) if stage.quick else Window(8.0, 2.0)
+    window = Window(1.0, 0.3) if stage.quick else Window(5.0, 2.0)
     load = Overload(settings(stage, "overload"), CALLERS, window)
     results = compete([contestant(MINE, load)], 1 if stage.quick else 3)
     title = f"{TIMES} x the peak"

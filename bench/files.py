@@ -148,7 +148,7 @@ def _photo(folder: Path) -> Path:
 
 def told(field: Field) -> list[Row]:
     """From the cache, of somebody who is asked who they are."""
-    window = field.window(5.0)
+    window = field.window(3.0)
     contestants = [
         contestant(MINE, Metadata(field.here, CALLERS, window)),
         contestant(LITESTAR, Alone(CALLERS, window)),

@@ -23,18 +23,18 @@ from bench.peers.taskiq_stock import StockJobs
 from bench.report import Row
 from infra.settings import Settings
 
-EVENTS = 50_000
+EVENTS, SHOWN = 100_000, 50_000  # of the log; of those, what a group shows
 PAGE = 1_000
 JOBS = 3_000
 CONCURRENCY = 50
 
 
 def run(stage: Stage) -> list[Row]:
-    events = 5_000 if stage.quick else EVENTS
+    events, shown = (5_000, 5_000) if stage.quick else (EVENTS, SHOWN)
     log = filled(stage, (events,))[events]
     return [
         *appends(stage),
-        *reads(stage, log, events),
+        *reads(stage, log, events, shown),
         *jobs(stage),
     ]
 
@@ -57,15 +57,15 @@ def appends(stage: Stage) -> list[Row]:
     ]
 
 
-def reads(stage: Stage, log: Settings, events: int) -> list[Row]:
+def reads(stage: Stage, log: Settings, events: int, shown: int) -> list[Row]:
     """All three decode the same log; the library's reads change with none of our commits."""
     own, live, reference = "read events", "live", "eventsourcing reads"
     contestants = (
         contestant(own, Reads(log, events, PAGE, decoded=True)),
-        contestant(live, Projects(log, live, events)),
+        contestant(live, Projects(log, live, shown)),
         contestant(reference, Selects(log.database_url, events, PAGE)),
     )
-    results = compete(contestants, rounds=1 if stage.quick else 5)
+    results = compete(contestants, rounds=1 if stage.quick else 6)
     return [
         _row(results, own, "events/s", own, reference),
         _row(results, f"group {live}", "events/s", live, reference),

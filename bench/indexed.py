@@ -1,4 +1,4 @@
-"""Lists with and without their indexes: part of the suite `projections`."""
+"""Lists with and without their indexes: part of the suite `tables`."""
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -63,7 +63,7 @@ def run(stage: Stage) -> list[Row]:
 
 def drain(field: Field) -> list[Row]:
     """Closed: all jobs are there. Formula's and BullMQ's on Postgres are durable rows."""
-    jobs = field.scaled(10_000, 500)
+    jobs = field.scaled(5_000, 500)
     stock = StockJobs(field.stage.servers.redis_url, "drain", jobs, CONCURRENCY)
     contestants = [
         contestant(MINE, Drain(field.stage.database("drain"), jobs, CONCURRENCY)),

@@ -1,6 +1,5 @@
 """projections: how fast groups come to the log's head, lag behind it, and are built anew."""
 
-from bench import indexed
 from bench.append import filled
 from bench.contestant import contestant, play
 from bench.harness import Results, Stage, compete
@@ -36,7 +35,6 @@ def run(stage: Stage) -> list[Row]:
         *beside(stage, log, size),
         *lag(stage),
         *replay(stage, size),
-        *indexed.run(stage),
     ]
 
 

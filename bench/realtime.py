@@ -121,7 +121,7 @@ def together(field: Field) -> list[Row]:
     people = field.scaled(50, 5)
     side = Formula(field.stage.database("together"))
     load = Together(side, people, field.scaled(100, 5), field.scaled(16, 4))
-    results = compete([contestant(MINE, load)], field.rounds(2))
+    results = compete([contestant(MINE, load)], rounds=1)
     titles = {
         "handed": "a lock is given back, until the next one of the queue has it",
         "came": "somebody comes, until the last one sees it",

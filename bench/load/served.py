@@ -89,8 +89,8 @@ def _formula(
 ) -> tuple[dict[str, psutil.Process], Dialect]:
     env = child_environment(settings)
     projector = start((sys.executable, "-m", "projections.main", "--group", "live"), env)
-    dialect = asyncio.run(_prepared(settings, rooms))
     api = start((sys.executable, "-m", "api.main"), env)
+    dialect = asyncio.run(_prepared(settings, rooms))
     return {"api": api, "projector": projector}, dialect
 
 
