@@ -136,7 +136,7 @@ class Heart:
 @asynccontextmanager
 async def heartbeat(runtime: Runtime, role: str) -> AsyncGenerator[Heart]:
     """Beat while inside; on leaving, the row goes."""
-    heart = Heart(runtime.db, runtime.node, role, runtime.services.state, runtime.now)
+    heart = Heart(runtime.pulse, runtime.node, role, runtime.services.state, runtime.now)
     beating = Service(name="heartbeat", needs=("postgres",), run=heart.run)
     await heart.beat()
     try:

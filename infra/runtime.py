@@ -91,6 +91,9 @@ class Runtime(msgspec.Struct, frozen=True):
 
     settings: Settings
     db: Pool
+    pulse: (
+        Pool  # one connection, for the heartbeat: requests that wait for theirs are not before it
+    )
     redis: Redis
     store: PostgresStore
     states: States
@@ -170,6 +173,7 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     clock, redis, node = Clock(), open_redis(settings), uuid4()
     lent: WeakSet[Connection] = WeakSet()
     pool = open_pool(settings.database_url, settings.database_pool_size, lent)
+    pulse = open_pool(settings.database_url, 1, lent)
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
     lookout = Lookout(settings.database_url)
     store = PostgresStore(pool, writer, Follower(settings.database_url), lookout)
@@ -180,11 +184,16 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
         writer.cut()
         lookout.cut()
 
-    reach = Reach(settings.database_url, lost, pool.check)
+    async def back() -> None:
+        await pool.check()
+        await pulse.check()
+
+    reach = Reach(settings.database_url, lost, back)
     services = Services(clock.now)
     runtime = Runtime(
         settings,
         pool,
+        pulse,
         redis,
         store,
         States(store),
@@ -260,12 +269,14 @@ def outside(name: str, check: Callable[[], Awaitable[None]]) -> Service:
 
 @asynccontextmanager
 async def _connected(runtime: Runtime) -> AsyncGenerator[None]:
-    reach, pool = runtime.reach, runtime.db
-    async with pool:
+    reach, pool, pulse = runtime.reach, runtime.db, runtime.pulse
+    async with pool, pulse:
         try:
             if not await reach.begin(START_S):
                 await pool.check()
+                await pulse.check()
             await pool.wait(timeout=START_S)
+            await pulse.wait(timeout=START_S)
             await runtime.clock.adjust(pool)
             yield
         finally:

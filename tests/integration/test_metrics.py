@@ -1,6 +1,7 @@
 """What a gateway counts, right after known deliveries over real sockets; who may read it."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any, cast
 
@@ -96,3 +97,12 @@ async def test_a_node_tells_its_figures_with_every_beat(live: Live) -> None:
         await heart.beat()
         [node] = [one for one in await nodes(live.runtime) if one.role == "api"]
     assert (node.detail["connections"], node.detail["members"]) == (2, 4)
+
+
+async def test_a_node_beats_while_requests_have_all_connections(live: Live) -> None:
+    """Or the reaper would take an overloaded one for gone, and all its people with it."""
+    runtime = live.runtime
+    async with AsyncExitStack() as stack, heartbeat(runtime, "api") as heart:
+        for _ in range(runtime.settings.database_pool_size):
+            await stack.enter_async_context(runtime.db.connection())
+        await heart.beat()
