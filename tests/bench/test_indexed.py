@@ -1,14 +1,22 @@
 """The benchmark of the indexes asks the same of both, and has a claim for every kind."""
 
+from itertools import combinations
+from math import lcm
+
 import psycopg
 import pytest
 
-from bench import indexed
+from bench import indexed, tables
 from bench.contestant import contestant, play
 from bench.load.indexed import KINDS, Asks
+from bench.rows import SPREAD
 from infra.settings import Settings
 
 pytestmark = pytest.mark.services
+
+
+def test_no_pair_of_references_comes_twice_in_the_largest_tables() -> None:
+    assert all(lcm(*two) >= max(tables.ROWS) for two in combinations(SPREAD, 2))
 
 
 def test_every_kind_is_asked_with_indexes_and_with_keys_alone(settings: Settings) -> None:
