@@ -42,7 +42,7 @@ from api.preferences import preferences
 from api.project_files import project_files, told_of_files
 from api.projects import projects
 from api.reactions import reactions
-from api.reads import provide_db
+from api.reads import provide_db, provide_lists
 from api.realtime.asyncapi import asyncapi_json
 from api.realtime.fallback import fallback
 from api.realtime.gateway import Gateway
@@ -66,6 +66,7 @@ from infra.nodes import Heart
 from infra.passwords import Passwords
 from infra.runtime import Runtime
 from infra.shipping import DROPPED
+from projections.lists import Lists
 
 MAX_BODY = 1 << 20  # bytes of a request
 
@@ -133,6 +134,7 @@ def bind(
             "board": Board(runtime),
             "told_of_files": told_of_files(runtime),
             "rows": Rows(runtime),
+            "lists": Lists(runtime),
             "responses": times,
             "refusals": refusals,
             "counted": counted,
@@ -162,6 +164,7 @@ def create_app() -> App:
             "caller": Provide(_caller, sync_to_thread=False),
             "call": Provide(provide_call, sync_to_thread=False),
             "db": Provide(provide_db),
+            "lists": Provide(provide_lists),
         },
         exception_handlers={HTTPException: rejected, Exception: refused, **DENIED},
         response_class=Answer,

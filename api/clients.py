@@ -26,6 +26,7 @@ from domain.client import (
 from domain.kernel import Command
 from infra.db import Connection
 from projections.clients import ClientRow, get_client, list_clients
+from projections.rows import Source
 
 Name = Annotated[str, Meta(max_length=500, examples=["Northwind Traders"])]
 Contacts = Annotated[list[Contact], Meta(max_length=200)]
@@ -43,7 +44,7 @@ class ClientChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/", opt={"action": Action.CLIENT_READ})
 async def list_all(
-    db: NamedDependency[Connection],
+    lists: NamedDependency[Source],
     status: FromQuery[ClientStatus | None] = None,
     search: FromQuery[str | None] = None,
     limit: Limit = 50,
@@ -51,7 +52,7 @@ async def list_all(
 ) -> Page[ClientRow]:
     """By name. `search`: the beginnings of words in names."""
     after = from_cursor(cursor, tuple[str, UUID])
-    rows = await list_clients(db, status=status, search=search, after=after, limit=limit + 1)
+    rows = await list_clients(lists, status=status, search=search, after=after, limit=limit + 1)
     return page(rows, limit, lambda row: (row.name, row.id))
 
 

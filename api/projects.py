@@ -39,6 +39,7 @@ from projections.projects import (
     list_projects,
     project_members_of,
 )
+from projections.rows import Source
 from projections.users import names_of
 
 Name = Annotated[str, Meta(max_length=500, examples=["Website relaunch"])]
@@ -89,7 +90,7 @@ class Member(ProjectMemberRow, frozen=True):
 
 @get("/", opt={"action": Action.PROJECT_LIST})
 async def list_all(
-    db: NamedDependency[Connection],
+    lists: NamedDependency[Source],
     caller: NamedDependency[Caller],
     status: FromQuery[ProjectStatus | None] = None,
     priority: FromQuery[Priority | None] = None,
@@ -109,7 +110,7 @@ async def list_all(
     `search`: the beginnings of words in names and descriptions.
     """
     rows = await list_projects(
-        db,
+        lists,
         status=status,
         priority=priority,
         type=kind,

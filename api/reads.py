@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, TypeAlias, TypeVar
 from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
+from litestar.types import Scope
 
 from api.answer import Answer
 from api.call import etag
@@ -14,7 +15,9 @@ from domain.errors import NotFound
 from infra.db import Connection
 from infra.jobs.model import CONSUMER
 from infra.runtime import Runtime
+from projections.lists import Lists
 from projections.read import reading, wait_for
+from projections.rows import Source
 
 MinPosition: TypeAlias = Annotated[
     int | None,
@@ -41,6 +44,12 @@ async def provide_db(
 ) -> AsyncGenerator[Connection, None]:
     async with reading(runtime, min_position=min_position, replica=True) as db:
         yield db
+
+
+async def provide_lists(scope: Scope, min_position: MinPosition = None) -> Source:
+    """What lists are fetched from: with others' that are asked for now, unless it must be new."""
+    lists: Lists = scope["litestar_app"].state["lists"]
+    return lists if min_position is None else lists.since(min_position)
 
 
 async def provide_audit_db(

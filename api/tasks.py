@@ -29,8 +29,8 @@ from domain.task import (
     CreateTask,
     TaskStatus,
 )
-from infra.db import Connection
 from infra.eventstore.execute import Do
+from projections.rows import Source
 from projections.tasks import TaskRow, list_tasks
 
 Title = Annotated[str, Meta(max_length=500, examples=["Draw the landing page"])]
@@ -65,7 +65,7 @@ class NewAssignee(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/tasks", opt={"action": Action.PROJECT_LIST})
 async def list_all(
-    db: NamedDependency[Connection],
+    lists: NamedDependency[Source],
     request: Asked,
     project: FromQuery[UUID | None] = None,
     assignee: FromQuery[UUID | None] = None,
@@ -82,7 +82,7 @@ async def list_all(
     `search`: the beginnings of words in titles and descriptions.
     """
     rows = await list_tasks(
-        db,
+        lists,
         project=project,
         assignee=assignee,
         status=status,

@@ -41,6 +41,7 @@ from infra.eventstore.types import Conflict
 from infra.limits import Attempt
 from infra.passwords import Passwords, check_password
 from infra.runtime import Runtime
+from projections.rows import Source
 from projections.users import UserRow, get_user, list_users
 
 Current: TypeAlias = Annotated[str, Meta(max_length=200)] | None
@@ -70,7 +71,7 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @get("/", opt={"action": Action.USER_LIST})
 async def list_all(
-    db: NamedDependency[Connection],
+    lists: NamedDependency[Source],
     role: FromQuery[Role | None] = None,
     status: FromQuery[UserStatus | None] = None,
     department: FromQuery[str | None] = None,
@@ -81,7 +82,7 @@ async def list_all(
 ) -> Page[UserRow]:
     """By name. `search`: the beginnings of words in names and addresses."""
     rows = await list_users(
-        db,
+        lists,
         role=role,
         status=status,
         department=department,

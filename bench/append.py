@@ -125,7 +125,7 @@ def idle(stage: Stage) -> list[Row]:
         contestant("formula", Arrivals(log, IDLE_RATE, window)),
         contestant("plain transaction", Transactions(plain.database_url, IDLE_RATE, window)),
     ]
-    results = compete(contestants, rounds=1 if stage.quick else 4)
+    results = compete(contestants, rounds=1 if stage.quick else 3)
     mine, other, p50 = "formula", "plain transaction", "append p50"
     return [
         results.row("idle, p50", "ms", mine, p50, against=other, target=Target(most=1.3)),

@@ -28,7 +28,7 @@ def run(stage: Stage) -> list[Row]:
 
 
 def _teams(stage: Stage, times: int) -> list[Row]:
-    window = Window(2.0, 0.5) if stage.quick else Window(10.0, 3.0)
+    window = Window(2.0, 0.5) if stage.quick else Window(8.0, 2.0)
     load = Teams(settings(stage, f"teams_{times}"), times, PEOPLE, REQUESTS, ACTIONS, window)
     results = compete([contestant(MINE, load, limit_s=LIMIT_S)], rounds=1)
     title = f"{times} x, {times * PEOPLE:,} people, {times * REQUESTS:,} requests/s"

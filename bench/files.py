@@ -83,7 +83,7 @@ def large(field: Field) -> list[Row]:
         contestant(MINE_IN_S3, Upload(field.in_s3, str(path))),
         contestant(BOTO, Boto(field.in_s3, str(path))),
     ]
-    results = compete(contestants, field.scaled(3, 2))
+    results = compete(contestants, rounds=2)
     path.unlink()
     title, half = f"{size >> 20:,} MiB uploaded", Target(least=0.5)
     rows: list[Row] = []

@@ -22,7 +22,7 @@ from domain.kernel import Recorded
 from infra.db import Connection
 from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
-from projections.rows import FIRST_NAME, fetch_all, fetch_one, json_text
+from projections.rows import FIRST_NAME, Source, fetch_all, fetch_one, json_text
 
 WORDS: LiteralString = "to_tsvector('simple', translate(name, '@.-_+/', '      '))"
 CLIENTS = Table(
@@ -106,7 +106,7 @@ async def get_client(db: Connection, client: UUID) -> ClientRow | None:
 
 
 async def list_clients(
-    db: Connection,
+    db: Connection | Source,
     *,
     status: ClientStatus | None = None,
     search: str | None = None,

@@ -24,7 +24,7 @@ from domain.project import (
 from infra.db import Connection
 from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
-from projections.rows import FIRST_ID, NEWEST, fetch_all, fetch_one
+from projections.rows import FIRST_ID, NEWEST, Source, fetch_all, fetch_one
 
 WORDS: LiteralString = (
     "to_tsvector('simple', translate(name || ' ' || description, '@.-_+/', '      '))"
@@ -168,7 +168,7 @@ async def get_project(db: Connection, project: UUID) -> ProjectRow | None:
 
 
 async def list_projects(
-    db: Connection,
+    db: Connection | Source,
     *,
     status: ProjectStatus | None = None,
     priority: Priority | None = None,

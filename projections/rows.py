@@ -1,5 +1,6 @@
 """Rows of read tables: JSON text going in, Structs coming out."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import LiteralString, TypeVar
@@ -7,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import UNSET
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
 
 from domain.kernel import Event
@@ -32,13 +34,28 @@ def event_text(event: Event) -> str:
     return json_text({name: value for name, value in fields.items() if value is not UNSET})
 
 
+class Source(ABC):
+    """Where a list is fetched from, if it is not a connection of one's own."""
+
+    @abstractmethod
+    async def fetch(
+        self, row: type[R], statement: LiteralString, values: Mapping[str, object]
+    ) -> list[R]:
+        """As fetch_all does."""
+
+
 async def fetch_all(
-    db: Connection, row: type[R], statement: LiteralString, values: Mapping[str, object]
+    db: Connection | Source,
+    row: type[R],
+    statement: LiteralString,
+    values: Mapping[str, object],
 ) -> list[R]:
     """The rows in the statement's order.
 
     Never prepared: optional filters and keysets want a plan made for their values.
     """
+    if not isinstance(db, AsyncConnection):
+        return await db.fetch(row, statement, values)
     async with db.cursor(row_factory=class_row(row)) as cursor:
         await cursor.execute(statement, values, prepare=False)
         return await cursor.fetchall()

@@ -24,7 +24,7 @@ from domain.task import (
 from infra.db import Connection
 from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Sql, Table, Write
-from projections.rows import NEWEST, fetch_all, fetch_named, fetch_one, json_text
+from projections.rows import NEWEST, Source, fetch_all, fetch_named, fetch_one, json_text
 
 WORDS: LiteralString = (
     "to_tsvector('simple', translate(title || ' ' || description, '@.-_+/', '      '))"
@@ -219,7 +219,7 @@ async def get_tasks(db: Connection, tasks: Sequence[UUID]) -> list[TaskRow]:
 
 
 async def list_tasks(
-    db: Connection,
+    db: Connection | Source,
     *,
     project: UUID | None = None,
     assignee: UUID | None = None,

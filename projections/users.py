@@ -32,7 +32,7 @@ from domain.user import (
 from infra.db import Connection
 from projections.filters import given, prefixes
 from projections.model import Projection, Rows, Table, Write
-from projections.rows import FIRST_NAME, fetch_all, fetch_one
+from projections.rows import FIRST_NAME, Source, fetch_all, fetch_one
 
 WORDS: LiteralString = "to_tsvector('simple', translate(name || ' ' || email, '@.-_+/', '      '))"
 USERS = Table(
@@ -148,7 +148,7 @@ async def get_user(db: Connection, user: UUID) -> UserRow | None:
 
 
 async def list_users(
-    db: Connection,
+    db: Connection | Source,
     *,
     role: Role | None = None,
     status: UserStatus | None = None,
