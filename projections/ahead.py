@@ -24,10 +24,16 @@ async def batches(
     prepare: Callable[[Events], Prepared | None],
     after: int,
     size: int,
+    more: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncGenerator[Batch]:
-    """What is above `after`, to the log's end; at most one batch waits for its turn."""
+    """What is above `after`, to the log's end; at most one batch waits for its turn.
 
-    async def take(after: int) -> Batch:
+    `more` waits at the log's end, for what comes next or until it is time for an empty batch.
+    """
+
+    async def take(after: int, *, ended: bool = False) -> Batch:
+        if ended and more is not None:
+            await more()
         events = await read(after)
         return Batch(events, prepare(events), len(events) == size)
 
@@ -35,10 +41,12 @@ async def batches(
     try:
         while True:
             batch = await coming
-            if batch.whole:
-                coming = asyncio.create_task(take(batch.events[-1].position))
+            after = batch.events[-1].position if batch.events else after
+            goes_on = batch.whole or more is not None
+            if goes_on:
+                coming = asyncio.create_task(take(after, ended=not batch.whole))
             yield batch
-            if not batch.whole:
+            if not goes_on:
                 return
     finally:
         coming.cancel()

@@ -21,7 +21,7 @@ from infra.pipelined import Pipelined
 from infra.runtime import Runtime
 from infra.tracing import Trace, of_events, share
 from projections import building, generations
-from projections.ahead import batches
+from projections.ahead import Batch, batches
 from projections.apply import Statement, calling, packed
 from projections.generations import BUILDING, READY, SERVING, SWITCHING, Generation
 from projections.parking import Letters, asked
@@ -115,6 +115,7 @@ class Leader:
         self._position = 0
         self._publishing: asyncio.Task[None] | None = None
         self._looked = 0.0
+        self._seen = 0  # how often the log had grown when it was read
         self._traces: dict[int, Trace] = {}  # of the batch's events, by their positions
         self._step = self._stepping({})
 
@@ -138,32 +139,32 @@ class Leader:
 
     async def run(self) -> None:
         """Project what is there, then what comes."""
-        follower = self._runtime.store.follower
+        coming = batches(self._read, self._prepare, self._position, BATCH, self._more)
         try:
-            while True:
-                seen = follower.count
-                await self._catch_up()
-                await follower.wait(seen, LOOK_S)
-                await asyncio.sleep(self._group.gather_s)
+            async with aclosing(coming):
+                async for batch in coming:
+                    if time.monotonic() - self._looked > LOOK_S:
+                        await self._look()
+                    if batch.events:
+                        await self._advance(batch)
         finally:
             await self._published()
 
-    async def _catch_up(self) -> None:
-        """To the log's end."""
-        coming = batches(self._read, self._prepare, self._position, BATCH)
-        async with aclosing(coming):
-            async for batch in coming:
-                if time.monotonic() - self._looked > LOOK_S:
-                    await self._look()
-                if batch.events:
-                    to, started = batch.events[-1].position, time.time_ns()
-                    self._traces = of_events(batch.events)
-                    await self._step.advance(self._position, batch.events, to, batch.prepared)
-                    self._position = to
-                    did = {"events": len(batch.events)}
-                    share(f"project {self._group.name}", self._traces.values(), started, did)
+    async def _advance(self, batch: Batch) -> None:
+        to, started = batch.events[-1].position, time.time_ns()
+        self._traces = of_events(batch.events)
+        await self._step.advance(self._position, batch.events, to, batch.prepared)
+        self._position = to
+        did = {"events": len(batch.events)}
+        share(f"project {self._group.name}", self._traces.values(), started, did)
+
+    async def _more(self) -> None:
+        """Wait at the log's end, while what was read is on its way to Postgres."""
+        await self._runtime.store.follower.wait(self._seen, LOOK_S)
+        await asyncio.sleep(self._group.gather_s)
 
     async def _read(self, after: int) -> Sequence[Recorded[Event]]:
+        self._seen = self._runtime.store.follower.count
         return await self._recent.read(after, BATCH, motion=self._group.motion)
 
     def _prepare(self, batch: Sequence[Recorded[Event]]) -> Prepared | None:
