@@ -16,7 +16,7 @@ def postgres(settings: Settings) -> psutil.Process:
     """Its first process, whose children serve connections: it is on this machine."""
     with psycopg.connect(settings.database_url) as connection:
         serves = psutil.Process(connection.info.backend_pid)
-    return serves.parent() or serves
+        return serves.parent() or serves  # asked while it is there
 
 
 class Spent:
