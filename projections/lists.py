@@ -56,9 +56,7 @@ class Lists(Source):
         answer: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
         self._waiting.append((Query(row, statement, values), answer))
         if len(self._working) < AT_ONCE:
-            working = asyncio.create_task(self._work())
-            self._working.add(working)
-            working.add_done_callback(self._working.discard)
+            self._working.add(asyncio.create_task(self._work()))
         return await answer
 
     def since(self, position: int) -> "Since":
@@ -66,17 +64,24 @@ class Lists(Source):
         return Since(self._runtime, position)
 
     async def _work(self) -> None:
-        while self._waiting:
-            piece = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-            try:
-                async with reading(self._runtime, replica=True) as db:
-                    found = await fetch_each(db, [query for query, _ in piece])
-            except BaseException as error:
-                _settle(piece, [error] * len(piece))
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                _settle(piece, found)
+        try:
+            while self._waiting:
+                await self._answer(
+                    [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+                )
+        finally:  # at once: who asks next must not count on one that has ended
+            self._working -= {asyncio.current_task()}
+
+    async def _answer(self, piece: Sequence[Waiting]) -> None:
+        try:
+            async with reading(self._runtime, replica=True) as db:
+                found = await fetch_each(db, [query for query, _ in piece])
+        except BaseException as error:
+            _settle(piece, [error] * len(piece))
+            if not isinstance(error, Exception):
+                raise
+        else:
+            _settle(piece, found)
 
 
 class Since(Source):

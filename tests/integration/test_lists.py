@@ -7,6 +7,7 @@ import pytest
 
 from domain.user import USER, RegisterUser, Role
 from infra.runtime import SYSTEM, Runtime
+from projections import lists as lists_module
 from projections.lists import MOST, Lists
 from projections.read import reading, wait_for
 from projections.users import UserRow, list_users
@@ -67,6 +68,18 @@ async def test_who_goes_leaves_the_others_theirs(projected: Runtime) -> None:
     found = await asyncio.gather(*asking, return_exceptions=True)
     assert isinstance(found.pop(1), asyncio.CancelledError)
     assert [len(one) for one in found if not isinstance(one, BaseException)] == [1, 1]
+
+
+async def test_who_asks_again_at_once_is_answered(
+    projected: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As who reads page after page: what answered the last one has ended by then, or just not."""
+    monkeypatch.setattr(lists_module, "AT_ONCE", 1)
+    await wait_for(projected, "queries", await register(projected, "sales"))
+    lists = Lists(projected)
+    async with asyncio.timeout(10):
+        for _ in range(3):
+            assert len(await list_users(lists, department="sales")) == 1
 
 
 async def test_what_must_be_new_and_what_has_words_is_read_alone(projected: Runtime) -> None:
