@@ -14,21 +14,26 @@ class Gathered(Generic[K, V]):
 
     What is asked in one turn of the loop, or while a read runs, goes into the next: no answer
     is older than its question, and the same question is read once for all who ask it.
+
+    `at_once`: so many reads run side by side.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], most: int = 100
+        self,
+        read: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        most: int = 100,
+        at_once: int = 1,
     ) -> None:
-        self._read, self._most = read, most
+        self._read, self._most, self._at_once = read, most, at_once
         self._waiting: dict[K, list[asyncio.Future[V]]] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: K) -> V:
         """Raises what the read raised."""
         answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(question, []).append(answer)
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._work())
+        if len(self._reading) < self._at_once:
+            self._reading.add(asyncio.create_task(self._work()))
         return await answer
 
     async def _work(self) -> None:
@@ -39,7 +44,7 @@ class Gathered(Generic[K, V]):
                     del self._waiting[key]
                 await self._answer(asked)
         finally:
-            self._reading = None
+            self._reading -= {asyncio.current_task()}
 
     async def _answer(self, asked: Mapping[K, Sequence[asyncio.Future[V]]]) -> None:
         try:

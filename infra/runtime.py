@@ -91,9 +91,7 @@ class Runtime(msgspec.Struct, frozen=True):
 
     settings: Settings
     db: Pool
-    pulse: (
-        Pool  # one connection, for the heartbeat: requests that wait for theirs are not before it
-    )
+    pulse: Pool  # one connection, for the heartbeat: it waits behind no request
     redis: Redis
     store: PostgresStore
     states: States

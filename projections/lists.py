@@ -1,11 +1,9 @@
 """Lists that are asked for at once: several queries in one piece, over one connection.
 
-To send a query wakes Postgres, and to have a connection costs as much as to read its rows: of those
-that come together, both are done once.
+To send a query wakes Postgres, and to have a connection costs time too: of those that come
+together, both are done once.
 """
 
-import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, LiteralString, TypeAlias, TypeVar
 
@@ -14,6 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from infra.db import Connection
+from infra.gathered import Gathered
 from infra.runtime import Runtime
 from projections.read import reading
 from projections.rows import Source, fetch_all
@@ -24,7 +23,7 @@ AT_ONCE = 4  # pieces
 R = TypeVar("R")
 
 
-class Query(msgspec.Struct, Generic[R], frozen=True):
+class Query(msgspec.Struct, Generic[R], frozen=True, eq=False):
     """As fetch_all has it."""
 
     row: type[R]
@@ -32,7 +31,7 @@ class Query(msgspec.Struct, Generic[R], frozen=True):
     values: Mapping[str, object]
 
 
-Waiting: TypeAlias = tuple[Query[Any], asyncio.Future[list[Any]]]
+Found: TypeAlias = list[Any] | psycopg.Error
 
 
 class Lists(Source):
@@ -40,8 +39,7 @@ class Lists(Source):
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._waiting: deque[Waiting] = deque()
-        self._working: set[asyncio.Task[None]] = set()
+        self._gathered = Gathered(self._read, MOST, AT_ONCE)
 
     async def fetch(
         self, row: type[R], statement: LiteralString, values: Mapping[str, object]
@@ -53,35 +51,18 @@ class Lists(Source):
         if values.get("search"):
             async with reading(self._runtime, replica=True) as db:
                 return await fetch_all(db, row, statement, values)
-        answer: asyncio.Future[list[R]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Query(row, statement, values), answer))
-        if len(self._working) < AT_ONCE:
-            self._working.add(asyncio.create_task(self._work()))
-        return await answer
+        found = await self._gathered.ask(Query(row, statement, values))
+        if isinstance(found, psycopg.Error):
+            raise found
+        return found
 
     def since(self, position: int) -> "Since":
         """The same, as soon as `position` can be read."""
         return Since(self._runtime, position)
 
-    async def _work(self) -> None:
-        try:
-            while self._waiting:
-                await self._answer(
-                    [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-                )
-        finally:  # at once: who asks next must not count on one that has ended
-            self._working -= {asyncio.current_task()}
-
-    async def _answer(self, piece: Sequence[Waiting]) -> None:
-        try:
-            async with reading(self._runtime, replica=True) as db:
-                found = await fetch_each(db, [query for query, _ in piece])
-        except BaseException as error:
-            _settle(piece, [error] * len(piece))
-            if not isinstance(error, Exception):
-                raise
-        else:
-            _settle(piece, found)
+    async def _read(self, queries: Sequence[Query[Any]]) -> dict[Query[Any], Found]:
+        async with reading(self._runtime, replica=True) as db:
+            return dict(zip(queries, await fetch_each(db, queries), strict=True))
 
 
 class Since(Source):
@@ -98,19 +79,7 @@ class Since(Source):
             return await fetch_all(db, row, statement, values)
 
 
-def _settle(piece: Sequence[Waiting], found: Sequence[list[Any] | BaseException]) -> None:
-    for (_, answer), one in zip(piece, found, strict=True):
-        if answer.done():  # who asked has gone
-            continue
-        if isinstance(one, BaseException):
-            answer.set_exception(one)
-        else:
-            answer.set_result(one)
-
-
-async def fetch_each(
-    db: Connection, queries: Sequence[Query[Any]]
-) -> list[list[Any] | BaseException]:
+async def fetch_each(db: Connection, queries: Sequence[Query[Any]]) -> list[Found]:
     """The rows of each, or why there are none: what one does wrong is nobody else's trouble."""
     if len(queries) > 1:
         try:
@@ -128,7 +97,7 @@ async def _piped(db: Connection, queries: Sequence[Query[Any]]) -> list[list[Any
         return [await cursor.fetchall() for cursor in cursors]
 
 
-async def _alone(db: Connection, query: Query[R]) -> list[R] | BaseException:
+async def _alone(db: Connection, query: Query[R]) -> list[R] | psycopg.Error:
     try:
         return await fetch_all(db, query.row, query.statement, query.values)
     except psycopg.Error as error:
