@@ -7,11 +7,14 @@ kind (1 byte), audience (1), position (8), the room's previous position (8), len
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from itertools import chain
 from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from infra.tracing import Trace
 
@@ -108,14 +111,50 @@ async def publish(
     bus: Redis | RedisCluster, prefix: str, batches: Mapping[str, Sequence[Entry]]
 ) -> None:
     """Everything of a batch in one round trip (a shard, in a cluster), one message a room."""
-    messages = [(channel(prefix, room), pack(entries)) for room, entries in batches.items()]
+    messages = _messages(prefix, batches)
     if isinstance(bus, RedisCluster):
         async with bus.pipeline() as pipe:
             for message in messages:
                 pipe.execute_command("SPUBLISH", *message)
             await pipe.execute(raise_on_error=False)  # what a shard misses is mended from the log
     else:
-        await bus.eval(_PUBLISH, 0, *[part for message in messages for part in message])
+        await bus.eval(_PUBLISH, 0, *chain.from_iterable(messages))
+
+
+def _messages(prefix: str, batches: Mapping[str, Sequence[Entry]]) -> list[tuple[str, bytes]]:
+    return [(channel(prefix, room), pack(entries)) for room, entries in batches.items()]
+
+
+class Publisher:
+    """Publishes batch after batch, over a connection that it keeps where there is one server.
+
+    What redis-py's client does around a command takes 40 of its 97 µs.
+    """
+
+    def __init__(self, bus: Redis | RedisCluster, prefix: str) -> None:
+        self._bus = bus
+        self._prefix = prefix
+        self._connection: AbstractConnection | None = None
+
+    async def publish(self, batches: Mapping[str, Sequence[Entry]]) -> None:
+        """As `publish` does; the next batch only when this one is through."""
+        if isinstance(self._bus, RedisCluster):
+            return await publish(self._bus, self._prefix, batches)
+        if self._connection is None:
+            self._connection = await self._bus.connection_pool.get_connection()
+        words = chain.from_iterable(_messages(self._prefix, batches))
+        try:
+            command = self._connection.pack_command("EVAL", _PUBLISH, 0, *words)
+            await self._connection.send_packed_command(command, check_health=False)
+            await self._connection.read_response(disable_decoding=True)
+        except RedisConnectionError:  # it may have ended since: the client tries again
+            await publish(self._bus, self._prefix, batches)
+        return None
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None and not isinstance(self._bus, RedisCluster):
+            await self._bus.connection_pool.release(self._connection)
 
 
 def user_room(user: UUID) -> str:

@@ -24,8 +24,8 @@ from infra.api_keys import ApiKeys
 from infra.blobs.door import Blobs, open_blobs
 from infra.db import Connection, Pool, connect
 from infra.eventstore.execute import Do, Guard, Outcome, execute
+from infra.eventstore.follower import Follower
 from infra.eventstore.lookout import Lookout
-from infra.eventstore.reader import Follower
 from infra.eventstore.states import Loaded, States
 from infra.eventstore.store import PostgresStore
 from infra.eventstore.writer import Writer
@@ -173,13 +173,14 @@ async def open_runtime(settings: Settings) -> AsyncGenerator[Runtime]:
     pool = open_pool(settings.database_url, settings.database_pool_size, lent)
     pulse = open_pool(settings.database_url, 1, lent)
     writer = Writer(settings.database_url, compress_above=settings.event_compress_above)
-    lookout = Lookout(settings.database_url)
-    store = PostgresStore(pool, writer, Follower(settings.database_url), lookout)
+    follower, lookout = Follower(settings.database_url), Lookout(settings.database_url)
+    store = PostgresStore(pool, writer, follower, lookout)
 
     def lost() -> None:
         for connection in lent:
             cut(connection)
         writer.cut()
+        follower.cut()
         lookout.cut()
 
     async def back() -> None:

@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from domain.kernel import Event, Recorded
-from infra.bus import Entry, publish, traced
+from infra.bus import Entry, Publisher, traced
 from infra.db import Connection, leading
 from infra.eventstore.reader import HEAD
 from infra.pipelined import Pipelined
@@ -113,6 +113,7 @@ class Leader:
         self._group = group
         self._pipelined = Pipelined(connection)
         self._position = 0
+        self._publisher = Publisher(runtime.bus, runtime.settings.redis_prefix)
         self._publishing: asyncio.Task[None] | None = None
         self._looked = 0.0
         self._seen = 0  # how often the log had grown when it was read
@@ -149,6 +150,7 @@ class Leader:
                         await self._advance(batch)
         finally:
             await self._published()
+            await self._publisher.close()
 
     async def _advance(self, batch: Batch) -> None:
         to, started = batch.events[-1].position, time.time_ns()
@@ -257,19 +259,17 @@ class Leader:
             await self._publishing
 
     async def _send(self, entries: dict[str, list[Entry]]) -> None:
-        runtime = self._runtime
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await publish(runtime.bus, runtime.settings.redis_prefix, entries)
+                await self._publisher.publish(entries)
         except Exception as error:  # noqa: BLE001, see PUBLISH_TIMEOUT_S
             log.warning("publish_failed", rooms=len(entries), error=repr(error))
 
 
 def shared(runtime: Runtime, groups: Sequence[Group]) -> Recent:
     """The log as these groups read it together."""
-    store = runtime.store
     motion = any(group.motion for group in groups)
-    return Recent(store, lambda: store.follower.count, motion=motion)
+    return Recent(runtime.store, runtime.store.follower, motion=motion)
 
 
 def grouped(projections: Sequence[AnyProjection]) -> list[Group]:

@@ -2,7 +2,8 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from domain.kernel import Event, Recorded
 from infra.eventstore.store import Store
@@ -12,16 +13,28 @@ KEPT = 4_000  # events; a group that is further behind reads for itself
 Events = Sequence[Recorded[Event]]
 
 
+class Followed(Protocol):
+    """The log's newest end: see infra.eventstore.follower."""
+
+    @property
+    def count(self) -> int:
+        """How often the log was said to have grown."""
+        ...
+
+    async def read(self, after: int, limit: int, *, motion: bool = True) -> list[Recorded[Event]]:
+        """Events above `after`, in order."""
+        ...
+
+
 class Recent:
     """A stretch of the log without a hole, up to where anybody has read.
 
-    `heard`: how often the log was said to have grown. `motion`: one of the groups wants motion
-    facts, so they are read for all.
+    `motion`: one of the groups wants motion facts, so they are read for all.
     """
 
-    def __init__(self, store: Store, heard: Callable[[], int], *, motion: bool) -> None:
+    def __init__(self, store: Store, follower: Followed, *, motion: bool) -> None:
         self._store = store
-        self._heard = heard
+        self._follower = follower
         self._motion = motion
         self._reading = asyncio.Lock()
         self._events: list[Recorded[Event]] = []
@@ -57,16 +70,16 @@ class Recent:
 
         For a notification may be lost.
         """
-        return len(found) == limit or (bool(found) and self._seen == self._heard())
+        return len(found) == limit or (bool(found) and self._seen == self._follower.count)
 
     async def _extend(self, after: int, limit: int) -> bool:
         """Read on from the end of what is here, or begin anew beyond it; whether that is all.
 
         What was read on from is gone when somebody began anew meanwhile: then nothing is kept.
         """
-        known, seen = self._events, self._heard()
+        known, seen = self._events, self._follower.count
         end = known[-1].position if known else -1
-        events = await self._store.read(max(after, end), limit, motion=self._motion)
+        events = await self._follower.read(max(after, end), limit, motion=self._motion)
         if self._events is not known:
             return False
         if after > end:

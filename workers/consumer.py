@@ -85,7 +85,7 @@ async def _follow(
     due = loop.time() + WRITE_S
     while True:
         seen = follower.count
-        batch = await runtime.store.read(position, BATCH, motion=False)
+        batch = await follower.read(position, BATCH, motion=False)
         changes, to = changes_of(batch, reactions)
         position = position if to is None else to
         if changes or loop.time() >= due:

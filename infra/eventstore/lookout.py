@@ -1,14 +1,10 @@
-"""A connection for looks at the log alone: every request waits for one, so it costs little, and
-waits for no connection of the pool behind queries.
-"""
+"""Looks at the log alone: every request waits for one, so it costs little."""
 
-import asyncio
 from struct import Struct
 from typing import cast
 
-import psycopg
-
-from infra.eventstore.pipe import Answer, Pipe, open_pipe
+from infra.eventstore.line import Line
+from infra.eventstore.pipe import rows
 from infra.eventstore.types import Moved
 
 MOVED = """
@@ -19,60 +15,17 @@ WHERE notification_id > $1::bigint ORDER BY notification_id LIMIT $2::bigint
 _INT8 = Struct(">q")
 
 
-class Lookout:
-    """Opened when it is first used, and anew after it was lost."""
+class Lookout(Line):
+    """Where streams have come to."""
 
     def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
-        self._pipe: Pipe | None = None
-        self._opening = asyncio.Lock()  # two would open two
-        self._closed = False
+        super().__init__(conninfo, {"moved": MOVED})
 
     async def moved(self, after: int, limit: int) -> list[Moved]:
         """Durable events above `after`, oldest first. Raises psycopg.Error."""
-        pipe = await self._open()
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-
-        def lost(reason: asyncio.Future[str]) -> None:
-            answered(psycopg.OperationalError(reason.result()))
-
-        def answered(given: Answer) -> None:
-            if not answer.done():
-                answer.set_result(given)
-
-        pipe.lost.add_done_callback(lost)
-        pipe.send(answered, (b"moved", [_INT8.pack(after), _INT8.pack(limit)]))
-        try:
-            found = await answer
-        finally:
-            pipe.lost.remove_done_callback(lost)
-        if isinstance(found, psycopg.Error):
-            raise found
+        found = await self.ask(b"moved", [_INT8.pack(after), _INT8.pack(limit)])
         integer = int.from_bytes  # in place: every event of the log comes by here
         return [
             (integer(position), stream, integer(version))
-            for position, stream, version in cast("list[tuple[bytes, bytes, bytes]]", found[0])
+            for position, stream, version in cast("list[tuple[bytes, bytes, bytes]]", rows(found))
         ]
-
-    def cut(self) -> None:
-        """Postgres is away: who waits hears of it."""
-        if self._pipe is not None:
-            self._pipe.cut()
-
-    async def close(self) -> None:
-        self._closed = True
-        await self._drop()
-
-    async def _open(self) -> Pipe:
-        async with self._opening:
-            if self._pipe is None or self._pipe.lost.done():
-                await self._drop()
-                self._pipe = await open_pipe(self._conninfo, "", {"moved": MOVED}, ())
-            if self._closed:  # who still asks must leave no connection behind
-                await self._drop()
-                raise psycopg.OperationalError("closed")
-            return self._pipe
-
-    async def _drop(self) -> None:
-        if self._pipe is not None:
-            await self._pipe.close()

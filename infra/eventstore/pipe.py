@@ -10,7 +10,7 @@ import sys
 import termios
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, LiteralString, TypeAlias
 
 import msgspec
 import psycopg
@@ -22,7 +22,7 @@ from infra.db import connect
 Row: TypeAlias = tuple[bytes | None, ...]  # columns in Postgres's binary format
 Statement: TypeAlias = tuple[bytes, Sequence[bytes | None]]  # the prepared name, and its values
 
-Answer: TypeAlias = list[list[Row]] | psycopg.Error  # each statement's rows, or why there are none
+Answer: TypeAlias = list[PGresult] | psycopg.Error  # of each statement, or why there is none
 
 CONNECT_S = 10
 OK = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
@@ -32,20 +32,27 @@ class _Call(msgspec.Struct, eq=False):
     """One transaction on its way."""
 
     answered: Callable[[Answer], None]
-    rows: list[list[Row]]
+    results: list[PGresult]
     error: psycopg.Error | None = None
 
 
 class Pipe:
     """Sends transactions of prepared statements; they are answered in the order they were sent.
 
+    `heard` is called for every notification, if the connection listens.
     `lost` is done once the connection is gone: what was not answered may or may not have been done,
     and will not be answered.
     """
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], oids: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        oids: Mapping[str, int],
+        heard: Callable[[], None] | None = None,
+    ) -> None:
         self.oids = oids
-        self._connection = connection
+        self.connection = connection
+        self._heard = heard
         self._pg = connection.pgconn
         self._loop = asyncio.get_running_loop()
         self._calls: deque[_Call] = deque()
@@ -73,7 +80,7 @@ class Pipe:
 
     async def close(self) -> None:
         self._lose(psycopg.OperationalError("closed"))
-        await self._connection.close()
+        await self.connection.close()
 
     def _flush(self) -> None:
         """What the socket does not take now goes when it is writable."""
@@ -102,6 +109,8 @@ class Pipe:
                 self._pg.consume_input()
                 while not self._pg.is_busy() and self._calls:
                     self._take(self._pg.get_result())
+                while self._heard is not None and self._pg.notifies() is not None:
+                    self._heard()
         except (psycopg.OperationalError, OSError) as error:
             self._lose(error)
 
@@ -110,10 +119,10 @@ class Pipe:
             return
         call = self._calls[0]
         if result.status in OK:
-            call.rows.append(_rows(result))
+            call.results.append(result)
         elif result.status == pq.ExecStatus.PIPELINE_SYNC:
             self._calls.popleft()
-            call.answered(call.error or call.rows)
+            call.answered(call.error or call.results)
         elif result.status == pq.ExecStatus.FATAL_ERROR:
             call.error = error_of(result)
 
@@ -126,11 +135,16 @@ class Pipe:
 
 
 async def open_pipe(
-    conninfo: str, options: str, statements: Mapping[str, str], types: Iterable[str]
+    conninfo: str,
+    options: str,
+    statements: Mapping[str, str],
+    types: Iterable[str],
+    listening: tuple[LiteralString, Callable[[], None]] | None = None,
 ) -> Pipe:
     """Connect, prepare the statements by their names, and look up the oids of types.
 
-    Raises psycopg.Error.
+    `listening`: to a channel, and what is called for each notification from here on. Raises
+    psycopg.Error.
     """
     connection = await connect(conninfo, options=options, connect_timeout=CONNECT_S)
     try:
@@ -139,7 +153,12 @@ async def open_pipe(
         found = await connection.execute(
             "SELECT name, name::regtype::oid FROM unnest(%s::text[]) name", (list(types),)
         )
-        return Pipe(connection, dict(await found.fetchall()))
+        oids = dict(await found.fetchall())
+        if listening is None:
+            return Pipe(connection, oids)
+        channel, heard = listening
+        await connection.execute(f"LISTEN {channel}")
+        return Pipe(connection, oids, heard)
     except BaseException:
         await connection.close()
         raise
@@ -150,7 +169,7 @@ def _pending(socket: int) -> int:
     return int.from_bytes(fcntl.ioctl(socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
-def _rows(result: PGresult) -> list[Row]:
+def rows(result: PGresult) -> list[Row]:
     return [
         tuple(result.get_value(row, column) for column in range(result.nfields))
         for row in range(result.ntuples)

@@ -1,27 +1,22 @@
-"""Reading the log in order, a stream by version, and waiting for what comes next."""
+"""Reading the log in order, and a stream by version."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
 import msgspec
-import psycopg
-import structlog
 from psycopg.rows import args_row
 
 from domain.kernel import Event, Recorded
 from domain.upcasts import stored_as
 from infra.admission import aside
-from infra.db import Pool, connect
+from infra.db import Pool
 from infra.eventstore.codec import decode, decode_metadata, motion_metadata
 from infra.eventstore.types import MAX_READ, First
 
-POLL_S = 1.0  # backstop: a notification may be lost with its connection
 LOOK_S, LOOK_MOST_S = 0.002, 0.05  # between looks at a checkpoint that somebody waits for
-
-log = structlog.get_logger()
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -62,7 +57,10 @@ class Slice(msgspec.Struct, frozen=True):
 WHOLE = Slice(0, 1)
 
 
-def _read_statement(*, motion: bool, types: bool, streams: bool, part: bool) -> LiteralString:
+def read_statement(
+    *, motion: bool, types: bool = False, streams: bool = False, part: bool = False
+) -> LiteralString:
+    """It takes `after` and `limit`, and what it is to choose by."""
     durable, facts = _DURABLE, _MOTION
     if types:
         durable += " AND topic = ANY (%(types)s)"
@@ -119,7 +117,7 @@ async def read_rows(
     Of these types (today's tags: what was stored under a retired one comes too) and streams (a
     motion fact's is its participation), if named.
     """
-    statement = _read_statement(
+    statement = read_statement(
         motion=motion, types=types is not None, streams=streams is not None, part=part.of > 1
     )
     values = {
@@ -198,69 +196,6 @@ async def _rows(pool: Pool, statement: LiteralString, values: Mapping[str, objec
         return await cursor.fetchall()
 
 
-class Follower:
-    """Wakes whoever follows the log: one listening connection for the process, once one is needed.
-
-    Listen, catch up, wait, with a poll as the backstop: a waiter reads, and only waits again
-    when it has read everything.
-    """
-
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
-        self._count = 0
-        self._waiting: set[asyncio.Future[None]] = set()
-        self._listening: asyncio.Task[None] | None = None
-
-    @property
-    def count(self) -> int:
-        """Take it before a read; pass it to `wait` after the read."""
-        return self._count
-
-    async def wait(self, seen: int, timeout_s: float = POLL_S) -> None:
-        """Return once something was appended since `count` was `seen`, or after the time-out."""
-        if self._listening is None:
-            self._listening = asyncio.create_task(self._listen(), name="listener")
-        if self._count > seen:
-            return
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.add(waiter)
-        late = loop.call_later(timeout_s, _wake, waiter)
-        try:
-            await waiter
-        finally:
-            late.cancel()
-            self._waiting.discard(waiter)
-
-    async def close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
-
-    async def _listen(self) -> None:
-        """Connects again when the connection is lost."""
-        while True:
-            try:
-                async with await connect(self._conninfo) as connection:
-                    await connection.execute("LISTEN formula_events")
-                    self._heard()  # what came while nobody listened
-                    async for _ in connection.notifies():
-                        self._heard()
-            except psycopg.OperationalError as error:
-                log.warning("listener_lost", error=str(error).strip())
-                await asyncio.sleep(POLL_S / 2)
-
-    def _heard(self) -> None:
-        self._count += 1
-        for waiter in self._waiting:
-            _wake(waiter)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
 async def reached(pool: Pool, consumer: str, position: int, timeout_s: float) -> bool:
     """Whether a consumer of the log has come to `position` within the time-out.
 
@@ -285,27 +220,3 @@ async def checkpoint(pool: Pool, consumer: str) -> int:
         )
         row = await cursor.fetchone()
     return int(row[0]) if row else 0
-
-
-async def tail(
-    pool: Pool,
-    follower: Follower,
-    after: int,
-    *,
-    limit: int = 1_000,
-    motion: bool = True,
-    types: Collection[str] | None = None,
-    streams: Collection[UUID] | None = None,
-) -> AsyncIterator[Sequence[Recorded[Event]]]:
-    """Batches of events above `after`, for ever, in position order; filtered as in read_rows."""
-    filtered = types is not None or streams is not None
-    while True:
-        seen = follower.count
-        top = await head(pool) if filtered else after  # what is up to here need not be read again
-        batch = await read(pool, after, limit, motion=motion, types=types, streams=streams)
-        if batch:
-            after = batch[-1].position
-            yield batch
-        if len(batch) < limit:
-            after = max(after, top)
-            await follower.wait(seen)

@@ -6,9 +6,11 @@ from uuid import UUID
 
 from domain.kernel import Event, Metadata, Recorded
 from infra.db import Pool
+from infra.eventstore import follower as following
 from infra.eventstore import reader, snapshots
+from infra.eventstore.follower import Follower
 from infra.eventstore.lookout import Lookout
-from infra.eventstore.reader import Follower, recorded
+from infra.eventstore.reader import recorded
 from infra.eventstore.snapshots import Snapshot
 from infra.eventstore.tails import SHORT, Tail, Tails
 from infra.eventstore.types import MAX_READ, Appended, First, Motion, Moved, To
@@ -129,7 +131,7 @@ class PostgresStore:
         types: Collection[str] | None = None,
         streams: Collection[UUID] | None = None,
     ) -> AsyncIterator[Sequence[Recorded[Event]]]:
-        return reader.tail(
+        return following.tail(
             self._pool, self.follower, after, motion=motion, types=types, streams=streams
         )
 

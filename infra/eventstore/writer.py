@@ -15,6 +15,7 @@ from time import time_ns
 import msgspec
 import psycopg
 import structlog
+from psycopg.pq.abc import PGresult
 
 from domain.kernel import Metadata
 from infra.eventstore.batch import (
@@ -27,7 +28,7 @@ from infra.eventstore.batch import (
     recorded_statement,
 )
 from infra.eventstore.codec import NEVER
-from infra.eventstore.pipe import Answer, Pipe, Row, Statement, open_pipe
+from infra.eventstore.pipe import Answer, Pipe, Statement, open_pipe, rows
 from infra.eventstore.queue import (
     MAX_BATCH,
     Command,
@@ -212,7 +213,7 @@ class Writer:
         self,
         pipe: Pipe,
         sent: _Sent,
-        stored: Callable[[_Sent, Sequence[Sequence[Row]]], None],
+        stored: Callable[[_Sent, Sequence[PGresult]], None],
         *statements: Statement,
     ) -> None:
         def answered(answer: Answer) -> None:
@@ -228,12 +229,12 @@ class Writer:
         self._sent.append(sent)
         pipe.send(answered, *statements)
 
-    def _stored(self, sent: _Sent, rows: Sequence[Sequence[Row]]) -> None:
+    def _stored(self, sent: _Sent, results: Sequence[PGresult]) -> None:
         if not sent.commands:  # motion alone
             return
         traces = (command.trace for command in sent.commands if command.trace)
         share("commit", traces, sent.at, {"commands": len(sent.commands)})
-        for command, answer in answers(sent.commands, rows[0][0]):
+        for command, answer in answers(sent.commands, rows(results[0])[0]):
             if command.sent and isinstance(answer, Repeated):
                 self._ask_what_it_stored(command)
             else:
@@ -247,8 +248,8 @@ class Writer:
             statement = recorded_statement(command)
             self._send(self._pipe, _Sent([command]), self._recorded, statement)
 
-    def _recorded(self, sent: _Sent, rows: Sequence[Sequence[Row]]) -> None:
-        sent.commands[0].settle(recorded(rows[0][0]))
+    def _recorded(self, sent: _Sent, results: Sequence[PGresult]) -> None:
+        sent.commands[0].settle(recorded(rows(results[0])[0]))
 
     def _refused(self, sent: _Sent, error: psycopg.Error) -> None:
         """Nothing of it was stored: it goes again, or only the command at fault fails."""

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infra.eventstore.pipe import Answer, open_pipe
+from infra.eventstore.pipe import Answer, open_pipe, rows
 from infra.settings import Settings
 
 pytestmark = pytest.mark.services
@@ -84,7 +84,7 @@ def test_a_reset_behind_the_last_words_of_postgres_is_noticed(
 async def answer(send: Callable[..., None]) -> int:
     answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     send(answered.set_result, (b"pid", ()))
-    rows = await answered
-    assert isinstance(rows, list)
-    ((pid,),) = rows[0]
+    found = await answered
+    assert isinstance(found, list)
+    ((pid,),) = rows(found[0])
     return int.from_bytes(pid or b"")
