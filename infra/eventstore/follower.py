@@ -94,7 +94,7 @@ class Follower(Line):
                 self._heard()  # what came while nobody listened
                 await asyncio.wait({pipe.lost})
                 error = pipe.lost.result()
-            except psycopg.OperationalError as lost:
+            except psycopg.Error as lost:  # whatever it is, who waits must not wait for ever
                 error = str(lost).strip()
             log.warning("listener_lost", error=error)
             await asyncio.sleep(POLL_S / 2)
