@@ -139,7 +139,8 @@ class Publisher:
     async def publish(self, batches: Mapping[str, Sequence[Entry]]) -> None:
         """As `publish` does; the next batch only when this one is through."""
         if isinstance(self._bus, RedisCluster):
-            return await publish(self._bus, self._prefix, batches)
+            await publish(self._bus, self._prefix, batches)
+            return
         if self._connection is None:
             self._connection = await self._bus.connection_pool.get_connection()
         words = chain.from_iterable(_messages(self._prefix, batches))
@@ -149,7 +150,6 @@ class Publisher:
             await self._connection.read_response(disable_decoding=True)
         except RedisConnectionError:  # it may have ended since: the client tries again
             await publish(self._bus, self._prefix, batches)
-        return None
 
     async def close(self) -> None:
         """Give the connection back."""

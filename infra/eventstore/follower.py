@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from struct import Struct
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +11,11 @@ from psycopg.adapt import Transformer
 
 from domain.kernel import Event, Recorded
 from infra.db import Pool
-from infra.eventstore.line import Line
+from infra.eventstore.line import BIGINT, Line
 from infra.eventstore.reader import Row, head, read, read_statement, recorded
 
 POLL_S = 1.0  # backstop: a notification may be lost with its connection
 
-_INT8 = Struct(">q")
 _VALUES = {"%(after)s": "$1::bigint", "%(limit)s": "$2::bigint"}
 
 log = structlog.get_logger()
@@ -60,7 +58,7 @@ class Follower(Line):
         Raises UnknownTag and psycopg.Error.
         """
         name = b"everything" if motion else b"durable"
-        found = await self.ask(name, [_INT8.pack(after), _INT8.pack(limit)])
+        found = await self.ask(name, [BIGINT.pack(after), BIGINT.pack(limit)])
         self._transformer.set_pgresult(found)
         return [recorded(row) for row in self._transformer.load_rows(0, found.ntuples, _row)]
 

@@ -1,9 +1,8 @@
 """Looks at the log alone: every request waits for one, so it costs little."""
 
-from struct import Struct
 from typing import cast
 
-from infra.eventstore.line import Line
+from infra.eventstore.line import BIGINT, Line
 from infra.eventstore.pipe import rows
 from infra.eventstore.types import Moved
 
@@ -11,8 +10,6 @@ MOVED = """
 SELECT notification_id, originator_id, originator_version FROM formula_events
 WHERE notification_id > $1::bigint ORDER BY notification_id LIMIT $2::bigint
 """
-
-_INT8 = Struct(">q")
 
 
 class Lookout(Line):
@@ -23,7 +20,7 @@ class Lookout(Line):
 
     async def moved(self, after: int, limit: int) -> list[Moved]:
         """Durable events above `after`, oldest first. Raises psycopg.Error."""
-        found = await self.ask(b"moved", [_INT8.pack(after), _INT8.pack(limit)])
+        found = await self.ask(b"moved", [BIGINT.pack(after), BIGINT.pack(limit)])
         integer = int.from_bytes  # in place: every event of the log comes by here
         return [
             (integer(position), stream, integer(version))
